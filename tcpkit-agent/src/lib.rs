@@ -1,0 +1,12 @@
+//! The agent: frames in, records and reports out.
+//!
+//! Data flows one way, and imports follow it: `time`, `wire`, `flow`, `analyzer`, `report`; `source` and `filter`
+//! bring frames in, `pipeline` drives the shards, `sink` writes, `cli` says what the user typed.
+//! The analysis core is sans-I/O: it never asks for the time, never touches a socket, and gives the same report for
+//! the same frames at any speed with any number of shards.
+
+pub mod filter;
+pub mod report;
+pub mod source;
+pub mod time;
+pub mod wire;

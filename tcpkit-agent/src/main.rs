@@ -1,0 +1,3 @@
+//! `tcpkit`: parse, run, exit.
+
+fn main() {}

@@ -1,0 +1,45 @@
+//! Everything that leaves tcpkit as data: the only types that are serialised.
+//!
+//! Names are those of the manual. Times are whole microseconds since the epoch (`_us`, integers); durations are
+//! microseconds with nanosecond decimals (`_us`, floats); sizes are bytes.
+//! A field that this version of tcpkit cannot fill is absent; `null` means *not seen*.
+
+mod capture;
+mod event;
+mod flow;
+mod ledger;
+mod totals;
+
+pub use capture::{CaptureInfo, InterfaceInfo};
+pub use event::{Event, EventKind};
+pub use flow::{Close, DirectionRecord, FlowRecord, HandshakeResult};
+pub use ledger::{Ledger, LedgerEntry};
+pub use totals::{
+    BandwidthReport, Count, HandshakeReport, InterfaceBandwidth, SizeBucket, SpanSummary, Totals,
+};
+
+use serde::Serialize;
+
+/// Version of the report's shape; a field may be added without a new one, none removed or changed.
+pub const SCHEMA: &str = "tcpkit.report/1";
+
+/// What tcpkit says of a capture: the whole of it, or so far.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// False for a report of a capture that still runs.
+    pub complete: bool,
+    /// delivered / matched: the share of the wanted frames that the figures below rest on; `null` without frames.
+    pub completeness: Option<f64>,
+    /// Where the frames came from.
+    pub capture: CaptureInfo,
+    /// What became of each frame.
+    pub ledger: Ledger,
+    /// Frames, packets, bytes and flows.
+    pub totals: Totals,
+    /// Handshakes by result, and their times.
+    pub handshake: HandshakeReport,
+    /// Who used how much.
+    pub bandwidth: BandwidthReport,
+}

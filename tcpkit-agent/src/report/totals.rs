@@ -1,0 +1,110 @@
+//! Sums over the capture: totals, handshakes, bandwidth.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// Frames and what they stood for on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Count {
+    /// Frames as captured; a super-segment is one.
+    pub frames: u64,
+    /// Packets on the wire; a super-segment stands for several.
+    pub packets: u64,
+    /// Bytes on the wire with link header, without preamble and FCS.
+    pub bytes: u64,
+}
+
+/// The capture in one glance.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Totals {
+    /// All frames that were wanted.
+    #[serde(flatten)]
+    pub all: Count,
+    /// First to last frame, in microseconds.
+    pub duration_us: f64,
+    /// Flows that were seen.
+    pub flows: u64,
+    /// Flows that are open now, or were when the capture ended.
+    pub open_flows: u64,
+    /// Flows that gave way to `--max-flows`.
+    pub evicted_flows: u64,
+    /// TCP segments on the wire.
+    pub segments: u64,
+    /// TCP payload bytes, retransmitted ones included.
+    pub payload_bytes: u64,
+}
+
+/// Handshakes by result, and their times.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct HandshakeReport {
+    /// Flows by `HandshakeResult`.
+    pub results: BTreeMap<&'static str, u64>,
+    /// SYNs sent again.
+    pub syn_retransmissions: u64,
+    /// SYN/ACKs sent again.
+    pub synack_retransmissions: u64,
+    /// First SYN to the ACK that completes the handshake.
+    pub handshake_us: SpanSummary,
+    /// First SYN to SYN/ACK: the server's half.
+    pub server_rtt_us: SpanSummary,
+    /// SYN/ACK to ACK: the client's half.
+    pub client_rtt_us: SpanSummary,
+}
+
+/// A set of durations, in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct SpanSummary {
+    /// How many.
+    pub samples: u64,
+    /// Shortest; `null` without samples.
+    pub min: Option<f64>,
+    /// Mean.
+    pub avg: Option<f64>,
+    /// Median, at most 1 % off.
+    pub p50: Option<f64>,
+    /// 99th percentile, at most 1 % off.
+    pub p99: Option<f64>,
+    /// Longest.
+    pub max: Option<f64>,
+}
+
+/// Who used how much.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct BandwidthReport {
+    /// All interfaces together.
+    pub total: Count,
+    /// Mean rate over the capture: wire bits per second, link header included.
+    pub bits_per_second: Option<f64>,
+    /// Mean rate over the capture: wire packets per second.
+    pub packets_per_second: Option<f64>,
+    /// By IP version: `ipv4`, `ipv6`, `not_ip`.
+    pub ip_versions: BTreeMap<&'static str, Count>,
+    /// By what IP carries: `tcp`, `udp`, `icmp`, `other`.
+    pub protocols: BTreeMap<&'static str, Count>,
+    /// By way past the capture point: `inbound`, `outbound`, `unknown`.
+    pub directions: BTreeMap<&'static str, Count>,
+    /// By interface.
+    pub interfaces: Vec<InterfaceBandwidth>,
+    /// Wire packets by size of the frame; upper bounds as in RMON (RFC 2819, etherStatsPkts).
+    pub packet_sizes: Vec<SizeBucket>,
+}
+
+/// One interface's share.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct InterfaceBandwidth {
+    /// Interface, or the file for a nameless one.
+    pub interface: String,
+    /// What passed it.
+    #[serde(flatten)]
+    pub count: Count,
+}
+
+/// Wire packets up to a size.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct SizeBucket {
+    /// Largest size in the bucket, in bytes; `null` for the last.
+    pub up_to: Option<u32>,
+    /// Wire packets.
+    pub packets: u64,
+}

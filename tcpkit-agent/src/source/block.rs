@@ -1,0 +1,63 @@
+//! A run of frames from a file, in one piece of memory, so that reader and workers share bytes without copying.
+
+use crate::{
+    time::Timestamp,
+    wire::{Frame, FrameDirection, InterfaceId, LinkType},
+};
+
+/// Bytes of a capture file and the frames that stand in them.
+#[derive(Debug, Default)]
+pub struct Block {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// The frames, in capture order.
+    pub frames: Vec<FrameDescriptor>,
+}
+
+/// One frame of a [`Block`].
+#[derive(Clone, Copy, Debug)]
+pub struct FrameDescriptor {
+    /// When it was captured.
+    pub timestamp: Timestamp,
+    /// First of its bytes in the block.
+    pub offset: u32,
+    /// Bytes captured.
+    pub captured_len: u32,
+    /// Bytes of the whole frame.
+    pub frame_len: u32,
+    /// Which interface saw it.
+    pub interface: InterfaceId,
+    /// How its first header is to be read.
+    pub link_type: LinkType,
+    /// As in [`Frame`].
+    pub gso_size: u16,
+    /// As in [`Frame`].
+    pub direction: FrameDirection,
+}
+
+impl Block {
+    /// Forgets the frames and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.frames.clear();
+    }
+
+    /// The frame that a descriptor of this block stands for.
+    ///
+    /// # Panics
+    /// If the descriptor belongs to another block.
+    #[must_use]
+    pub fn frame(&self, descriptor: &FrameDescriptor) -> Frame<'_> {
+        let start = descriptor.offset as usize;
+        Frame {
+            timestamp: descriptor.timestamp,
+            interface: descriptor.interface,
+            link_type: descriptor.link_type,
+            direction: descriptor.direction,
+            hook: None,
+            frame_len: descriptor.frame_len,
+            gso_size: descriptor.gso_size,
+            bytes: &self.bytes[start..start + descriptor.captured_len as usize],
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Where frames come from.
+
+pub mod block;
+pub mod interface;
+
+pub use block::{Block, FrameDescriptor};
+pub use interface::{Interface, InterfaceTable};

@@ -1,0 +1,1 @@
+//! Scenarios: one binary, so that it links once.

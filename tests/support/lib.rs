@@ -1,0 +1,1 @@
+//! What the scenarios share: running `tcpkit`, private network namespaces, real servers, captures.
