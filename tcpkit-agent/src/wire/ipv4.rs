@@ -3,10 +3,8 @@
 //! A total length of zero is what segmentation offload leaves in captured super-segments: the packet then extends to
 //! the end of what holds it. Octets behind the total length are padding of the link.
 
-use tcpkit_common::flow::Address;
-
 use super::ip::{self, Endpoints};
-use super::octets::{Octets, Outcome, Stop, array, be16};
+use super::octets::{Octets, Outcome, Stop, be16, be32};
 use super::packet::{Cause, FragmentInfo, IpVersion, Layer, Packet};
 use super::walk::Walk;
 
@@ -57,8 +55,8 @@ impl Header {
         let packet = if total_len == 0 { octets } else { octets.limit(total_len) };
         let header = Self {
             endpoints: Endpoints {
-                source: Address::v4(array::<{ field::SOURCE }, 4, _>(header)),
-                destination: Address::v4(array::<{ field::DESTINATION }, 4, _>(header)),
+                source: ip::mapped(be32::<{ field::SOURCE }, _>(header)),
+                destination: ip::mapped(be32::<{ field::DESTINATION }, _>(header)),
                 version: IpVersion::V4,
             },
             protocol: header[field::PROTOCOL],

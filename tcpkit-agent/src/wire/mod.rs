@@ -59,9 +59,30 @@ impl Default for ParseOptions {
 #[inline]
 pub fn parse<'a>(frame: &Frame<'a>, options: ParseOptions) -> Parsed<'a> {
     let octets = Octets::new(frame.bytes, frame.frame_len, 0);
-    let outer = Outer { truncated: octets.is_truncated(), direction: frame.direction, ..Outer::default() };
-    let mut walk = Walk::new(options, outer);
-    let packet = match link::parse(&mut walk, frame.link_type, octets) {
+    let truncated = octets.is_truncated();
+    if frame.link_type == LinkType::ETHERNET
+        && let Some(segment) = ethernet::plain_segment(octets)
+    {
+        let outer = Outer {
+            version: Some(IpVersion::V4),
+            transport: Transport::Tcp,
+            tunnelled: false,
+            truncated,
+            direction: frame.direction,
+        };
+        return Parsed { packet: Ok(Packet::Tcp(segment)), outer };
+    }
+    let outer = Outer { truncated, direction: frame.direction, ..Outer::default() };
+    parse_any(frame.link_type, octets, Walk::new(options, outer))
+}
+
+#[inline(never)]
+fn parse_any(link_type: LinkType, octets: Octets<'_>, mut walk: Walk) -> Parsed<'_> {
+    finish(link::parse(&mut walk, link_type, octets), &walk)
+}
+
+fn finish<'a>(outcome: octets::Outcome<'a>, walk: &Walk) -> Parsed<'a> {
+    let packet = match outcome {
         Ok(packet) => Ok(packet),
         Err(Stop::Unanalyzed(cause)) => Ok(Packet::Other(cause)),
         Err(Stop::Malformed(error)) => Err(error),

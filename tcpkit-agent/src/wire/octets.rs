@@ -135,8 +135,10 @@ pub(super) const fn be16<const AT: usize, const N: usize>(header: &[u8; N]) -> u
 
 /// The 32 bits in network order at `AT`; a field outside of its header does not compile.
 #[inline(always)]
+#[expect(clippy::indexing_slicing, reason = "the assertion is evaluated when this is compiled")]
 pub(super) const fn be32<const AT: usize, const N: usize>(header: &[u8; N]) -> u32 {
-    u32::from_be_bytes(array::<AT, 4, N>(header))
+    const { assert!(AT + 4 <= N) };
+    u32::from_be_bytes([header[AT], header[AT + 1], header[AT + 2], header[AT + 3]])
 }
 
 /// The `LEN` octets at `AT`; a field outside of its header does not compile.

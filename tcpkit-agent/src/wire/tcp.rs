@@ -25,8 +25,13 @@ const MIN_HEADER: u32 = 20;
 const FLAGS: u16 = 0x01ff;
 
 /// A TCP segment.
-#[inline(always)]
 pub(super) fn parse(ip: Endpoints, octets: Octets<'_>) -> Outcome<'_> {
+    segment(ip, octets).map(Packet::Tcp)
+}
+
+/// The same, for those who know already that it is one.
+#[inline(always)]
+pub(super) fn segment(ip: Endpoints, octets: Octets<'_>) -> Result<Segment<'_>, Stop> {
     if octets.len() < MIN_HEADER {
         return Err(Stop::malformed(Layer::Tcp, Cause::Short));
     }
@@ -37,7 +42,7 @@ pub(super) fn parse(ip: Endpoints, octets: Octets<'_>) -> Outcome<'_> {
         return Err(Stop::malformed(Layer::Tcp, Cause::HeaderLength));
     }
     let payload = octets.skip(header_len, Layer::Tcp)?;
-    Ok(Packet::Tcp(Segment {
+    Ok(Segment {
         tuple: ip.with_ports(
             be16::<{ field::SOURCE_PORT }, _>(header),
             be16::<{ field::DESTINATION_PORT }, _>(header),
@@ -50,5 +55,5 @@ pub(super) fn parse(ip: Endpoints, octets: Octets<'_>) -> Outcome<'_> {
         header_len: payload.offset(),
         payload: payload.bytes(),
         options: TcpOptions(octets.captured(MIN_HEADER as usize, header_len as usize)),
-    }))
+    })
 }
