@@ -317,7 +317,9 @@ impl Handshake {
     /// In a simultaneous open (RFC 9293 §3.5) any SYN/ACK of the other side will do.
     fn find_answer(&mut self, client: Side, steps: &mut Vec<HandshakeStep>) {
         let server = *self.part(client.other());
-        let (None, Some(syn), Some(synack)) = (self.answer, self.part(client).syn, server.synack) else { return };
+        let (None, Some(syn), Some(synack)) = (self.answer, self.part(client).syn, server.synack) else {
+            return;
+        };
         let octets = syn.seq.distance(synack.ack);
         let most = i32::try_from(syn.payload_len).map_or(i32::MAX, |len| len.saturating_add(1));
         if (1..=most).contains(&octets) || server.syn.is_some() {
@@ -336,9 +338,7 @@ impl Handshake {
         let (client, server) = (*self.part(sent.client), *self.part(sent.client.other()));
         let both = server.syn.and(client.acknowledged).zip(server.acknowledged);
         let completed = match (self.answer, both) {
-            (Some((_, seq)), _) => {
-                client.first_ack.filter(|(_, ack)| seq.before(*ack)).map(|(time, _)| time)
-            }
+            (Some((_, seq)), _) => client.first_ack.filter(|(_, ack)| seq.before(*ack)).map(|(time, _)| time),
             (None, Some((one, other))) => Some(one.max(other)),
             (None, None) => self.goes_on(sent).then_some(sent.time),
         };

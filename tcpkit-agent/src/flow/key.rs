@@ -14,7 +14,7 @@ pub struct FlowKey {
 }
 
 /// One end of a flow, by the order of its [`FlowKey`]; says nothing about client and server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Side {
     /// The lower endpoint.

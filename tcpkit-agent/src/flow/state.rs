@@ -75,7 +75,10 @@ pub struct Flow {
     pub(super) seen: Timestamp,
     pub(super) phase: Phase,
     pub(super) client: Side,
-    pub(super) settled: bool,
+    /// A SYN was seen, and segments may still add to what became of the handshake.
+    pub(super) is_opening: bool,
+    /// They may not any more.
+    pub(super) is_settled: bool,
     pub(super) ending: Option<Ending>,
     /// First frame.
     pub start: Timestamp,
@@ -93,8 +96,29 @@ pub struct WireCount {
     pub packets: u32,
     /// Bytes on the wire, every packet with its headers.
     pub bytes: u64,
-    /// Payload bytes of each packet but the last.
-    pub packet_payload: u32,
+    /// Bytes of each packet but the last; of the frame where it was one packet.
+    pub full_len: u32,
+}
+
+impl WireCount {
+    /// A frame that was one packet.
+    #[must_use]
+    pub const fn one(frame_len: u32) -> Self {
+        Self { packets: 1, bytes: frame_len as u64, full_len: frame_len }
+    }
+
+    /// A frame whose payload went over the wire in pieces of `limit` octets, each behind the same headers; 0 is no
+    /// limit.
+    #[must_use]
+    #[inline]
+    pub fn of(frame_len: u32, header_len: u32, payload_len: u32, limit: u32) -> Self {
+        if limit == 0 || payload_len <= limit {
+            return Self::one(frame_len);
+        }
+        let packets = payload_len.div_ceil(limit);
+        let repeated = u64::from(packets - 1) * u64::from(header_len);
+        Self { packets, bytes: u64::from(frame_len) + repeated, full_len: header_len.saturating_add(limit) }
+    }
 }
 
 impl Flow {
@@ -127,22 +151,14 @@ impl Flow {
     /// By `gso_size` where the capture knows it. Where it does not, no stack sends more than the effective MSS in one
     /// packet (RFC 9293 §3.7.1: the announced size less the options), so a larger payload was several packets.
     pub(super) fn wire_count(&self, segment: &Segment<'_>, frame_len: u32, gso_size: u16) -> WireCount {
-        let limit = match (gso_size, segment.payload_len) {
-            (_, 0) => 0,
-            (0, payload_len) => self.effective_mss(segment, payload_len),
-            (gso_size, _) => u32::from(gso_size),
-        };
-        let packets =
-            if limit == 0 || segment.payload_len <= limit { 1 } else { segment.payload_len.div_ceil(limit) };
-        let repeated = u64::from(packets - 1) * u64::from(segment.header_len);
-        let packet_payload = if packets == 1 { segment.payload_len } else { limit };
-        WireCount { packets, bytes: u64::from(frame_len) + repeated, packet_payload }
+        let limit = if gso_size == 0 { self.effective_mss(segment) } else { u32::from(gso_size) };
+        WireCount::of(frame_len, segment.header_len, segment.payload_len, limit)
     }
 
     /// 0 where no side announced a size.
-    fn effective_mss(&self, segment: &Segment<'_>, payload_len: u32) -> u32 {
+    fn effective_mss(&self, segment: &Segment<'_>) -> u32 {
         let announced = self.sides.iter().filter_map(|side| side.announced.mss).min();
-        let Some(mss) = announced.map(u32::from).filter(|mss| payload_len > *mss) else { return 0 };
+        let Some(mss) = announced.map(u32::from).filter(|mss| segment.payload_len > *mss) else { return 0 };
         let options = u32::try_from(segment.options.0.len()).unwrap_or(0);
         mss.saturating_sub(options)
     }
@@ -184,14 +200,28 @@ impl Flow {
     }
 
     /// What FIN and RST end; true when this segment closes the flow.
+    ///
+    /// A flow that had only been given up is ended anew, but it is closed already.
     pub(super) fn is_closed_by(&mut self, side: Side, segment: &Segment<'_>) -> bool {
-        let was_open = self.ending.is_none();
         self.sides[side as usize].sent_fin |= segment.flags.contains(TcpFlags::FIN);
-        if was_open && segment.flags.contains(TcpFlags::RST) {
+        let was_open = self.ending.is_none();
+        if !was_open && self.ending != Some(Ending::Idle) {
+            return false;
+        }
+        if segment.flags.contains(TcpFlags::RST) {
             self.ending = Some(Ending::Reset(side));
-        } else if was_open && self.sides.iter().all(|state| state.sent_fin) {
+        } else if self.sides.iter().all(|state| state.sent_fin) {
             self.ending = Some(Ending::Fin);
         }
         was_open && self.ending.is_some()
     }
+
+    /// Whether a segment without SYN may still tell something of the handshake.
+    pub(super) const fn watches_handshake(&self) -> bool {
+        let [low, high] = &self.sides;
+        !self.is_settled && (self.is_opening || low.frames + high.frames <= WATCHED_FRAMES)
+    }
 }
+
+/// Frames of a flow without SYN among which the final ACK of a handshake that was captured late may be.
+const WATCHED_FRAMES: u64 = 16;

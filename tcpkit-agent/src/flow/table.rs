@@ -141,6 +141,8 @@ pub struct FlowTable {
     handshakes: Queue,
     closed: Queue,
     idle: IdleQueue,
+    /// Nothing falls due before.
+    next_due: Timestamp,
 }
 
 impl FlowTable {
@@ -155,6 +157,7 @@ impl FlowTable {
             handshakes: Queue::default(),
             closed: Queue::default(),
             idle: IdleQueue::default(),
+            next_due: NEVER,
         }
     }
 
@@ -206,7 +209,12 @@ impl FlowTable {
     /// Lets everything expire that is due by `now`, in the order in which it fell due.
     #[inline]
     pub fn advance(&mut self, now: Timestamp, changes: &mut Changes) {
-        while let Some((due, timer)) = self.next_due() {
+        while self.next_due <= now {
+            let Some((due, timer)) = self.first_due() else {
+                self.next_due = NEVER;
+                return;
+            };
+            self.next_due = due;
             if due > now {
                 return;
             }
@@ -312,8 +320,9 @@ impl FlowTable {
         }
         let sent = Sent { segment, side, client: flow.client, time: arrival.timestamp };
         handshake.on_segment(&sent, &mut changes.steps);
-        flow.settled = handshake.is_settled();
         let after = handshake.outcome();
+        flow.is_settled = handshake.is_settled();
+        flow.is_opening = after != Outcome::Midstream;
         if before == after {
             return;
         }
@@ -370,7 +379,7 @@ enum Timer {
 
 /// Expiry, closing and making room.
 impl FlowTable {
-    fn next_due(&self) -> Option<(Timestamp, Timer)> {
+    fn first_due(&self) -> Option<(Timestamp, Timer)> {
         let after = |first: Option<&Entry>, wait: Option<Span>| Some(first?.stamp + wait?);
         let handshake = after(self.handshakes.first(), Some(self.limits.handshake_timeout));
         let linger = after(self.closed.first(), self.limits.linger);
@@ -469,21 +478,33 @@ impl FlowTable {
         }
     }
 
+    fn expect_due(&mut self, stamp: Timestamp, wait: Option<Span>) {
+        if let Some(wait) = wait {
+            self.next_due = self.next_due.min(stamp + wait);
+        }
+    }
+
     fn queue_handshake(&mut self, slot: u32, stamp: Timestamp) {
+        self.expect_due(stamp, Some(self.limits.handshake_timeout));
         let Self { slab, handshakes, .. } = self;
         handshakes.push(entry(slab, slot, stamp), slab.len(), |entry| is_live(slab, entry));
     }
 
     fn queue_closed(&mut self, slot: u32, stamp: Timestamp) {
+        self.expect_due(stamp, self.limits.linger);
         let Self { slab, closed, .. } = self;
         closed.push(entry(slab, slot, stamp), slab.len(), |entry| is_live(slab, entry));
     }
 
     fn queue_idle(&mut self, slot: u32, stamp: Timestamp) {
+        self.expect_due(stamp, self.limits.idle);
         let Self { slab, idle, .. } = self;
         idle.push(entry(slab, slot, stamp), slab.len(), |entry| is_live(slab, entry));
     }
 }
+
+/// Later than anything a capture can hold.
+const NEVER: Timestamp = Timestamp(i64::MAX);
 
 fn entry(slab: &Slab, slot: u32, stamp: Timestamp) -> Entry {
     Entry { stamp, slot, ticket: slab.flow(slot).ticket }
