@@ -1,5 +1,6 @@
 //! Shards: parse, flows and analyzers of one worker, without I/O.
 
+mod fragments;
 mod output;
 mod settings;
 pub mod shard;
