@@ -7,6 +7,7 @@
 
 pub mod filter;
 pub mod report;
+pub mod sink;
 pub mod source;
 pub mod time;
 pub mod wire;
