@@ -227,25 +227,40 @@ fn a_full_device_is_a_clear_error() {
     );
 }
 
+/// A file system of 1 MiB, unmounted when it is dropped.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(folder.path()).output();
+        mounted.is_ok_and(|output| output.status.success()).then_some(Self(folder))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily, as a failed test may still hold a file open.
+        let unmounted = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
+        assert!(unmounted.is_ok_and(|status| status.success()), "{} stays mounted", self.0.path().display());
+    }
+}
+
 /// A small file system of its own fills up in the middle of a record; what is there must end with a whole one.
 #[test]
 fn a_full_disk_leaves_whole_records() {
-    let folder = tempfile::tempdir().unwrap();
-    let mounted =
-        Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(folder.path()).output();
-    if !mounted.is_ok_and(|output| output.status.success()) {
+    let Some(folder) = SmallDisk::mount() else {
         eprintln!("SKIPPED a_full_disk_leaves_whole_records: a tmpfs cannot be mounted here");
         return;
-    }
-    let path = folder.path().join("x.pcapng");
+    };
+    let path = folder.0.path().join("x.pcapng");
     let mut writer = CaptureWriter::create(&path, &WriteOptions::default()).unwrap();
     writer.learn(&table()).unwrap();
     let frame = OwnedFrame { bytes: vec![9; 211], ..frames().remove(0) };
     let error = (0..20_000).find_map(|_| writer.write(&frame.frame()).err());
     let contents = read(&[&path]);
     let len = fs::metadata(&path).unwrap().len();
-    drop(writer);
-    assert!(Command::new("umount").arg(folder.path()).status().unwrap().success());
     let error = error.expect("20,000 frames do not fit into 1 MiB");
     assert_eq!(error.kind, WriteErrorKind::Full, "{error}");
     assert!(error.to_string().contains(&format!("no space left after {len} bytes")), "{error}");

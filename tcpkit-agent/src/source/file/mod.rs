@@ -9,7 +9,10 @@ mod pcapng;
 mod scan;
 mod snoop;
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use super::{
     Block, InterfaceTable, SourceCounts,
@@ -110,6 +113,15 @@ impl Reader {
                 Ok(true)
             }
             Ok(()) => Ok(!self.done),
+        }
+    }
+
+    /// Makes a reader that waits for a pipe end within 100 ms once the flag is set, after what the pipe still held.
+    ///
+    /// A file is read to its end all the same: whoever calls `fill` can stop calling.
+    pub fn stop_on(&mut self, flag: Arc<AtomicBool>) {
+        if let Body::Stream(stream) = &mut self.body {
+            stream.input.stop_on(flag);
         }
     }
 
@@ -275,6 +287,7 @@ impl Stream {
         loop {
             let read = match self.input.read(&mut bytes[filled..]) {
                 Ok(read) => read,
+                Err(_) if self.input.is_stopped() => 0,
                 Err(error) => return Err(self.read_error(&error, filled)),
             };
             filled += read;
@@ -292,7 +305,9 @@ impl Stream {
             bytes.copy_within(scan.consumed..filled, 0);
             filled -= scan.consumed;
             if read == 0 {
-                return if filled == 0 { Ok(()) } else { Err(self.truncated(filled, need)) };
+                // Whoever stops a pipe does so at any byte.
+                let ended = filled == 0 || self.input.is_stopped();
+                return if ended { Ok(()) } else { Err(self.truncated(filled, need)) };
             }
             grow(bytes, filled, need);
         }

@@ -4,6 +4,10 @@ use std::{
     io::Write,
     path::Path,
     process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use proptest::prelude::*;
@@ -291,6 +295,25 @@ fn a_named_pipe_delivers_frames_before_it_is_closed() {
     assert_eq!(block.frame(&block.frames[0]).bytes, b"second");
     drop(sender);
     writer.join().unwrap();
+    assert!(!reader.fill(&mut block).unwrap());
+}
+
+#[test]
+fn a_reader_that_waits_for_a_pipe_can_be_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // Opened for both, so that opening does not wait for the other side.
+    let mut writer = std::fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
+    let file = pcap(&[(1, 0, b"first"), (2, 0, b"second")]);
+    writer.write_all(&file[..file.len() - 1]).unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut reader = Reader::open(&pipe, &mut InterfaceTable::default()).unwrap();
+    reader.stop_on(Arc::clone(&stop));
+    stop.store(true, Ordering::Relaxed);
+    let mut block = Block::default();
+    assert!(reader.fill(&mut block).unwrap());
+    assert_eq!(block.frames.len(), 1);
     assert!(!reader.fill(&mut block).unwrap());
 }
 
