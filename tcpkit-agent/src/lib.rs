@@ -10,6 +10,7 @@ pub mod filter;
 pub mod flow;
 pub mod pipeline;
 pub mod report;
+pub mod sink;
 pub mod source;
 pub mod time;
 pub mod wire;
