@@ -1,7 +1,8 @@
 //! IPv4 (RFC 791 §3.1).
 //!
 //! A total length of zero is what segmentation offload leaves in captured super-segments: the packet then extends to
-//! the end of what holds it. Octets behind the total length are padding of the link.
+//! the end of what holds it. Octets behind the total length are padding of the link. A total length beyond what holds
+//! the packet counts as far as that reaches, which is how Wireshark reads it.
 
 use super::ip::{self, Endpoints, protocol};
 use super::octets::{Octets, Outcome, Stop, be16, be32};
