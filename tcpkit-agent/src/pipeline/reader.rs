@@ -1,0 +1,197 @@
+//! The reader thread: blocks of frames from files or from libpcap, filtered, written on, and dealt to the shards.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::{
+    batch::Batch,
+    facts::Facts,
+    router::Router,
+    shard::{InterfaceFacts, ShardSnapshot},
+};
+use crate::{
+    filter::Matcher,
+    source::{Block, Interface, SourceCounts, SourceError},
+    time::Timestamp,
+    wire::InterfaceId,
+};
+
+/// Where the blocks come from.
+pub(super) trait BlockSource: Send {
+    /// Fills the block with the next frames; false when there are none any more.
+    ///
+    /// # Errors
+    /// What ends the source early; every frame before it was delivered.
+    fn fill(&mut self, block: &mut Block) -> Result<bool, SourceError>;
+
+    /// What the source met so far.
+    fn counts(&self) -> SourceCounts;
+
+    /// Bytes read, and the bytes there are, where that is known.
+    fn progress(&self) -> (u64, Option<u64>);
+
+    /// When the capture ended, where the source says so.
+    fn end_of_capture(&self) -> Option<Timestamp>;
+}
+
+/// What became of the frames before the shards; read by the control plane while the reader runs.
+#[derive(Clone, Debug, Default)]
+pub struct ReaderTally {
+    /// Frames read and frames that the filter did not want, by interface.
+    pub interfaces: Vec<InterfaceTally>,
+    /// What the source itself counts.
+    pub source: SourceCounts,
+    /// Bytes read, and the bytes there are.
+    pub progress: (u64, Option<u64>),
+    /// The account of fragments, which are put together before the shards.
+    pub fragments: Option<ShardSnapshot>,
+}
+
+/// One interface's frames before the shards.
+#[derive(Clone, Debug)]
+pub struct InterfaceTally {
+    /// The interface.
+    pub interface: Interface,
+    /// Frames read.
+    pub seen: u64,
+    /// Frames that the filter did not want.
+    pub filtered: u64,
+}
+
+/// How a reader ended.
+#[derive(Debug)]
+pub(super) struct ReaderOutcome {
+    /// When the capture ended, by the source or by its last frame.
+    pub(super) end: Option<Timestamp>,
+    /// What ended it early.
+    pub(super) error: Option<SourceError>,
+}
+
+/// What the reader thread needs.
+pub(super) struct Reader<S> {
+    pub(super) source: S,
+    pub(super) matcher: Option<Matcher>,
+    /// `-w`: every wanted frame, in the order read.
+    pub(super) capture: Option<Sender<Block>>,
+    /// One per shard.
+    pub(super) shards: Vec<Sender<Batch>>,
+    /// Splits blocks where there are several shards.
+    pub(super) router: Option<Router>,
+    pub(super) recycle: Receiver<Block>,
+    pub(super) facts: Facts,
+    pub(super) tally: Arc<Mutex<ReaderTally>>,
+    pub(super) stop: Arc<AtomicBool>,
+    /// Wanted frames still to deliver (`--count`).
+    pub(super) remaining: Option<u64>,
+}
+
+impl<S: BlockSource> Reader<S> {
+    /// Reads until the source ends, fails, has given enough, or the control plane says stop.
+    pub(super) fn run(mut self) -> ReaderOutcome {
+        let mut watermark = Timestamp::MIN;
+        let error = loop {
+            let mut block = self.recycle.try_recv().unwrap_or_default();
+            let more = match self.source.fill(&mut block) {
+                Ok(more) => more,
+                Err(error) => break Some(error),
+            };
+            self.on_block(block, &mut watermark);
+            if !more || self.stop.load(Relaxed) || self.remaining == Some(0) {
+                break None;
+            }
+        };
+        self.publish(true, watermark);
+        let end = self.source.end_of_capture().max(Some(watermark).filter(|end| *end > Timestamp::MIN));
+        ReaderOutcome { end, error }
+    }
+
+    fn on_block(&mut self, mut block: Block, watermark: &mut Timestamp) {
+        self.learn(&block.interfaces);
+        self.select(&mut block);
+        self.publish(false, *watermark);
+        if block.frames.is_empty() {
+            return;
+        }
+        if let Some(capture) = &self.capture {
+            // A writer that failed has told the control plane, which ends the capture.
+            drop(capture.send(copy_of(&block)));
+        }
+        self.deal(block, watermark);
+    }
+
+    fn deal(&mut self, block: Block, watermark: &mut Timestamp) {
+        let Some(router) = &mut self.router else {
+            let before = *watermark;
+            *watermark = block.frames.iter().fold(before, |latest, frame| latest.max(frame.timestamp));
+            if let Some(shard) = self.shards.first() {
+                drop(shard.send(Batch::Whole { block: Box::new(block), watermark: before }));
+            }
+            return;
+        };
+        for (shard, batch) in self.shards.iter().zip(router.split(block, watermark)) {
+            // A worker ends only after its reader, or by a panic that the join reports.
+            drop(shard.send(batch));
+        }
+    }
+
+    /// Counts the frames and leaves those that the filter wants.
+    fn select(&mut self, block: &mut Block) {
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut frames = std::mem::take(&mut block.frames);
+        let (matcher, remaining) = (&mut self.matcher, &mut self.remaining);
+        frames.retain(|descriptor| {
+            if *remaining == Some(0) {
+                return false;
+            }
+            let Some(count) = tally.interfaces.get_mut(usize::from(descriptor.interface.0)) else { return false };
+            count.seen += 1;
+            let wanted = matcher.as_mut().is_none_or(|matcher| matcher.matches(&block.frame(descriptor)));
+            count.filtered += u64::from(!wanted);
+            if let Some(remaining) = remaining {
+                *remaining -= u64::from(wanted);
+            }
+            wanted
+        });
+        block.frames = frames;
+    }
+
+    /// Makes new interfaces known to everybody behind.
+    fn learn(&mut self, new: &[(InterfaceId, Interface)]) {
+        for (id, interface) in new {
+            let facts: InterfaceFacts = self.facts.of(interface);
+            let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+            tally.interfaces.push(InterfaceTally { interface: interface.clone(), seen: 0, filtered: 0 });
+            drop(tally);
+            if let Some(router) = &mut self.router {
+                router.on_interface(*id, facts.clone());
+            }
+            for shard in &self.shards {
+                drop(shard.send(Batch::Interface(*id, facts.clone())));
+            }
+        }
+    }
+
+    fn publish(&mut self, last: bool, watermark: Timestamp) {
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.source = self.source.counts();
+        tally.progress = self.source.progress();
+        tally.fragments = match (last, self.router.take()) {
+            (true, Some(router)) => Some(router.finish(watermark)),
+            (false, Some(router)) => {
+                let snapshot = router.snapshot();
+                self.router = Some(router);
+                Some(snapshot)
+            }
+            (_, None) => None,
+        };
+    }
+}
+
+/// A copy of the wanted frames for the writer, so that the block itself can go on to the shards.
+fn copy_of(block: &Block) -> Block {
+    Block { bytes: block.bytes.clone(), frames: block.frames.clone(), interfaces: block.interfaces.clone() }
+}
