@@ -8,6 +8,7 @@
 pub mod cli;
 pub mod filter;
 pub mod report;
+pub mod sink;
 pub mod source;
 pub mod time;
 pub mod wire;
