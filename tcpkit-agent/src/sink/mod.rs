@@ -5,10 +5,11 @@
 //! - Names from a capture (interfaces, notes) are shown to a terminal with their control characters escaped.
 //! - That a reader closed its end is an [`io::ErrorKind::BrokenPipe`] in the error's chain, never a panic.
 
+pub mod http;
 pub mod json;
 pub mod log;
 pub mod merge;
-
+pub mod progress;
 pub mod text;
 
 use std::io::{self, Write as _};

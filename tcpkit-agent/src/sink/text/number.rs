@@ -61,7 +61,11 @@ pub(super) fn rate(value: f64, unit: &str) -> String {
 }
 
 /// The nearest whole number; 0 for what is negative or no number.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, and NaN becomes 0")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "`as` saturates, and NaN becomes 0"
+)]
 pub(super) fn whole_number(value: f64) -> u64 {
     value.round() as u64
 }

@@ -153,7 +153,10 @@ impl Screen {
         }
         self.field("flows", &flows);
         if let (Some(bits), Some(packets)) = (bandwidth.bits_per_second, bandwidth.packets_per_second) {
-            self.field("mean rate", &format!("{}, {} packets/s", rate(bits, "bit/s"), count(whole_number(packets))));
+            self.field(
+                "mean rate",
+                &format!("{}, {} packets/s", rate(bits, "bit/s"), count(whole_number(packets))),
+            );
         }
     }
 
