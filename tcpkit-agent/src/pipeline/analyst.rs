@@ -109,7 +109,7 @@ impl Analyst {
 
     fn hand_over(&mut self) {
         for foreign in self.output.foreign.drain(..) {
-            let Some(neighbour) = self.neighbours.get(foreign.shard() as usize) else { continue };
+            let Some(neighbour) = self.neighbours.get(foreign.shard as usize) else { continue };
             if let Err(TrySendError::Full(foreign) | TrySendError::Disconnected(foreign)) =
                 neighbour.try_send(foreign)
             {

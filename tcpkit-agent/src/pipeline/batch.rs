@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::shard::{Foreign, InterfaceFacts};
+use super::{Foreign, InterfaceFacts};
 use crate::{source::Block, time::Timestamp, wire::InterfaceId};
 
 /// Work for one shard, in capture order.

@@ -7,7 +7,7 @@ use std::sync::{
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
-use super::shard::Finished;
+use super::Finished;
 use crate::{report::Event, time::Timestamp};
 
 /// What one shard hands on at a time.

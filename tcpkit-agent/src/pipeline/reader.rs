@@ -1,7 +1,7 @@
 //! The reader thread: blocks of frames from files or from libpcap, filtered, written on, and dealt to the shards.
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc, Mutex, OnceLock, PoisonError,
     atomic::{AtomicBool, Ordering::Relaxed},
 };
 
@@ -11,17 +11,17 @@ use super::{
     batch::Batch,
     facts::Facts,
     router::Router,
-    shard::{InterfaceFacts, ShardSnapshot},
 };
 use crate::{
     filter::Matcher,
-    source::{Block, Interface, SourceCounts, SourceError},
+    report::ShardSnapshot,
+    source::{Block, Interface, Progress, SourceCounts, SourceError},
     time::Timestamp,
     wire::InterfaceId,
 };
 
 /// Where the blocks come from.
-pub(super) trait BlockSource: Send {
+pub trait BlockSource: Send {
     /// Fills the block with the next frames; false when there are none any more.
     ///
     /// # Errors
@@ -32,7 +32,7 @@ pub(super) trait BlockSource: Send {
     fn counts(&self) -> SourceCounts;
 
     /// Bytes read, and the bytes there are, where that is known.
-    fn progress(&self) -> (u64, Option<u64>);
+    fn progress(&self) -> Progress;
 
     /// When the capture ended, where the source says so.
     fn end_of_capture(&self) -> Option<Timestamp>;
@@ -46,7 +46,7 @@ pub struct ReaderTally {
     /// What the source itself counts.
     pub source: SourceCounts,
     /// Bytes read, and the bytes there are.
-    pub progress: (u64, Option<u64>),
+    pub progress: Option<Progress>,
     /// The account of fragments, which are put together before the shards.
     pub fragments: Option<ShardSnapshot>,
 }
@@ -63,12 +63,12 @@ pub struct InterfaceTally {
 }
 
 /// How a reader ended.
-#[derive(Debug)]
-pub(super) struct ReaderOutcome {
+#[derive(Debug, Default)]
+pub struct ReaderOutcome {
     /// When the capture ended, by the source or by its last frame.
-    pub(super) end: Option<Timestamp>,
-    /// What ended it early.
-    pub(super) error: Option<SourceError>,
+    pub end: Option<Timestamp>,
+    /// What was wrong with the sources; every frame before the damage was delivered.
+    pub errors: Vec<SourceError>,
 }
 
 /// What the reader thread needs.
@@ -90,23 +90,27 @@ pub(super) struct Reader<S> {
 }
 
 impl<S: BlockSource> Reader<S> {
-    /// Reads until the source ends, fails, has given enough, or the control plane says stop.
-    pub(super) fn run(mut self) -> ReaderOutcome {
+    /// Reads until the source ends, has given enough, or the control plane says stop; leaves the end of the capture
+    /// in `end` before the workers learn that nothing comes any more.
+    pub(super) fn run(mut self, end: &OnceLock<Timestamp>) -> ReaderOutcome {
         let mut watermark = Timestamp::MIN;
-        let error = loop {
+        let mut errors = Vec::new();
+        while !self.stop.load(Relaxed) && self.remaining != Some(0) {
             let mut block = self.recycle.try_recv().unwrap_or_default();
-            let more = match self.source.fill(&mut block) {
-                Ok(more) => more,
-                Err(error) => break Some(error),
-            };
-            self.on_block(block, &mut watermark);
-            if !more || self.stop.load(Relaxed) || self.remaining == Some(0) {
-                break None;
+            match self.source.fill(&mut block) {
+                Ok(true) => self.on_block(block, &mut watermark),
+                Ok(false) => break,
+                Err(error) => errors.push(error),
             }
-        };
+        }
         self.publish(true, watermark);
-        let end = self.source.end_of_capture().max(Some(watermark).filter(|end| *end > Timestamp::MIN));
-        ReaderOutcome { end, error }
+        let last = Some(watermark).filter(|last| *last > Timestamp::MIN);
+        let outcome = ReaderOutcome { end: self.source.end_of_capture().max(last), errors };
+        if let Some(time) = outcome.end {
+            // Set once, here.
+            drop(end.set(time));
+        }
+        outcome
     }
 
     fn on_block(&mut self, mut block: Block, watermark: &mut Timestamp) {
@@ -160,9 +164,9 @@ impl<S: BlockSource> Reader<S> {
     }
 
     /// Makes new interfaces known to everybody behind.
-    fn learn(&mut self, new: &[(InterfaceId, Interface)]) {
+    pub(super) fn learn(&mut self, new: &[(InterfaceId, Interface)]) {
         for (id, interface) in new {
-            let facts: InterfaceFacts = self.facts.of(interface);
+            let facts = self.facts.of(interface);
             let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
             tally.interfaces.push(InterfaceTally { interface: interface.clone(), seen: 0, filtered: 0 });
             drop(tally);
@@ -178,7 +182,7 @@ impl<S: BlockSource> Reader<S> {
     fn publish(&mut self, last: bool, watermark: Timestamp) {
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         tally.source = self.source.counts();
-        tally.progress = self.source.progress();
+        tally.progress = Some(self.source.progress());
         tally.fragments = match (last, self.router.take()) {
             (true, Some(router)) => Some(router.finish(watermark)),
             (false, Some(router)) => {

@@ -30,7 +30,7 @@ pub(super) struct RingWorker {
     pub(super) analyst: Analyst,
     pub(super) ring: RingReader,
     pub(super) requests: Receiver<Request>,
-    pub(super) context: Translation,
+    pub(super) translation: Translation,
     /// Latest timestamp that any worker has seen, in nanoseconds.
     pub(super) watermark: Arc<AtomicI64>,
     /// Frames that all workers have taken so far.
@@ -41,7 +41,7 @@ pub(super) struct RingWorker {
 
 /// From a record of the ring to a frame.
 #[derive(Clone, Debug)]
-pub(super) struct Translation {
+pub struct Translation {
     pub(super) clock: Arc<Clock>,
     /// Kernel's number of each interface, ours, and its link type; a handful.
     pub(super) interfaces: Vec<(u32, InterfaceId, LinkType)>,
@@ -51,7 +51,7 @@ pub(super) struct Translation {
 
 /// Copies frames for the writer of `-w`, in the order in which they are analysed.
 #[derive(Debug)]
-pub(super) struct CaptureTap {
+pub struct CaptureTap {
     pub(super) blocks: Sender<Block>,
     pub(super) recycle: Receiver<Block>,
     pub(super) block: Block,
@@ -83,10 +83,10 @@ impl RingWorker {
 
     /// Analyses what the ring holds, up to a budget; gives the number of frames.
     fn poll(&mut self) -> usize {
-        let Self { analyst, ring, context, watermark, capture, .. } = self;
+        let Self { analyst, ring, translation, watermark, capture, .. } = self;
         let mut latest = Timestamp(watermark.load(Relaxed));
         let taken = ring.poll(BUDGET, |header, bytes| {
-            let Some(frame) = context.frame(header, bytes) else { return };
+            let Some(frame) = translation.frame(header, bytes) else { return };
             latest = latest.max(frame.timestamp);
             analyst.on_frame(&frame, latest);
             if let Some(tap) = capture {
@@ -102,7 +102,7 @@ impl RingWorker {
     fn flush(&mut self, taken: usize) {
         let mut latest = Timestamp(self.watermark.load(Relaxed));
         if taken == 0 {
-            latest = latest.max(Timestamp(self.context.clock.wall_now().0.saturating_sub_unsigned(SLACK.0)));
+            latest = latest.max(Timestamp(self.translation.clock.wall_now().0.saturating_sub_unsigned(SLACK.0)));
         }
         self.analyst.flush(latest);
         if let Some(tap) = &mut self.capture {

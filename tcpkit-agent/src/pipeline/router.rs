@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{
     batch::{Batch, Item, ItemKind},
-    shard::{EngineSettings, InterfaceFacts, Output, Shard, ShardSnapshot},
+    {EngineSettings, InterfaceFacts, Output, Shard},
 };
 use crate::{
     source::Block,
@@ -80,7 +80,7 @@ impl Router {
     fn collect(&mut self, frame: &Frame<'_>, watermark: Timestamp, shares: &mut [Vec<Item>]) {
         self.fragments.on_frame(frame, watermark, &mut self.output);
         for foreign in self.output.foreign.drain(..) {
-            if let Some(share) = shares.get_mut(foreign.shard() as usize) {
+            if let Some(share) = shares.get_mut(foreign.shard as usize) {
                 share.push(Item { what: ItemKind::Datagram(Box::new(foreign)), watermark });
             }
         }
