@@ -15,6 +15,7 @@ use walk::Walk;
 
 mod cooked;
 mod ethernet;
+pub mod fragment;
 pub mod frame;
 mod icmp;
 mod ip;
@@ -34,6 +35,10 @@ mod walk;
 mod wireless;
 mod wrapped;
 
+pub use fragment::{
+    Defragmenter, FragmentCounts, FragmentFrame, FragmentLimits, FragmentTag, FrameTally, Reassembled,
+    parse_datagram,
+};
 pub use frame::{Frame, FrameDirection, InterfaceId, LinkType};
 pub use packet::{
     Cause, Datagram, FragmentInfo, IcmpError, IpVersion, Layer, Outer, Packet, ParseError, Parsed, Transport,
