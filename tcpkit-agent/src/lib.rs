@@ -6,7 +6,10 @@
 //! the same frames at any speed with any number of shards.
 
 pub mod cli;
+pub mod analyzer;
 pub mod filter;
+pub mod flow;
+pub mod pipeline;
 pub mod report;
 pub mod sink;
 pub mod source;
