@@ -95,12 +95,7 @@ impl SourceError {
         what: impl fmt::Display,
         advice: impl fmt::Display,
     ) -> Self {
-        Self {
-            source_name: source_name.to_owned(),
-            kind,
-            what: what.to_string(),
-            advice: advice.to_string(),
-        }
+        Self { source_name: source_name.to_owned(), kind, what: what.to_string(), advice: advice.to_string() }
     }
 
     /// An I/O error, sorted into the kinds that differ for the user.

@@ -30,7 +30,10 @@ impl Input {
             return Err(SourceError::new(name, SourceErrorKind::Empty, "the file is empty (0 bytes)"));
         }
         if magic.starts_with(&GZIP_MAGIC) {
-            return Ok(Self::Gzip(Box::new(MultiGzDecoder::new(BufReader::with_capacity(COMPRESSED_CHUNK, raw)))));
+            return Ok(Self::Gzip(Box::new(MultiGzDecoder::new(BufReader::with_capacity(
+                COMPRESSED_CHUNK,
+                raw,
+            )))));
         }
         if magic.starts_with(&ZSTD_MAGIC) {
             let decoder =

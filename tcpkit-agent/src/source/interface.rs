@@ -86,9 +86,9 @@ pub(crate) struct InterfaceNumbers(Arc<AtomicU32>);
 impl InterfaceNumbers {
     /// The next number; `None` when all 65,536 are taken.
     pub(crate) fn next(&self) -> Option<InterfaceId> {
-        let update = self
-            .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| (next <= u32::from(u16::MAX)).then_some(next + 1));
+        let update = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
+            (next <= u32::from(u16::MAX)).then_some(next + 1)
+        });
         update.ok().and_then(|number| u16::try_from(number).ok()).map(InterfaceId)
     }
 }

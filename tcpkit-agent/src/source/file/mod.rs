@@ -178,7 +178,7 @@ impl Body {
             Kind::Snoop => snoop::Snoop::open(&header, name, interfaces).map(Format::Snoop),
             Kind::Pcapng => Ok(Format::Pcapng(Box::default())),
         };
-        let format = format.map_err(|damage| damage.at(name, "(in the file header)"))?;
+        let format = format.map_err(|damage| damage.at(name, "in the file header"))?;
         let (carry, offset) = match kind {
             Kind::Pcapng => (header, 0),
             Kind::Pcap(_) | Kind::Snoop => (Vec::new(), wanted as u64),
@@ -197,7 +197,8 @@ impl Body {
             let what = "its first bytes are not those of a pcap, pcapng or snoop capture";
             return Err(SourceError::new(name, SourceErrorKind::NotACapture, what));
         }
-        LibpcapFile::open(spec, name, input.progress().1, interfaces).map(|file| Self::Libpcap(Box::new(file)))
+        LibpcapFile::open(spec, name, input.progress().1, interfaces)
+            .map(|file| Self::Libpcap(Box::new(file)))
     }
 }
 
@@ -326,10 +327,13 @@ impl Stream {
             return SourceError::io(&self.name, &format!("read on at byte {place}"), error);
         }
         let (kind, what) = match error.kind() {
-            ErrorKind::UnexpectedEof => (SourceErrorKind::Truncated, "the compressed file ends too early".into()),
+            ErrorKind::UnexpectedEof => {
+                (SourceErrorKind::Truncated, "the compressed file ends too early".into())
+            }
             _ => (SourceErrorKind::Corrupt, format!("it cannot be decompressed ({error})")),
         };
-        let what = format!("{what}, {place} bytes into the decompressed file, in record {}", self.records + 1);
+        let what =
+            format!("{what}, {place} bytes into the decompressed file, in record {}", self.records + 1);
         SourceError::new(&self.name, kind, what)
     }
 }
@@ -345,7 +349,12 @@ fn grow(bytes: &mut Vec<u8>, filled: usize, need: usize) {
 }
 
 /// Reads the file's first bytes up to `wanted`; fewer when it ends before.
-fn read_header(input: &mut Input, name: &str, header: &mut Vec<u8>, wanted: usize) -> Result<(), SourceError> {
+fn read_header(
+    input: &mut Input,
+    name: &str,
+    header: &mut Vec<u8>,
+    wanted: usize,
+) -> Result<(), SourceError> {
     input.read_up_to(header, wanted).map_err(|error| {
         if input.is_compressed() {
             let what = format!("it cannot be decompressed ({error})");

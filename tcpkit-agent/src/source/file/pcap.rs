@@ -88,7 +88,8 @@ impl Pcap {
         source_name: &str,
         interfaces: &mut InterfaceTable,
     ) -> Result<Self, Damage> {
-        let fields = if magic.big { FileHeader::read::<true>(header) } else { FileHeader::read::<false>(header) };
+        let fields =
+            if magic.big { FileHeader::read::<true>(header) } else { FileHeader::read::<false>(header) };
         let lengths = fields.lengths()?;
         let link_type = link_type_of(fields.network)?;
         let usual_max = max_captured_len(link_type.0);

@@ -4,11 +4,7 @@
 //! reads, waits or fails for want of bytes: the reader brings more and calls it again.
 
 use crate::{
-    source::{
-        FrameDescriptor, Interface, SourceCounts,
-        error::Damage,
-        interface::InterfaceNumbers,
-    },
+    source::{FrameDescriptor, Interface, SourceCounts, error::Damage, interface::InterfaceNumbers},
     time::Timestamp,
     wire::InterfaceId,
 };

@@ -224,9 +224,11 @@ fn activate_as(options: &LiveOptions, promiscuous: bool) -> Result<Capture<Activ
 
 /// Why an interface cannot be opened, and what would help.
 fn open_error(name: &str, text: &str) -> SourceError {
-    let there: Vec<String> =
-        Device::list().map(|devices| devices.into_iter().map(|device| device.name).collect()).unwrap_or_default();
-    let exists = name == "any" || Path::new("/sys/class/net").join(name).is_dir() || there.iter().any(|a| a == name);
+    let there: Vec<String> = Device::list()
+        .map(|devices| devices.into_iter().map(|device| device.name).collect())
+        .unwrap_or_default();
+    let exists =
+        name == "any" || Path::new("/sys/class/net").join(name).is_dir() || there.iter().any(|a| a == name);
     if !exists {
         let advice = format!("those that can be captured on: {}", listed(&there));
         return SourceError::advised(name, SourceErrorKind::NotFound, "no such interface", advice);
@@ -242,7 +244,11 @@ fn open_error(name: &str, text: &str) -> SourceError {
 }
 
 fn listed(names: &[String]) -> String {
-    if names.is_empty() { "none that libpcap finds with these privileges".to_owned() } else { names.join(", ") }
+    if names.is_empty() {
+        "none that libpcap finds with these privileges".to_owned()
+    } else {
+        names.join(", ")
+    }
 }
 
 fn read_error(name: &str, text: &str) -> SourceError {

@@ -225,7 +225,7 @@ fn section_order(bytes: &[u8], at: usize) -> Result<bool, Stop> {
 #[inline]
 fn block_len<const BIG: bool>(bytes: &[u8], at: usize) -> Result<usize, Damage> {
     let len = u32_at::<BIG>(bytes, at + 4);
-    if len < MIN_BLOCK_LEN || len % 4 != 0 {
+    if len < MIN_BLOCK_LEN || !len.is_multiple_of(4) {
         return Err(Damage::corrupt(format_args!("a block claims the impossible length of {len} bytes,")));
     }
     if len > MAX_BLOCK_LEN {
