@@ -2,11 +2,13 @@
 
 use crossbeam_channel::Receiver;
 
+use super::control::{Wake, Wakes};
 use crate::{
+    cli::{Output, Stream},
     pipeline::Delivery,
     report::{Event, FlowRecord},
     sink::{
-        log::{JsonLines, LogError},
+        log::{FlushPolicy, JsonLines, LogError},
         merge::{FlowOrder, OrderedMerge},
         text::{self, TextOptions},
         write_stdout,
@@ -25,12 +27,12 @@ pub(super) struct RecordSinks {
 }
 
 /// Takes deliveries until every shard has made its last.
-pub(super) struct Recorder<F> {
+pub(super) struct Recorder {
     pub(super) sinks: RecordSinks,
     pub(super) deliveries: Receiver<Delivery>,
     pub(super) shards: usize,
     /// Told once, when a sink does not take any more.
-    pub(super) on_failure: F,
+    pub(super) wakes: Wakes,
 }
 
 /// What became of the records.
@@ -42,7 +44,7 @@ pub(super) struct RecordOutcome {
     pub(super) disordered: u64,
 }
 
-impl<F: FnMut()> Recorder<F> {
+impl Recorder {
     /// Writes until the channel closes.
     pub(super) fn run(mut self) -> RecordOutcome {
         let mut merge = OrderedMerge::new(self.shards, WAITING);
@@ -54,7 +56,7 @@ impl<F: FnMut()> Recorder<F> {
             }
             if let Err(failure) = self.sinks.take(delivery, &mut merge) {
                 error = Some(failure);
-                (self.on_failure)();
+                self.wakes.send(Wake::SinkFailed);
             }
         }
         if error.is_none() {
@@ -65,6 +67,22 @@ impl<F: FnMut()> Recorder<F> {
 }
 
 impl RecordSinks {
+    /// Opens what the configuration names, before anything is captured.
+    ///
+    /// # Errors
+    /// A file cannot be created.
+    pub(super) fn open(output: &Output, live: bool) -> Result<Self, LogError> {
+        let policy = if live { FlushPolicy::Live } else { FlushPolicy::Replay };
+        let open = |what: &str, stream: &Option<Stream>| {
+            stream.as_ref().map(|stream| JsonLines::create(what, &stream.path(), policy)).transpose()
+        };
+        Ok(Self {
+            flow_log: open("flow log", &output.flow_log)?,
+            event_log: open("event log", &output.event_log)?,
+            lines: output.text.then(|| TextOptions::of(&std::io::stdout())),
+        })
+    }
+
     fn take(&mut self, delivery: Delivery, merge: &mut OrderedMerge<FlowRecord>) -> anyhow::Result<()> {
         for event in &delivery.events {
             self.event(event)?;

@@ -1,17 +1,13 @@
 //! A shard and its outlets: what a worker thread owns, whether its frames come from a ring or from a reader.
 
-use std::{
-    collections::BTreeMap,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-};
-
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
 use super::{
+    EngineSettings, Foreign, InterfaceFacts, Output, Shard,
     outlet::{Delivery, Outlet},
-    shard::{EngineSettings, Foreign, InterfaceFacts, Output, Shard, ShardSnapshot},
 };
 use crate::{
+    report::ShardSnapshot,
     time::Timestamp,
     wire::{Frame, InterfaceId},
 };
@@ -113,7 +109,7 @@ impl Analyst {
             if let Err(TrySendError::Full(foreign) | TrySendError::Disconnected(foreign)) =
                 neighbour.try_send(foreign)
             {
-                self.shard.on_refused(foreign);
+                self.shard.on_refused(&foreign, self.now);
             }
         }
     }

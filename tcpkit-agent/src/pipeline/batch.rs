@@ -24,6 +24,8 @@ pub(super) enum Batch {
         /// Latest timestamp of the capture, this block included.
         watermark: Timestamp,
     },
+    /// Nothing came; timers may run up to this time.
+    Idle(Timestamp),
     /// An interface that the frames behind this batch may name.
     Interface(InterfaceId, InterfaceFacts),
 }

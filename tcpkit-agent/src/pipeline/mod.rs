@@ -9,7 +9,7 @@ mod facts;
 mod outlet;
 mod output;
 mod reader;
-mod ring_worker;
+
 mod router;
 mod running;
 mod settings;
@@ -22,8 +22,8 @@ mod tests;
 pub use facts::Facts;
 pub use outlet::Delivery;
 pub use output::{Finished, Foreign, Output};
-pub use reader::{BlockSource, InterfaceTally, ReaderOutcome, ReaderTally};
-pub use ring_worker::{CaptureTap, Translation};
-pub use running::{BlockPlan, Pipeline, RingPlan};
+pub use reader::{BlockSource, InterfaceTally, ReadError, ReaderOutcome, ReaderTally, SourceNote};
+
+pub use running::{BlockPlan, Panicked, Pipeline};
 pub use settings::{EngineSettings, InterfaceFacts};
 pub use shard::Shard;

@@ -13,9 +13,9 @@ use super::{
     router::Router,
 };
 use crate::{
-    filter::Matcher,
+    filter::{FilterError, Matcher},
     report::ShardSnapshot,
-    source::{Block, Interface, Progress, SourceCounts, SourceError},
+    source::{Block, Interface, Progress, SourceError},
     time::Timestamp,
     wire::InterfaceId,
 };
@@ -28,14 +28,17 @@ pub trait BlockSource: Send {
     /// What ends the source early; every frame before it was delivered.
     fn fill(&mut self, block: &mut Block) -> Result<bool, SourceError>;
 
-    /// What the source met so far.
-    fn counts(&self) -> SourceCounts;
+    /// What the source itself counted so far, beside the frames that it delivered.
+    fn notes(&mut self) -> Vec<SourceNote>;
 
     /// Bytes read, and the bytes there are, where that is known.
-    fn progress(&self) -> Progress;
+    fn progress(&self) -> Option<Progress>;
 
     /// When the capture ended, where the source says so.
     fn end_of_capture(&self) -> Option<Timestamp>;
+
+    /// The time up to which timers may run while nothing comes: the clock's for a live source, none for a file.
+    fn idle_time(&self) -> Option<Timestamp>;
 }
 
 /// What became of the frames before the shards; read by the control plane while the reader runs.
@@ -43,12 +46,23 @@ pub trait BlockSource: Send {
 pub struct ReaderTally {
     /// Frames read and frames that the filter did not want, by interface.
     pub interfaces: Vec<InterfaceTally>,
-    /// What the source itself counts.
-    pub source: SourceCounts,
+    /// What the sources themselves count.
+    pub notes: Vec<SourceNote>,
     /// Bytes read, and the bytes there are.
     pub progress: Option<Progress>,
     /// The account of fragments, which are put together before the shards.
     pub fragments: Option<ShardSnapshot>,
+}
+
+/// What one file or interface counted itself.
+#[derive(Clone, Debug, Default)]
+pub struct SourceNote {
+    /// The file, or the interface's name.
+    pub source: String,
+    /// Frames lost because the capturing buffer was full.
+    pub ring_full: u64,
+    /// Named counts that are no fates.
+    pub notes: Vec<(&'static str, u64)>,
 }
 
 /// One interface's frames before the shards.
@@ -68,7 +82,18 @@ pub struct ReaderOutcome {
     /// When the capture ended, by the source or by its last frame.
     pub end: Option<Timestamp>,
     /// What was wrong with the sources; every frame before the damage was delivered.
-    pub errors: Vec<SourceError>,
+    pub errors: Vec<ReadError>,
+}
+
+/// What keeps frames from being read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// A source is damaged or in trouble.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The expression has no meaning on an interface that the source turned out to have.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
 }
 
 /// What the reader thread needs.
@@ -98,33 +123,50 @@ impl<S: BlockSource> Reader<S> {
         while !self.stop.load(Relaxed) && self.remaining != Some(0) {
             let mut block = self.recycle.try_recv().unwrap_or_default();
             match self.source.fill(&mut block) {
-                Ok(true) => self.on_block(block, &mut watermark),
+                Ok(true) => {
+                    if let Err(error) = self.on_block(block, &mut watermark) {
+                        errors.push(error.into());
+                        break;
+                    }
+                }
                 Ok(false) => break,
-                Err(error) => errors.push(error),
+                Err(error) => errors.push(error.into()),
             }
         }
         self.publish(true, watermark);
         let last = Some(watermark).filter(|last| *last > Timestamp::MIN);
         let outcome = ReaderOutcome { end: self.source.end_of_capture().max(last), errors };
         if let Some(time) = outcome.end {
-            // Set once, here.
-            drop(end.set(time));
+            // Nobody else sets it.
+            let _first = end.set(time);
         }
         outcome
     }
 
-    fn on_block(&mut self, mut block: Block, watermark: &mut Timestamp) {
+    fn on_block(&mut self, mut block: Block, watermark: &mut Timestamp) -> Result<(), FilterError> {
         self.learn(&block.interfaces);
-        self.select(&mut block);
+        let verdict = self.select(&mut block);
         self.publish(false, *watermark);
         if block.frames.is_empty() {
-            return;
+            self.idle(watermark);
+            return verdict;
         }
         if let Some(capture) = &self.capture {
             // A writer that failed has told the control plane, which ends the capture.
             drop(capture.send(copy_of(&block)));
         }
         self.deal(block, watermark);
+        verdict
+    }
+
+    /// Nothing came: the shards' timers go by the source's clock, where it has one.
+    fn idle(&self, watermark: &mut Timestamp) {
+        let Some(time) = self.source.idle_time() else { return };
+        *watermark = time.max(*watermark);
+        for shard in &self.shards {
+            // A worker ends only after its reader, or by a panic that the join reports.
+            drop(shard.send(Batch::Idle(*watermark)));
+        }
     }
 
     fn deal(&mut self, block: Block, watermark: &mut Timestamp) {
@@ -142,18 +184,26 @@ impl<S: BlockSource> Reader<S> {
         }
     }
 
-    /// Counts the frames and leaves those that the filter wants.
-    fn select(&mut self, block: &mut Block) {
+    /// Counts the frames and leaves those that the filter wants; at an error, those before it.
+    fn select(&mut self, block: &mut Block) -> Result<(), FilterError> {
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         let mut frames = std::mem::take(&mut block.frames);
+        let mut verdict = Ok(());
         let (matcher, remaining) = (&mut self.matcher, &mut self.remaining);
         frames.retain(|descriptor| {
-            if *remaining == Some(0) {
+            if verdict.is_err() || *remaining == Some(0) {
                 return false;
             }
             let Some(count) = tally.interfaces.get_mut(usize::from(descriptor.interface.0)) else { return false };
+            let wanted = match matcher.as_mut().map(|matcher| matcher.matches(&block.frame(descriptor))) {
+                None | Some(Ok(true)) => true,
+                Some(Ok(false)) => false,
+                Some(Err(error)) => {
+                    verdict = Err(error);
+                    return false;
+                }
+            };
             count.seen += 1;
-            let wanted = matcher.as_mut().is_none_or(|matcher| matcher.matches(&block.frame(descriptor)));
             count.filtered += u64::from(!wanted);
             if let Some(remaining) = remaining {
                 *remaining -= u64::from(wanted);
@@ -161,6 +211,7 @@ impl<S: BlockSource> Reader<S> {
             wanted
         });
         block.frames = frames;
+        verdict
     }
 
     /// Makes new interfaces known to everybody behind.
@@ -181,8 +232,8 @@ impl<S: BlockSource> Reader<S> {
 
     fn publish(&mut self, last: bool, watermark: Timestamp) {
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
-        tally.source = self.source.counts();
-        tally.progress = Some(self.source.progress());
+        tally.notes = self.source.notes();
+        tally.progress = self.source.progress();
         tally.fragments = match (last, self.router.take()) {
             (true, Some(router)) => Some(router.finish(watermark)),
             (false, Some(router)) => {

@@ -10,6 +10,7 @@ use super::{
     {EngineSettings, InterfaceFacts, Output, Shard},
 };
 use crate::{
+    report::ShardSnapshot,
     source::Block,
     time::Timestamp,
     wire::{self, Frame, InterfaceId, Packet, ParseOptions},

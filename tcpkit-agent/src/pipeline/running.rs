@@ -4,7 +4,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -19,14 +19,13 @@ use super::{
     facts::Facts,
     outlet::{Delivery, Outlet},
     reader::{BlockSource, Reader, ReaderOutcome, ReaderTally},
-    ring_worker::{CaptureTap, RingWorker, Translation},
     router::Router,
     worker::Worker,
 };
 use crate::{
     filter::Matcher,
     report::ShardSnapshot,
-    source::{Block, Interface, InterfaceTable, live::RingReader},
+    source::{Block, InterfaceTable},
     time::Timestamp,
     wire::InterfaceId,
 };
@@ -45,18 +44,6 @@ pub struct BlockPlan<S> {
     pub count: Option<u64>,
     /// A capture that must not wait for its sinks.
     pub is_live: bool,
-}
-
-/// What a pipeline over rings is made of.
-pub struct RingPlan {
-    /// One per shard.
-    pub rings: Vec<RingReader>,
-    /// From records to frames.
-    pub translation: Translation,
-    /// Interfaces of the capture.
-    pub interfaces: Vec<(InterfaceId, Interface)>,
-    /// `-w`: one tap per shard, or none.
-    pub taps: Vec<CaptureTap>,
 }
 
 /// Threads at work.
@@ -98,33 +85,6 @@ impl Pipeline {
             on_end();
             outcome
         })?);
-        Ok((pipeline, deliveries))
-    }
-
-    /// Starts one worker per ring.
-    ///
-    /// # Errors
-    /// A thread cannot be had.
-    pub fn over_rings(settings: &EngineSettings, plan: RingPlan) -> io::Result<(Self, Receiver<Delivery>)> {
-        let (mut pipeline, analysts, requests, deliveries) = Self::prepare(settings, true);
-        let watermark = Arc::new(AtomicI64::new(Timestamp::MIN.0));
-        let mut taps = plan.taps.into_iter();
-        let mut facts = Facts::default();
-        let known: Vec<_> = plan.interfaces.iter().map(|(id, interface)| (*id, facts.of(interface))).collect();
-        let parts = analysts.into_iter().zip(requests).zip(plan.rings);
-        for (index, ((mut analyst, requests), ring)) in parts.enumerate() {
-            known.iter().for_each(|(id, facts)| analyst.on_interface(*id, facts.clone()));
-            let worker = RingWorker {
-                analyst,
-                ring,
-                requests,
-                translation: plan.translation.clone(),
-                watermark: Arc::clone(&watermark),
-                taken: Arc::clone(&pipeline.taken),
-                capture: taps.next(),
-            };
-            pipeline.spawn(index, move || worker.run())?;
-        }
         Ok((pipeline, deliveries))
     }
 
@@ -278,7 +238,7 @@ impl Pipeline {
 /// A thread of the pipeline panicked: a bug, told on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a {0} thread panicked; please report this with the message above")]
-pub struct Panicked(&'static str);
+pub struct Panicked(pub(crate) &'static str);
 
 fn named<T: Send + 'static>(
     name: &str,

@@ -90,6 +90,14 @@ impl Shard {
         self.on_frame(&foreign.frame(), now.max(foreign.now), out);
     }
 
+    /// Accounts for a frame that its own shard had no room for.
+    pub fn on_refused(&mut self, foreign: &Foreign, now: Timestamp) {
+        let frame = foreign.frame();
+        let parsed = wire::parse(&frame, self.parse);
+        let fate = Fate::NotAnalyzed(Unanalyzed::HandoverFull);
+        self.count(&frame, &parsed, WireCount::one(frame.frame_len), fate, now);
+    }
+
     /// Lets everything expire that is due by `now`.
     #[inline]
     pub fn advance(&mut self, now: Timestamp, out: &mut Output) {

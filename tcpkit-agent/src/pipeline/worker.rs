@@ -7,9 +7,8 @@ use crossbeam_channel::{Receiver, Sender, select};
 use super::{
     analyst::{Analyst, Request},
     batch::{Batch, Item, ItemKind},
-    shard::ShardSnapshot,
 };
-use crate::{source::Block, time::Timestamp};
+use crate::{report::ShardSnapshot, source::Block, time::Timestamp};
 
 /// What a worker thread needs.
 #[derive(Debug)]
@@ -41,6 +40,7 @@ impl Worker {
         match batch {
             Batch::Whole { block, watermark } => self.on_whole(*block, watermark),
             Batch::Share { block, items, watermark } => self.on_share(block, items, watermark),
+            Batch::Idle(watermark) => self.analyst.flush(watermark),
             Batch::Interface(id, facts) => self.analyst.on_interface(id, facts),
         }
     }

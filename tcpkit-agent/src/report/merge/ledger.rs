@@ -140,7 +140,7 @@ const fn cause_name(cause: Cause) -> &'static str {
     }
 }
 
-const UNANALYZED: [Unanalyzed; 10] = [
+const UNANALYZED: [Unanalyzed; 11] = [
     Unanalyzed::Arp,
     Unanalyzed::NotIp,
     Unanalyzed::Icmp,
@@ -149,6 +149,7 @@ const UNANALYZED: [Unanalyzed; 10] = [
     Unanalyzed::Truncated,
     Unanalyzed::UnknownLinkType,
     Unanalyzed::IncompleteDatagram,
+    Unanalyzed::HandoverFull,
     Unanalyzed::WaitingForFragments,
     Unanalyzed::TooDeep,
 ];
@@ -163,6 +164,7 @@ const fn unanalyzed_name(cause: Unanalyzed) -> &'static str {
         Unanalyzed::Truncated => "truncated",
         Unanalyzed::UnknownLinkType => "unknown_link_type",
         Unanalyzed::IncompleteDatagram => "incomplete_datagram",
+        Unanalyzed::HandoverFull => "handover_full",
         Unanalyzed::WaitingForFragments => "waiting_for_fragments",
         Unanalyzed::TooDeep => "too_deep",
     }
