@@ -44,6 +44,22 @@ fn multiprotocol<'a>(walk: &mut Walk, octets: Octets<'a>) -> Outcome<'a> {
     }
 }
 
+/// ATM (RFC 2684 §5): LLC; before a bridged Ethernet frame there are two octets of padding.
+pub(super) fn atm<'a>(walk: &mut Walk, octets: Octets<'a>) -> Outcome<'a> {
+    const BRIDGED: [u8; 6] = [0xaa, 0xaa, 0x03, 0x00, 0x80, 0xc2];
+    const WITH_CHECKSUM: u8 = 0x01;
+    const WITHOUT_CHECKSUM: u8 = 0x07;
+
+    if let Ok((header, rest)) = octets.take::<10>(Layer::Link)
+        && header.starts_with(&BRIDGED)
+        && header[6] == 0
+        && matches!(header[7], WITH_CHECKSUM | WITHOUT_CHECKSUM)
+    {
+        return ethernet::nested(walk, rest);
+    }
+    ethernet::llc(walk, octets)
+}
+
 /// Token ring: access control, frame control, both addresses, then source routing where the sender's says so.
 pub(super) fn token_ring<'a>(walk: &mut Walk, octets: Octets<'a>) -> Outcome<'a> {
     const ROUTED: u8 = 0x80;

@@ -64,7 +64,7 @@ fn rare<'a>(walk: &mut Walk, link_type: u16, octets: Octets<'a>) -> Outcome<'a> 
     match link_type {
         link_type::RAW_BSD | link_type::RAW_OPENBSD => ip::parse(walk, octets),
         link_type::MPLS => mpls::parse(walk, octets),
-        link_type::ATM_RFC1483 | link_type::ATM_RFC1483_BSD => ethernet::llc(walk, octets),
+        link_type::ATM_RFC1483 | link_type::ATM_RFC1483_BSD => legacy::atm(walk, octets),
         link_type::ENC => cooked::enc(walk, octets),
         link_type::PPP_WITH_DIRECTION => cooked::ppp_with_direction(walk, octets),
         link_type::FRAME_RELAY => legacy::frame_relay(walk, octets),

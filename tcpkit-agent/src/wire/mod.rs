@@ -25,6 +25,7 @@ mod legacy;
 mod link;
 mod mpls;
 mod octets;
+pub mod option;
 pub mod packet;
 mod ppp;
 pub mod segment;
@@ -35,11 +36,15 @@ mod walk;
 mod wireless;
 mod wrapped;
 
+#[cfg(test)]
+mod tests;
+
 pub use fragment::{
     Defragmenter, FragmentCounts, FragmentFrame, FragmentLimits, FragmentTag, FrameTally, Reassembled,
     parse_datagram,
 };
 pub use frame::{Frame, FrameDirection, InterfaceId, LinkType};
+pub use option::{SackBlock, TcpOption, TcpOptionIter};
 pub use packet::{
     Cause, Datagram, FragmentInfo, IcmpError, IpVersion, Layer, Outer, Packet, ParseError, Parsed, Transport,
     Unanalyzed,
