@@ -145,6 +145,8 @@ pub struct Handshake {
     answer: Option<(Timestamp, SeqNumber)>,
     completed: Option<Timestamp>,
     icmp: Option<IcmpReason>,
+    /// A side reset the connection after the SYN/ACK and before the handshake was complete.
+    was_reset: [bool; 2],
 }
 
 /// A segment and who sent it when.
@@ -182,6 +184,13 @@ impl Handshake {
     #[must_use]
     pub const fn is_settled(&self) -> bool {
         matches!(self.outcome, Outcome::Success) && self.completed.is_some()
+    }
+
+    /// Whether a RST of either side came between the SYN/ACK and the completion: then it was meant for this handshake,
+    /// and not for an older connection on the same four-tuple (RFC 9293 §3.5.1).
+    #[must_use]
+    pub(super) const fn was_reset(&self) -> bool {
+        self.was_reset[0] || self.was_reset[1]
     }
 
     /// Whether a SYN or a SYN/ACK was seen.
@@ -332,7 +341,7 @@ impl Handshake {
     }
 
     fn find_completion(&mut self, sent: &Sent<'_, '_>, steps: &mut Vec<HandshakeStep>) {
-        if self.completed.is_some() || self.outcome == Outcome::Aborted {
+        if self.completed.is_some() || self.was_reset[sent.client as usize] {
             return;
         }
         let (client, server) = (*self.part(sent.client), *self.part(sent.client.other()));
@@ -366,6 +375,7 @@ impl Handshake {
     fn find_refusal(&mut self, sent: &Sent<'_, '_>, steps: &mut Vec<HandshakeStep>) {
         let gives_up = sent.has(TcpFlags::FIN) && !sent.has(TcpFlags::SYN);
         let resets = sent.has(TcpFlags::RST);
+        self.was_reset[sent.side as usize] |= resets && self.answer.is_some();
         if !self.outcome.is_open() {
             return;
         }

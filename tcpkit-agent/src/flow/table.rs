@@ -323,13 +323,14 @@ impl FlowTable {
         let after = handshake.outcome();
         flow.is_settled = handshake.is_settled();
         flow.is_opening = after != Outcome::Midstream;
+        let is_back = after == Outcome::Success && before != Outcome::Pending && !handshake.was_reset();
         if before == after {
             return;
         }
         if before == Outcome::Midstream && after == Outcome::Pending {
             self.queue_handshake(slot, arrival.now);
         }
-        if after == Outcome::Success && self.slab.flow(slot).ending == Some(Ending::Idle) {
+        if is_back && self.slab.flow(slot).phase == Phase::Lingering {
             self.revive(slot, arrival.now);
         }
         self.tell_failure(slot, before, arrival.timestamp, changes);

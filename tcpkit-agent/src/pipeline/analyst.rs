@@ -103,15 +103,19 @@ impl Analyst {
         self.shard.snapshot()
     }
 
+    /// Gives the neighbours what is theirs. While an inbox is full the own one is emptied, so that two shards that
+    /// hand each other much come on.
     fn hand_over(&mut self) {
-        for foreign in self.output.foreign.drain(..) {
-            let Some(neighbour) = self.neighbours.get(foreign.shard as usize) else { continue };
-            if let Err(TrySendError::Full(foreign) | TrySendError::Disconnected(foreign)) =
-                neighbour.try_send(foreign)
-            {
-                self.shard.on_refused(&foreign, self.now);
+        let mut foreign = std::mem::take(&mut self.output.foreign);
+        for frame in foreign.drain(..) {
+            let Some(neighbour) = self.neighbours.get(frame.shard as usize).cloned() else { continue };
+            let mut waiting = frame;
+            while let Err(TrySendError::Full(refused)) = neighbour.try_send(waiting) {
+                waiting = refused;
+                self.empty_inbox();
             }
         }
+        self.output.foreign = foreign;
     }
 
     fn deliver(&mut self, progress: Timestamp) {

@@ -7,9 +7,10 @@ mod analyst;
 mod batch;
 mod facts;
 mod outlet;
+mod fragments;
 mod output;
 mod reader;
-
+mod ring_worker;
 mod router;
 mod running;
 mod settings;

@@ -3,9 +3,10 @@
 use tcpkit_common::record::Hook;
 
 use crate::{
+    analyzer::Place,
     report::{Event, FlowRecord},
     time::Timestamp,
-    wire::{Frame, FrameDirection, InterfaceId, LinkType},
+    wire::{Frame, FrameDirection, InterfaceId, LinkType, fragment::Reassembled},
 };
 
 /// What came of the latest calls; the caller takes it out and hands it in again.
@@ -50,44 +51,78 @@ pub struct Finished {
 pub struct Foreign {
     /// The shard that owns it.
     pub shard: u32,
-    /// Watermark at which it arrived.
-    pub now: Timestamp,
+    pub(super) origin: Origin,
+    pub(super) content: Content,
+}
+
+/// Where and when a frame was seen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
     pub(super) timestamp: Timestamp,
+    /// Watermark at which it arrived first.
+    pub(super) watermark: Timestamp,
     pub(super) interface: InterfaceId,
-    pub(super) link_type: LinkType,
-    pub(super) direction: FrameDirection,
     pub(super) hook: Option<Hook>,
-    pub(super) frame_len: u32,
-    pub(super) gso_size: u16,
-    pub(super) bytes: Box<[u8]>,
+}
+
+/// What is handed over.
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    /// A frame, not counted yet.
+    Frame(OwnedFrame),
+    /// A datagram out of fragments that are counted where they arrived.
+    Datagram(Box<Reassembled>),
+}
+
+/// A frame with bytes of its own.
+#[derive(Clone, Debug)]
+pub(super) struct OwnedFrame {
+    link_type: LinkType,
+    direction: FrameDirection,
+    frame_len: u32,
+    gso_size: u16,
+    bytes: Box<[u8]>,
 }
 
 impl Foreign {
-    pub(super) fn new(shard: u32, now: Timestamp, frame: &Frame<'_>) -> Self {
-        Self {
-            shard,
-            now,
-            timestamp: frame.timestamp,
-            interface: frame.interface,
-            link_type: frame.link_type,
-            direction: frame.direction,
-            hook: frame.hook,
-            frame_len: frame.frame_len,
-            gso_size: frame.gso_size,
-            bytes: frame.bytes.into(),
-        }
+    /// Watermark at which it arrived.
+    #[must_use]
+    pub const fn watermark(&self) -> Timestamp {
+        self.origin.watermark
     }
 
-    pub(super) fn frame(&self) -> Frame<'_> {
+    pub(super) fn frame(shard: u32, origin: &Origin, frame: &Frame<'_>) -> Self {
+        let &Frame { link_type, direction, frame_len, gso_size, bytes, .. } = frame;
+        let frame = OwnedFrame { link_type, direction, frame_len, gso_size, bytes: bytes.into() };
+        Self { shard, origin: *origin, content: Content::Frame(frame) }
+    }
+
+    pub(super) fn datagram(shard: u32, origin: &Origin, datagram: Reassembled) -> Self {
+        Self { shard, origin: *origin, content: Content::Datagram(Box::new(datagram)) }
+    }
+}
+
+impl OwnedFrame {
+    pub(super) fn borrow(&self, origin: &Origin) -> Frame<'_> {
         Frame {
-            timestamp: self.timestamp,
-            interface: self.interface,
+            timestamp: origin.timestamp,
+            interface: origin.interface,
+            hook: origin.hook,
             link_type: self.link_type,
             direction: self.direction,
-            hook: self.hook,
             frame_len: self.frame_len,
             gso_size: self.gso_size,
             bytes: &self.bytes,
         }
+    }
+}
+
+impl Origin {
+    pub(super) const fn of(frame: &Frame<'_>, watermark: Timestamp) -> Self {
+        Self { timestamp: frame.timestamp, watermark, interface: frame.interface, hook: frame.hook }
+    }
+
+    pub(super) const fn place(&self) -> Place {
+        (self.interface, self.hook)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{flow::FlowLimits, time::Span, wire::ParseOptions};
+use crate::{flow::FlowLimits, time::Span, wire::{ParseOptions, fragment::FragmentLimits}};
 
 /// Settings of all shards of a capture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct EngineSettings {
     pub parse: ParseOptions,
     /// Bounds of the whole capture; each shard has its part of those in number.
     pub flows: FlowLimits,
+    /// Bounds of each shard on datagrams that wait for fragments.
+    pub fragments: FragmentLimits,
 }
 
 impl EngineSettings {
@@ -40,6 +42,7 @@ impl EngineSettings {
                 linger: None,
                 idle: None,
             },
+            fragments: FragmentLimits::default(),
         }
     }
 

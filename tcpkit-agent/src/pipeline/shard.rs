@@ -7,7 +7,7 @@
 use tcpkit_common::flow::FlowHash;
 
 use super::{
-    output::{Finished, Foreign, Output},
+    output::{Content, Finished, Foreign, Origin, Output},
     settings::{EngineSettings, InterfaceFacts},
 };
 use crate::{
@@ -15,19 +15,23 @@ use crate::{
     flow::{Arrival, Changes, FlowLimits, FlowTable, WireCount},
     report::{Event, EventKind, Extent, FlowRecord, ShardSnapshot},
     time::Timestamp,
-    wire::{self, Frame, IcmpError, InterfaceId, Packet, ParseOptions, Parsed, Segment, Unanalyzed},
+    wire::{
+        self, Frame, InterfaceId, Packet, ParseError, ParseOptions, Parsed, Segment, Unanalyzed,
+        fragment::Defragmenter,
+    },
 };
 
 /// The sans-I/O core of one worker.
 #[derive(Debug)]
 pub struct Shard {
-    number: u32,
-    shards: u32,
-    parse: ParseOptions,
+    pub(super) number: u32,
+    pub(super) shards: u32,
+    pub(super) parse: ParseOptions,
     interfaces: Vec<InterfaceFacts>,
-    table: FlowTable,
-    changes: Changes,
-    fates: FateAnalyzer,
+    pub(super) table: FlowTable,
+    pub(super) changes: Changes,
+    pub(super) defragmenter: Defragmenter,
+    pub(super) fates: FateAnalyzer,
     handshakes: HandshakeAnalyzer,
     bandwidth: BandwidthAnalyzer,
     extent: Extent,
@@ -46,6 +50,7 @@ impl Shard {
             interfaces: Vec::new(),
             table: FlowTable::new(limits),
             changes: Changes::default(),
+            defragmenter: Defragmenter::new(settings.fragments),
             fates: FateAnalyzer::default(),
             handshakes: HandshakeAnalyzer::default(),
             bandwidth: BandwidthAnalyzer::default(),
@@ -64,41 +69,23 @@ impl Shard {
 
     /// Takes a frame.
     pub fn on_frame(&mut self, frame: &Frame<'_>, now: Timestamp, out: &mut Output) {
-        self.advance(now, out);
-        let parsed = wire::parse(frame, self.parse);
-        match &parsed.packet {
-            Ok(Packet::Tcp(segment)) => {
-                let hash = FlowHash::of(&segment.tuple);
-                match self.owner(hash) {
-                    Some(owner) => self.hand_over(owner, frame, now, out),
-                    None => self.on_segment(frame, &parsed, segment, hash, now, out),
-                }
-            }
-            Ok(Packet::IcmpError(error)) => {
-                let hash = FlowHash::of(&error.quoted);
-                match self.owner(hash) {
-                    Some(owner) => self.hand_over(owner, frame, now, out),
-                    None => self.on_icmp(frame, &parsed, error, hash, now, out),
-                }
-            }
-            _ => self.on_other(frame, &parsed, now),
-        }
+        self.take_frame(frame, &Origin::of(frame, now), now, out);
     }
 
-    /// Takes a frame that another shard handed over.
+    /// Takes a frame or a datagram that another shard handed over.
     pub fn on_foreign(&mut self, foreign: Foreign, now: Timestamp, out: &mut Output) {
-        self.on_frame(&foreign.frame(), now.max(foreign.now), out);
+        let now = now.max(foreign.origin.watermark);
+        match foreign.content {
+            Content::Frame(frame) => self.take_frame(&frame.borrow(&foreign.origin), &foreign.origin, now, out),
+            Content::Datagram(datagram) => {
+                self.advance(now, out);
+                self.take_datagram(*datagram, &foreign.origin, now, out);
+            }
+        }
+        self.pass_on(out);
     }
 
-    /// Accounts for a frame that its own shard had no room for.
-    pub fn on_refused(&mut self, foreign: &Foreign, now: Timestamp) {
-        let frame = foreign.frame();
-        let parsed = wire::parse(&frame, self.parse);
-        let fate = Fate::NotAnalyzed(Unanalyzed::HandoverFull);
-        self.count(&frame, &parsed, WireCount::one(frame.frame_len), fate, now);
-    }
-
-    /// Lets everything expire that is due by `now`.
+    /// Lets every flow expire that is due by `now`.
     #[inline]
     pub fn advance(&mut self, now: Timestamp, out: &mut Output) {
         self.table.advance(now, &mut self.changes);
@@ -107,6 +94,8 @@ impl Shard {
 
     /// Ends the capture at `end`: the flows that are left follow in order of start and four-tuple.
     pub fn finish(&mut self, end: Timestamp, out: &mut Output) {
+        self.defragmenter.finish();
+        self.settle_incomplete();
         self.table.finish(end, &mut self.changes);
         self.pass_on(out);
     }
@@ -123,88 +112,114 @@ impl Shard {
         }
     }
 
-    /// The shard that owns a flow, where it is another one.
     #[inline]
-    fn owner(&self, hash: FlowHash) -> Option<u32> {
-        Some(hash.shard(self.shards)).filter(|owner| *owner != self.number)
-    }
-
-    fn hand_over(&mut self, owner: u32, frame: &Frame<'_>, now: Timestamp, out: &mut Output) {
-        self.fates.on_note((frame.interface, frame.hook), Note::HandedOver);
-        out.foreign.push(Foreign::new(owner, now, frame));
-    }
-
-    #[inline]
-    fn on_segment(
-        &mut self,
-        frame: &Frame<'_>,
-        parsed: &Parsed<'_>,
-        segment: &Segment<'_>,
-        hash: FlowHash,
-        now: Timestamp,
-        out: &mut Output,
-    ) {
-        let (identity, is_named) = self.identity(frame.interface);
-        let arrival = Arrival {
-            timestamp: frame.timestamp,
-            now,
-            interface: frame.interface,
-            identity,
-            is_named,
-            frame_len: frame.frame_len,
-            gso_size: frame.gso_size,
-        };
-        let taken = self.table.on_segment(hash, segment, &arrival, &mut self.changes);
-        self.count(frame, parsed, taken.wire, Fate::Analyzed, now);
-        if taken.is_duplicate {
-            self.fates.on_note((frame.interface, frame.hook), Note::Duplicate);
+    fn take_frame(&mut self, frame: &Frame<'_>, origin: &Origin, now: Timestamp, out: &mut Output) {
+        self.advance(now, out);
+        let parsed = wire::parse(frame, self.parse);
+        match &parsed.packet {
+            Ok(packet @ (Packet::Tcp(_) | Packet::IcmpError(_) | Packet::Fragment(_))) => {
+                let hash = wire::flow_hash(packet);
+                let owner = hash.shard(self.shards);
+                if owner == self.number {
+                    self.take_own(frame, &parsed, packet, hash, origin, now, out);
+                } else {
+                    self.fates.on_note(origin.place(), Note::HandedOver);
+                    out.foreign.push(Foreign::frame(owner, origin, frame));
+                }
+            }
+            _ => self.take_other(frame, &parsed, origin),
         }
         self.pass_on(out);
     }
 
-    fn on_icmp(
+    #[inline]
+    #[expect(clippy::too_many_arguments, reason = "one call site; a struct would only rename them")]
+    fn take_own(
         &mut self,
         frame: &Frame<'_>,
         parsed: &Parsed<'_>,
-        error: &IcmpError,
+        packet: &Packet<'_>,
         hash: FlowHash,
+        origin: &Origin,
         now: Timestamp,
         out: &mut Output,
     ) {
-        self.count(frame, parsed, WireCount::one(frame.frame_len), Fate::Analyzed, now);
-        self.table.on_icmp(hash, error, frame.timestamp, &mut self.changes);
-        self.pass_on(out);
+        let size = FrameSize { frame_len: frame.frame_len, gso_size: frame.gso_size };
+        match packet {
+            Packet::Tcp(segment) => {
+                let wire = self.take_segment(segment, hash, origin, size, now);
+                self.count(frame, parsed, wire, Fate::Analyzed, origin);
+            }
+            Packet::IcmpError(error) => {
+                self.table.on_icmp(hash, error, origin.timestamp, &mut self.changes);
+                self.count(frame, parsed, WireCount::one(frame.frame_len), Fate::Analyzed, origin);
+            }
+            Packet::Fragment(fragment) => {
+                let fate = Fate::NotAnalyzed(Unanalyzed::WaitingForFragments);
+                self.count(frame, parsed, WireCount::one(frame.frame_len), fate, origin);
+                self.take_fragment(fragment, frame.frame_len, parsed.outer, origin, now, out);
+            }
+            Packet::Udp(_) | Packet::Other(_) => {}
+        }
     }
 
-    fn on_other(&mut self, frame: &Frame<'_>, parsed: &Parsed<'_>, now: Timestamp) {
-        let mut wire = WireCount::one(frame.frame_len);
-        let fate = match &parsed.packet {
+    /// Takes a segment that this shard owns; what it stood for on the wire.
+    #[inline]
+    pub(super) fn take_segment(
+        &mut self,
+        segment: &Segment<'_>,
+        hash: FlowHash,
+        origin: &Origin,
+        size: FrameSize,
+        now: Timestamp,
+    ) -> WireCount {
+        let (identity, is_named) = self.identity(origin.interface);
+        let arrival = Arrival {
+            timestamp: origin.timestamp,
+            now,
+            interface: origin.interface,
+            identity,
+            is_named,
+            frame_len: size.frame_len,
+            gso_size: size.gso_size,
+        };
+        let taken = self.table.on_segment(hash, segment, &arrival, &mut self.changes);
+        if taken.is_duplicate {
+            self.fates.on_note(origin.place(), Note::Duplicate);
+        }
+        taken.wire
+    }
+
+    fn take_other(&mut self, frame: &Frame<'_>, parsed: &Parsed<'_>, origin: &Origin) {
+        let wire = match &parsed.packet {
             Ok(Packet::Udp(datagram)) => {
                 let header_len = frame.frame_len.saturating_sub(datagram.payload_len);
                 let limit = u32::from(frame.gso_size);
-                wire = WireCount::of(frame.frame_len, header_len, datagram.payload_len, limit);
-                Fate::NotAnalyzed(Unanalyzed::Udp)
+                WireCount::of(frame.frame_len, header_len, datagram.payload_len, limit)
             }
-            Ok(Packet::Other(cause)) => Fate::NotAnalyzed(*cause),
-            Ok(Packet::Fragment(_)) => Fate::NotAnalyzed(Unanalyzed::WaitingForFragments),
-            Ok(Packet::Tcp(_) | Packet::IcmpError(_)) => Fate::Analyzed,
-            Err(error) => Fate::Malformed(*error),
+            _ => WireCount::one(frame.frame_len),
         };
-        self.count(frame, parsed, wire, fate, now);
+        self.count(frame, parsed, wire, fate_of(&parsed.packet), origin);
     }
 
     /// A frame is delivered here: its fate, its traffic, its time.
     #[inline]
-    fn count(&mut self, frame: &Frame<'_>, parsed: &Parsed<'_>, wire: WireCount, fate: Fate, now: Timestamp) {
-        let place = (frame.interface, frame.hook);
-        self.fates.on_frame(place, fate);
+    fn count(
+        &mut self,
+        frame: &Frame<'_>,
+        parsed: &Parsed<'_>,
+        wire: WireCount,
+        fate: Fate,
+        origin: &Origin,
+    ) {
+        self.fates.on_frame(origin.place(), fate);
         self.bandwidth.on_frame(frame, &parsed.outer, wire);
-        self.extent.on_frame(frame.timestamp, now);
+        self.extent.on_frame(origin.timestamp, origin.watermark);
         if parsed.outer.truncated {
-            self.fates.on_note(place, Note::Truncated);
+            self.fates.on_note(origin.place(), Note::Truncated);
         }
-        if frame.timestamp < now {
-            self.fates.on_note(place, Note::TimeStepBack);
+        if origin.timestamp < origin.watermark {
+            self.fates.on_note(origin.place(), Note::TimeStepBack);
         }
     }
 
@@ -237,5 +252,23 @@ impl Shard {
             Finished { at: finished.at, record }
         }));
         changes.clear();
+    }
+}
+
+/// Octets of a frame, and of the segments that it stood for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FrameSize {
+    pub(super) frame_len: u32,
+    pub(super) gso_size: u16,
+}
+
+/// What becomes of the frame of a packet.
+pub(super) const fn fate_of(packet: &Result<Packet<'_>, ParseError>) -> Fate {
+    match packet {
+        Ok(Packet::Tcp(_) | Packet::IcmpError(_)) => Fate::Analyzed,
+        Ok(Packet::Fragment(_)) => Fate::NotAnalyzed(Unanalyzed::WaitingForFragments),
+        Ok(Packet::Udp(_)) => Fate::NotAnalyzed(Unanalyzed::Udp),
+        Ok(Packet::Other(cause)) => Fate::NotAnalyzed(*cause),
+        Err(error) => Fate::Malformed(*error),
     }
 }

@@ -87,8 +87,6 @@ pub enum Unanalyzed {
     UnknownLinkType,
     /// A fragment whose datagram never became whole, or was not needed any more.
     IncompleteDatagram,
-    /// It was another shard's, whose inbox was full.
-    HandoverFull,
     /// A fragment that still waits for the rest of its datagram.
     WaitingForFragments,
     /// More tunnels and tags within each other than the limit allows.

@@ -140,7 +140,7 @@ const fn cause_name(cause: Cause) -> &'static str {
     }
 }
 
-const UNANALYZED: [Unanalyzed; 11] = [
+const UNANALYZED: [Unanalyzed; 10] = [
     Unanalyzed::Arp,
     Unanalyzed::NotIp,
     Unanalyzed::Icmp,
@@ -149,7 +149,6 @@ const UNANALYZED: [Unanalyzed; 11] = [
     Unanalyzed::Truncated,
     Unanalyzed::UnknownLinkType,
     Unanalyzed::IncompleteDatagram,
-    Unanalyzed::HandoverFull,
     Unanalyzed::WaitingForFragments,
     Unanalyzed::TooDeep,
 ];
@@ -164,7 +163,6 @@ const fn unanalyzed_name(cause: Unanalyzed) -> &'static str {
         Unanalyzed::Truncated => "truncated",
         Unanalyzed::UnknownLinkType => "unknown_link_type",
         Unanalyzed::IncompleteDatagram => "incomplete_datagram",
-        Unanalyzed::HandoverFull => "handover_full",
         Unanalyzed::WaitingForFragments => "waiting_for_fragments",
         Unanalyzed::TooDeep => "too_deep",
     }
