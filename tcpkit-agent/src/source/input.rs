@@ -5,11 +5,19 @@ use std::{
     io::{self, BufReader, Read},
     os::fd::AsFd,
     path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::error::{SourceError, SourceErrorKind};
+use super::{
+    error::{SourceError, SourceErrorKind},
+    poll::is_readable,
+};
 
 /// Bytes to read from, plain or decompressed on the way.
 pub(crate) enum Input {
@@ -93,6 +101,21 @@ impl Input {
         self.raw().size.is_some()
     }
 
+    /// Ends a pipe as if its writer had gone once the flag is set.
+    pub(crate) fn stop_on(&mut self, flag: Arc<AtomicBool>) {
+        let raw = match self {
+            Self::Plain(raw) => raw,
+            Self::Gzip(decoder) => decoder.get_mut().get_mut(),
+            Self::Zstd(decoder) => decoder.get_mut().get_mut(),
+        };
+        raw.stop = Some(flag);
+    }
+
+    /// Whether the flag was set.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.raw().is_stopped()
+    }
+
     fn raw(&self) -> &RawInput {
         match self {
             Self::Plain(raw) => raw,
@@ -108,6 +131,7 @@ pub(crate) struct RawInput {
     peeked: Vec<u8>,
     position: u64,
     size: Option<u64>,
+    stop: Option<Arc<AtomicBool>>,
 }
 
 impl RawInput {
@@ -123,7 +147,7 @@ impl RawInput {
             return Err(SourceError::new(name, SourceErrorKind::NotACapture, "this is a directory"));
         }
         let size = metadata.is_file().then_some(metadata.len());
-        Ok(Self { file, peeked: Vec::new(), position: 0, size })
+        Ok(Self { file, peeked: Vec::new(), position: 0, size, stop: None })
     }
 
     /// The first bytes, as many as the longest magic has; fewer when the file is shorter.
@@ -143,9 +167,31 @@ impl RawInput {
     }
 }
 
+impl RawInput {
+    fn is_stopped(&self) -> bool {
+        self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
+
+    /// Waits for a pipe's bytes; false when it is to stop. A file has its bytes at once.
+    fn wait(&self) -> bool {
+        while self.size.is_none() && self.stop.is_some() {
+            if is_readable(&self.file, STOP_CHECK) {
+                break;
+            }
+            if self.is_stopped() {
+                return false;
+            }
+        }
+        true
+    }
+}
+
 impl Read for RawInput {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = if self.peeked.is_empty() {
+            if !self.wait() {
+                return Ok(0);
+            }
             self.file.read(buffer)?
         } else {
             let given = self.peeked.len().min(buffer.len());
@@ -169,3 +215,6 @@ const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// Bytes of a compressed file read at a time.
 const COMPRESSED_CHUNK: usize = 128 * 1024;
+
+/// How often a reader that waits for a pipe looks whether it is to stop.
+const STOP_CHECK: Duration = Duration::from_millis(100);

@@ -4,7 +4,10 @@
 //! a file: its frames come in the order in which they stand there, even where time steps back. One file alone passes
 //! through untouched.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use super::{Block, FrameDescriptor, Progress, Reader, SourceCounts, SourceError};
 use crate::time::Timestamp;
@@ -57,6 +60,13 @@ impl Merge {
                 Ok(true)
             }
             None => Ok(!block.frames.is_empty()),
+        }
+    }
+
+    /// As [`Reader::stop_on`], for all of them.
+    pub fn stop_on(&mut self, flag: &Arc<AtomicBool>) {
+        for lane in &mut self.lanes {
+            lane.reader.stop_on(Arc::clone(flag));
         }
     }
 

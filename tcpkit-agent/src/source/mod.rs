@@ -9,6 +9,9 @@ pub mod interface;
 mod libpcap;
 pub mod merge;
 pub mod pcap_live;
+mod poll;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use block::{Block, FrameDescriptor};
 pub use counts::SourceCounts;

@@ -196,7 +196,13 @@ impl CaptureWriter {
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
         }
-        step(self).inspect_err(|failure| self.failure = Some(failure.clone()))
+        let Err(failure) = step(self) else { return Ok(()) };
+        if let Some(output) = &mut self.output {
+            // What waits is sound. A device that refused has nothing waiting any more, and its error is the one to tell.
+            let _ = output.flush();
+        }
+        self.failure = Some(failure.clone());
+        Err(failure)
     }
 
     /// Sees to it that there is a file that may take this frame.

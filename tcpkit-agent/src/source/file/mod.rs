@@ -9,7 +9,10 @@ mod pcapng;
 mod scan;
 mod snoop;
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use super::{
     Block, InterfaceTable, SourceCounts,
@@ -32,6 +35,8 @@ pub struct Reader {
     body: Body,
     counts: SourceCounts,
     end_of_capture: Option<Timestamp>,
+    /// Time of the latest frame delivered.
+    latest: Timestamp,
     numbers: InterfaceNumbers,
     /// Reported after the frames before it were delivered.
     pending: Option<SourceError>,
@@ -63,6 +68,7 @@ impl Reader {
             body,
             counts: SourceCounts::default(),
             end_of_capture: None,
+            latest: Timestamp::MIN,
             numbers: interfaces.numbers(),
             pending: None,
             done: false,
@@ -99,6 +105,7 @@ impl Reader {
             Body::Libpcap(file) => file.fill(&mut block.bytes, &mut found),
         };
         self.done = block.frames.is_empty();
+        self.latest = block.frames.last().map_or(self.latest, |frame| frame.timestamp);
         match outcome {
             Err(error) if self.done => Err(error),
             Err(error) => {
@@ -106,6 +113,15 @@ impl Reader {
                 Ok(true)
             }
             Ok(()) => Ok(!self.done),
+        }
+    }
+
+    /// Makes a reader that waits for a pipe end within 100 ms once the flag is set, after what the pipe still held.
+    ///
+    /// A file is read to its end all the same: whoever calls `fill` can stop calling.
+    pub fn stop_on(&mut self, flag: Arc<AtomicBool>) {
+        if let Body::Stream(stream) = &mut self.body {
+            stream.input.stop_on(flag);
         }
     }
 
@@ -122,9 +138,11 @@ impl Reader {
     }
 
     /// When the capture ended, where the file has said so by now (pcapng `isb_endtime`).
+    ///
+    /// Some programs write an end that lies before their last frame; that is no end.
     #[must_use]
-    pub const fn end_of_capture(&self) -> Option<Timestamp> {
-        self.end_of_capture
+    pub fn end_of_capture(&self) -> Option<Timestamp> {
+        self.end_of_capture.filter(|&end| end >= self.latest)
     }
 
     /// How far it is, for a progress bar.
@@ -269,6 +287,7 @@ impl Stream {
         loop {
             let read = match self.input.read(&mut bytes[filled..]) {
                 Ok(read) => read,
+                Err(_) if self.input.is_stopped() => 0,
                 Err(error) => return Err(self.read_error(&error, filled)),
             };
             filled += read;
@@ -286,7 +305,9 @@ impl Stream {
             bytes.copy_within(scan.consumed..filled, 0);
             filled -= scan.consumed;
             if read == 0 {
-                return if filled == 0 { Ok(()) } else { Err(self.truncated(filled, need)) };
+                // Whoever stops a pipe does so at any byte.
+                let ended = filled == 0 || self.input.is_stopped();
+                return if ended { Ok(()) } else { Err(self.truncated(filled, need)) };
             }
             grow(bytes, filled, need);
         }
@@ -321,17 +342,11 @@ impl Stream {
 
     /// A failed read; a compressed file that breaks off or is damaged shows itself here.
     fn read_error(&self, error: &std::io::Error, have: usize) -> SourceError {
-        use std::io::ErrorKind;
         let place = self.offset + have as u64;
         if !self.input.is_compressed() {
             return SourceError::io(&self.name, &format!("read on at byte {place}"), error);
         }
-        let (kind, what) = match error.kind() {
-            ErrorKind::UnexpectedEof => {
-                (SourceErrorKind::Truncated, "the compressed file ends too early".into())
-            }
-            _ => (SourceErrorKind::Corrupt, format!("it cannot be decompressed ({error})")),
-        };
+        let (kind, what) = decompression_failure(error);
         let what =
             format!("{what}, {place} bytes into the decompressed file, in record {}", self.records + 1);
         SourceError::new(&self.name, kind, what)
@@ -357,11 +372,19 @@ fn read_header(
 ) -> Result<(), SourceError> {
     input.read_up_to(header, wanted).map_err(|error| {
         if input.is_compressed() {
-            let what = format!("it cannot be decompressed ({error})");
-            return SourceError::new(name, SourceErrorKind::Corrupt, what);
+            let (kind, what) = decompression_failure(&error);
+            return SourceError::new(name, kind, what);
         }
         SourceError::io(name, "read", &error)
     })
+}
+
+/// What a decompressor's refusal means.
+fn decompression_failure(error: &std::io::Error) -> (SourceErrorKind, String) {
+    if error.kind() == std::io::ErrorKind::UnexpectedEof {
+        return (SourceErrorKind::Truncated, "the compressed file ends too early".to_owned());
+    }
+    (SourceErrorKind::Corrupt, format!("it cannot be decompressed ({error})"))
 }
 
 /// How the file is called in messages and in the interface table.

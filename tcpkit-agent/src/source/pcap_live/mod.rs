@@ -6,7 +6,6 @@
 
 use std::{
     fs,
-    os::fd::AsRawFd,
     path::Path,
     sync::{
         Arc,
@@ -21,6 +20,7 @@ use super::{
     Block, Interface, InterfaceTable,
     error::{SourceError, SourceErrorKind},
     libpcap::{append, link_type_of, message},
+    poll::is_readable,
 };
 use crate::wire::{InterfaceId, LinkType};
 
@@ -123,7 +123,7 @@ impl PcapLive {
         let stopping = self.stop.load(Ordering::Relaxed);
         self.take(block)?;
         if block.frames.is_empty() && !stopping {
-            self.wait(wait);
+            is_readable(&self.capture, wait);
             self.take(block)?;
         }
         Ok(!(stopping && block.frames.is_empty()))
@@ -169,15 +169,6 @@ impl PcapLive {
             Ok(_) => Ok(()),
             Err(error) => Err(read_error(&self.name, &message(&error))),
         }
-    }
-
-    /// Sleeps until the ring has something, or until the time is over.
-    fn wait(&self, wait: Duration) {
-        let mut descriptor = libc::pollfd { fd: self.capture.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        let milliseconds = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
-        // SAFETY: the pointer is to one `pollfd` that lives through the call, and its descriptor belongs to the
-        // capture that `self` keeps open. Failure (a signal) only ends the wait early.
-        unsafe { libc::poll(&raw mut descriptor, 1, milliseconds) };
     }
 }
 
