@@ -133,8 +133,10 @@ fn drawn(expression: &str, offset: usize) -> String {
 }
 
 /// What may follow a prefix; in this order, the likeliest first.
-const ENDINGS: [&str; 22] = [
+const ENDINGS: [&str; 24] = [
     "",
+    " 32",
+    " 128",
     " 1",
     " tcp",
     " 1.2.3.4",

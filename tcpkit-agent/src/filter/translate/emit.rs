@@ -24,8 +24,6 @@ pub(super) struct Emitter<'a> {
     open: Vec<(usize, Label)>,
     /// Where each operation's code begins.
     starts: Vec<Option<usize>>,
-    /// Whether the code written last can run into what comes next.
-    falls: bool,
 }
 
 /// A place that jumps lead to.
@@ -50,7 +48,6 @@ impl<'a> Emitter<'a> {
             code: Vec::with_capacity(operations.len() * 4),
             open: Vec::new(),
             starts: vec![None; operations.len()],
-            falls: true,
         }
     }
 
@@ -58,7 +55,7 @@ impl<'a> Emitter<'a> {
     pub(super) fn run(mut self) -> Result<Vec<Instruction>, usize> {
         self.prologue();
         for index in 0..self.operations.len() {
-            let Some(held) = self.analysis.held[index] else { continue };
+            let Some(held) = self.analysis.held[index].filter(|_| !self.is_passed(index)) else { continue };
             self.starts[index] = Some(self.code.len());
             self.operation(index, held);
         }
@@ -251,8 +248,6 @@ impl<'a> Emitter<'a> {
 
     fn give_back(&mut self, value: Returned) {
         match value {
-            // Jumps lead straight to the verdict, so this code is needed only by what runs into it.
-            Returned::Constant(_) if !self.falls => {}
             Returned::Constant(k) => self.goto(verdict(k)),
             Returned::A => {
                 self.jump(JMP32 | JEQ, A, 0, 0, Label::Reject);
@@ -262,34 +257,48 @@ impl<'a> Emitter<'a> {
     }
 
     fn goto_unless_next(&mut self, index: usize, to: Label) {
-        if to == self.next(index) {
-            self.falls = true;
-        } else {
+        if to != self.next(index) {
             self.goto(to);
         }
     }
 
     fn goto(&mut self, to: Label) {
         self.jump(JA, 0, 0, 0, to);
-        self.falls = false;
     }
 
-    /// Where the code behind this operation belongs to; a return is reached by its verdict instead.
+    /// Where the code behind this operation belongs to.
     fn next(&self, index: usize) -> Label {
-        let live = |next: &usize| self.analysis.held[*next].is_some();
-        (index + 1..self.operations.len()).find(live).map_or(Label::End, Label::Operation)
+        let is_written = |next: &usize| self.analysis.held[*next].is_some() && !self.is_passed(*next);
+        (index + 1..self.operations.len()).find(is_written).map_or(Label::End, Label::Operation)
     }
 
-    fn label(&self, index: usize) -> Label {
+    /// Where a jump to this operation ends: behind further jumps, at a verdict.
+    fn label(&self, mut index: usize) -> Label {
+        while let Operation::Jump(to) = self.operations[index] {
+            index = to;
+        }
         match self.operations[index] {
             Operation::Return(Returned::Constant(k)) => verdict(k),
             _ => Label::Operation(index),
         }
     }
 
+    /// Whether an operation needs no code: jumps and verdicts that nothing runs into, since jumps to them lead to
+    /// their end at once.
+    fn is_passed(&self, index: usize) -> bool {
+        let leads_on =
+            matches!(self.operations[index], Operation::Jump(_) | Operation::Return(Returned::Constant(_)));
+        let ends = |before: &Operation| {
+            matches!(before, Operation::Jump(_) | Operation::Branch(..) | Operation::Return(_))
+        };
+        leads_on
+            && index
+                .checked_sub(1)
+                .is_some_and(|before| self.analysis.held[before].is_none() || ends(&self.operations[before]))
+    }
+
     fn push(&mut self, instruction: Instruction) {
         self.code.push(instruction);
-        self.falls = true;
     }
 
     fn jump(&mut self, opcode: u8, dst: u8, src: u8, imm: i32, to: Label) {
