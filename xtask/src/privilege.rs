@@ -87,7 +87,8 @@ pub(crate) fn escalation() -> Result<Escalation> {
     if shell::find_program("sudo").is_none() {
         return Ok(Escalation::Impossible("this is not root and there is no sudo"));
     }
-    let silent = Command::new("sudo").args(["-n", "true"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let silent =
+        Command::new("sudo").args(["-n", "true"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     if silent.is_ok_and(|status| status.success()) || shell::at_terminal() {
         return Ok(Escalation::Sudo);
     }

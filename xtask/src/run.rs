@@ -78,9 +78,9 @@ fn elevated(binary: &Path, demand: Demand) -> Result<Command> {
 /// Reads tcpkit's own command line just far enough: where do the frames come from?
 fn demand(arguments: &[OsString]) -> Demand {
     let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
-    let first = words.first().map(AsRef::as_ref);
-    if matches!(first, None | Some("filter" | "help")) {
-        return if first.is_none() { Demand::Ebpf } else { Demand::Nothing };
+    // Without arguments tcpkit says how it is used.
+    if matches!(words.first().map(AsRef::as_ref), None | Some("filter" | "help")) {
+        return Demand::Nothing;
     }
     let mut demand = Demand::Ebpf;
     let mut words = words.iter().map(AsRef::as_ref);
@@ -119,7 +119,7 @@ fn cluster(word: &str) -> Cluster {
     let letters: Vec<char> = word.chars().skip(1).collect();
     for (index, letter) in letters.iter().enumerate() {
         match letter {
-            'r' | 'h' | 'V' => return Cluster::NoCapture,
+            'r' | 'h' | 'v' | 'V' => return Cluster::NoCapture,
             letter if VALUED.contains(*letter) => {
                 return if index + 1 == letters.len() { Cluster::ValueFollows } else { Cluster::Complete };
             }
@@ -139,14 +139,25 @@ mod tests {
 
     #[test]
     fn files_filters_and_help_need_no_root() {
-        for line in ["-r x.pcap", "-rx.pcap", "--read=x --json", "filter tcp -r x", "-i lo -r x", "-vr x", "--help", "-h"] {
+        for line in [
+            "-r x.pcap",
+            "-rx.pcap",
+            "--read=x --json",
+            "filter tcp -r x",
+            "-i lo -r x",
+            "--help",
+            "-h",
+            "",
+            "-uv",
+        ] {
             assert_eq!(demand_of(line), Demand::Nothing, "{line}");
         }
     }
 
     #[test]
     fn live_captures_need_what_their_backend_needs() {
-        for line in ["-i eth0", "", "-i r", "-w -r", "-i lo port 80", "--hook xdp -i lo", "-i lo -- -r"] {
+        for line in ["-i eth0", "-ui lo", "-i r", "-w -r", "-i lo port 80", "--hook xdp -i lo", "-i lo -- -r"]
+        {
             assert_eq!(demand_of(line), Demand::Ebpf, "{line}");
         }
         assert_eq!(demand_of("--backend pcap -i lo"), Demand::PacketSocket);

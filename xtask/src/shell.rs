@@ -19,7 +19,8 @@ use anyhow::{Context as _, Result, bail};
 
 /// The top of the workspace.
 pub(crate) fn workspace() -> PathBuf {
-    let manifest = env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    let manifest =
+        env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
     manifest.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
@@ -105,7 +106,8 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 /// # Errors
 /// If it cannot be started or ends with another status than 0: with the last line of its standard error.
 pub(crate) fn read(command: &mut Command) -> Result<String> {
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {}", name_of(command)))?;
+    let output =
+        command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {}", name_of(command)))?;
     if !output.status.success() {
         let complaint = String::from_utf8_lossy(&output.stderr);
         let last = complaint.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
@@ -135,7 +137,10 @@ fn is_executable(file: &Path) -> bool {
 /// What cargo sets to describe the package that it runs; another build must not see it.
 fn is_package_variable(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
-    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name == "CARGO" || name == "CARGO_BIN_NAME"
+    name.starts_with("CARGO_PKG_")
+        || name.starts_with("CARGO_MANIFEST_")
+        || name == "CARGO"
+        || name == "CARGO_BIN_NAME"
 }
 
 /// Whatever could steer a build of another toolchain, except where cargo and rustup live and how they reach the net.
@@ -159,10 +164,8 @@ fn name_of(command: &Command) -> String {
 }
 
 fn line_of(command: &Command) -> String {
-    let words: Vec<OsString> = std::iter::once(command.get_program())
-        .chain(command.get_args())
-        .map(OsStr::to_os_string)
-        .collect();
+    let words: Vec<OsString> =
+        std::iter::once(command.get_program()).chain(command.get_args()).map(OsStr::to_os_string).collect();
     words.join(OsStr::new(" ")).to_string_lossy().into_owned()
 }
 
@@ -172,17 +175,22 @@ mod tests {
 
     #[test]
     fn another_toolchain_inherits_homes_and_proxies_but_no_settings() {
-        for steering in ["CARGO", "RUSTC", "RUSTFLAGS", "RUSTUP_TOOLCHAIN", "CARGO_ENCODED_RUSTFLAGS", "LD_LIBRARY_PATH"] {
+        for steering in
+            ["CARGO", "RUSTC", "RUSTFLAGS", "RUSTUP_TOOLCHAIN", "CARGO_ENCODED_RUSTFLAGS", "LD_LIBRARY_PATH"]
+        {
             assert!(is_toolchain_variable(OsStr::new(steering)), "{steering}");
         }
-        for kept in ["CARGO_HOME", "RUSTUP_HOME", "CARGO_HTTP_PROXY", "CARGO_REGISTRIES_CRATES_IO_PROTOCOL", "PATH"] {
+        for kept in
+            ["CARGO_HOME", "RUSTUP_HOME", "CARGO_HTTP_PROXY", "CARGO_REGISTRIES_CRATES_IO_PROTOCOL", "PATH"]
+        {
             assert!(!is_toolchain_variable(OsStr::new(kept)), "{kept}");
         }
     }
 
     #[test]
     fn a_failed_command_is_named_with_its_last_complaint() {
-        let error = read(Command::new("sh").args(["-c", "echo first >&2; echo last >&2; exit 3"])).unwrap_err();
+        let error =
+            read(Command::new("sh").args(["-c", "echo first >&2; echo last >&2; exit 3"])).unwrap_err();
         let text = format!("{error:#}");
         assert!(text.contains("exit status: 3") && text.ends_with("last"), "{text}");
     }

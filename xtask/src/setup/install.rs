@@ -98,7 +98,9 @@ fn install_packages(packages: &[String], yes: bool) -> Result<()> {
     }
     let list = packages.join(" ");
     if find_program("apt-get").is_none() {
-        bail!("this is not Debian: install what your system calls {list}, then run `cargo xtask setup --check`");
+        bail!(
+            "this is not Debian: install what your system calls {list}, then run `cargo xtask setup --check`"
+        );
     }
     if !yes && at_terminal() && !confirmed(&list)? {
         bail!("nothing was installed; missing packages: {list}");
@@ -145,7 +147,15 @@ fn install_linker() -> Result<()> {
     say(format_args!("setup: building bpf-linker {BPF_LINKER} against LLVM {llvm} (about a minute)"));
     let mut install: Command = cargo();
     install.env("LLVM_PREFIX", prefix(llvm));
-    install.args(["install", "bpf-linker", "--version", BPF_LINKER, "--locked", "--force", "--no-default-features"]);
+    install.args([
+        "install",
+        "bpf-linker",
+        "--version",
+        BPF_LINKER,
+        "--locked",
+        "--force",
+        "--no-default-features",
+    ]);
     install.arg("--features").arg(format!("llvm-{llvm}"));
     run(&mut install).context("cannot build bpf-linker")
 }

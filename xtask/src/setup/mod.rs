@@ -13,8 +13,8 @@ use clap::Args;
 
 use crate::shell::say;
 
-pub(crate) use probe::{Toolchain, toolchain};
 use probe::{Finding, survey};
+pub(crate) use probe::{Toolchain, toolchain};
 
 /// What `setup` was asked for.
 #[derive(Args, Clone, Copy, Debug, Default)]

@@ -7,9 +7,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use tempfile::TempDir;
 
 use super::Scope;
-use crate::shell::{find_program, foreign, read, workspace};
+use crate::shell::{find_program, foreign, read};
 
 /// One thing that tcpkit needs.
 #[derive(Clone, Debug)]
@@ -78,7 +79,7 @@ const TEST_PROGRAMS: [(&str, &str); 12] = [
 /// Looks at everything in `scope`.
 ///
 /// # Errors
-/// If the probes cannot be written under `target/`.
+/// If the probes cannot be written.
 pub(crate) fn survey(scope: Scope) -> Result<Vec<Finding>> {
     let mut findings = vec![c_compiler(), libpcap()?];
     if scope >= Scope::Ebpf {
@@ -98,7 +99,7 @@ pub(crate) fn survey(scope: Scope) -> Result<Vec<Finding>> {
 /// The first compiler whose output an installed bpf-linker can link.
 ///
 /// # Errors
-/// If the probe cannot be written under `target/`.
+/// If the probe cannot be written.
 pub(crate) fn toolchain() -> Result<Option<Toolchain>> {
     let Some(linker) = find_program("bpf-linker") else { return Ok(None) };
     for compiler in compilers() {
@@ -163,7 +164,8 @@ fn c_compiler() -> Finding {
 /// Compiles and links a program against libpcap.
 fn libpcap() -> Result<Finding> {
     const PROGRAM: &str = "#include <pcap/pcap.h>\nint main(void) { return pcap_lib_version() == 0; }\n";
-    let source = probe_folder()?.join("pcap.c");
+    let folder = probe_folder()?;
+    let source = folder.path().join("pcap.c");
     write(&source, PROGRAM)?;
     let mut cc = Command::new("cc");
     cc.arg(&source).arg("-o").arg(source.with_extension("bin")).arg("-lpcap");
@@ -183,7 +185,8 @@ fn ebpf() -> Result<[Finding; 2]> {
         Finding {
             name: "eBPF compiler".to_owned(),
             purpose: "rustc with its library sources, for the programs in the kernel".to_owned(),
-            found: compiler.map(|found| format!("{} ({}, LLVM {})", found.rustc.display(), found.version, found.llvm)),
+            found: compiler
+                .map(|found| format!("{} ({}, LLVM {})", found.rustc.display(), found.version, found.llvm)),
             part: Part::Compiler,
         },
         Finding {
@@ -198,7 +201,12 @@ fn ebpf() -> Result<[Finding; 2]> {
 fn linker_purpose(compiler: Option<&Compiler>) -> String {
     match (find_program("bpf-linker"), compiler) {
         (Some(linker), Some(compiler)) => {
-            format!("{} cannot read what {} writes (LLVM {})", linker.display(), compiler.rustc.display(), compiler.llvm)
+            format!(
+                "{} cannot read what {} writes (LLVM {})",
+                linker.display(),
+                compiler.rustc.display(),
+                compiler.llvm
+            )
         }
         _ => "links the programs in the kernel".to_owned(),
     }
@@ -207,7 +215,8 @@ fn linker_purpose(compiler: Option<&Compiler>) -> String {
 /// Whether the linker makes an object of this compiler's output: an LLVM older than the compiler's does not.
 fn links(compiler: &Compiler, linker: &Path) -> Result<bool> {
     const PROGRAM: &str = "#![no_std]\n#[unsafe(no_mangle)]\npub extern \"C\" fn probe(value: u64) -> u64 { value.rotate_left(7) }\n";
-    let source = probe_folder()?.join("probe.rs");
+    let folder = probe_folder()?;
+    let source = folder.path().join("probe.rs");
     write(&source, PROGRAM)?;
     let bitcode = source.with_extension("bc");
     let mut compile = foreign(&compiler.rustc);
@@ -217,10 +226,9 @@ fn links(compiler: &Compiler, linker: &Path) -> Result<bool> {
     Ok(succeeds(&mut compile) && succeeds(&mut link))
 }
 
-fn probe_folder() -> Result<PathBuf> {
-    let folder = workspace().join("target/xtask");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    Ok(folder)
+/// A folder of its own for each probe: two runs at the same time must not meet.
+fn probe_folder() -> Result<TempDir> {
+    TempDir::new().context("cannot make a folder for a probe")
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
@@ -238,7 +246,8 @@ mod tests {
 
     #[test]
     fn llvm_is_read_from_what_rustc_says_of_itself() {
-        let verbose = "rustc 1.96.0 (ac68faa20 2026-05-25)\nhost: x86_64-unknown-linux-gnu\nLLVM version: 22.1.8\n";
+        let verbose =
+            "rustc 1.96.0 (ac68faa20 2026-05-25)\nhost: x86_64-unknown-linux-gnu\nLLVM version: 22.1.8\n";
         assert_eq!(llvm_major(verbose), Some(22));
         assert_eq!(llvm_major("rustc 1.96.0\n"), None);
     }

@@ -40,12 +40,15 @@ pub(super) fn check(name: &str, text: &str) -> Vec<Finding> {
         return findings;
     }
     let Some((_, allowed)) = MATRIX.iter().find(|(known, _)| *known == module) else {
-        let text = format!("module `{module}` is not in the import matrix (xtask/src/tidy/imports.rs, ARCHITECTURE.md)");
+        let text = format!(
+            "module `{module}` is not in the import matrix (xtask/src/tidy/imports.rs, ARCHITECTURE.md)"
+        );
         findings.push(Finding::new(name, 0, text));
         return findings;
     };
     for (line, target) in named_modules(name, code) {
-        if target != module && MATRIX.iter().any(|(known, _)| *known == target) && !allowed.contains(&target) {
+        if target != module && MATRIX.iter().any(|(known, _)| *known == target) && !allowed.contains(&target)
+        {
             findings.push(Finding::new(name, line, format!("`{module}` must not import `{target}`")));
         }
     }
@@ -63,7 +66,8 @@ fn foreign_tokio(name: &str, module: &str, code: &str) -> Vec<Finding> {
         return Vec::new();
     }
     let uses = code.match_indices("tokio::");
-    uses.map(|(at, _)| Finding::new(name, line_of(code, at), format!("`{module}` must not name tokio"))).collect()
+    uses.map(|(at, _)| Finding::new(name, line_of(code, at), format!("`{module}` must not name tokio")))
+        .collect()
 }
 
 /// Every module of the crate that the code names: `crate::a::…`, `crate::{a, b::…}`, and `super::` up to the crate.
@@ -73,10 +77,13 @@ fn named_modules<'a>(name: &str, code: &'a str) -> Vec<(usize, &'a str)> {
     let mut named = Vec::new();
     for root in roots {
         for (at, _) in code.match_indices(&root) {
-            let preceded = code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':' || c == '$');
+            let preceded =
+                code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':' || c == '$');
             if !preceded {
                 let line = line_of(code, at);
-                named.extend(first_segments(&code[at + root.len()..]).into_iter().map(|segment| (line, segment)));
+                named.extend(
+                    first_segments(&code[at + root.len()..]).into_iter().map(|segment| (line, segment)),
+                );
             }
         }
     }

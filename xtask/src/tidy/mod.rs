@@ -88,7 +88,11 @@ fn project_files(root: &Path) -> Result<Vec<String>> {
     git.current_dir(root).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
     let list = read(&mut git).context("tidy asks git which files belong to the project")?;
     // A file that was deleted and not yet committed is still listed.
-    Ok(list.split('\0').filter(|name| !name.is_empty() && root.join(name).is_file()).map(str::to_owned).collect())
+    Ok(list
+        .split('\0')
+        .filter(|name| !name.is_empty() && root.join(name).is_file())
+        .map(str::to_owned)
+        .collect())
 }
 
 fn read_bytes(path: &PathBuf) -> Result<Vec<u8>> {

@@ -19,7 +19,11 @@ pub(super) fn check(name: &str, text: &str) -> Vec<Finding> {
     if !is_test(name) {
         let lines = production.lines().count();
         if lines > FILE_LIMIT {
-            findings.push(Finding::new(name, 0, format!("{lines} lines before its tests; {FILE_LIMIT} is the limit")));
+            findings.push(Finding::new(
+                name,
+                0,
+                format!("{lines} lines before its tests; {FILE_LIMIT} is the limit"),
+            ));
         }
         findings.extend(serialised_outside_report(name, production));
     }
@@ -109,7 +113,7 @@ fn body(code: &str) -> Option<&str> {
     None
 }
 
-const fn is_word(c: char) -> bool {
+fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
