@@ -93,7 +93,8 @@ fn rows(manifest: &str) -> Option<Vec<Row<'_>>> {
         Row {
             line: index + 1,
             file: name.strip_prefix("pcaps/").unwrap_or(name),
-            license: cell(license),
+            // A remark in parentheses may follow the licence's name.
+            license: cell(license).split(" (").next().unwrap_or_default(),
             sha256: cell(sha256),
         }
     });
