@@ -28,6 +28,15 @@ pub(crate) struct Options {
     release: bool,
 }
 
+/// What becomes of the compiler's warnings about the eBPF programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Warnings {
+    /// They are shown.
+    Shown,
+    /// They are errors.
+    Denied,
+}
+
 /// The agent's build profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Profile {
@@ -45,7 +54,7 @@ pub(crate) fn command(options: &Options) -> Result<ExitCode> {
     let profile = if options.release { Profile::Release } else { Profile::Debug };
     setup::ensure(Scope::Ebpf)?;
     let begin = now();
-    object()?;
+    object(Warnings::Shown)?;
     let binary = agent(profile)?;
     say(format_args!("build: {} ({})", binary.display(), seconds(begin.elapsed())));
     Ok(ExitCode::SUCCESS)
@@ -56,11 +65,11 @@ pub(crate) fn command(options: &Options) -> Result<ExitCode> {
 ///
 /// # Errors
 /// If no toolchain works or the build fails.
-pub(crate) fn object() -> Result<PathBuf> {
+pub(crate) fn object(warnings: Warnings) -> Result<PathBuf> {
     let Some(toolchain) = setup::toolchain()? else {
         bail!("no compiler and bpf-linker that work together: run `cargo xtask setup`");
     };
-    compile(&toolchain)?;
+    compile(&toolchain, warnings)?;
     let built = workspace().join("target/ebpf-build").join(TARGET).join("release").join(BINARY);
     let placed = object_path();
     place(&built, &placed)?;
@@ -101,7 +110,7 @@ fn target_folder() -> PathBuf {
         .map_or_else(|| workspace().join("target"), |folder| workspace().join(folder))
 }
 
-fn compile(toolchain: &Toolchain) -> Result<()> {
+fn compile(toolchain: &Toolchain, warnings: Warnings) -> Result<()> {
     let package = workspace().join("tcpkit-ebpf");
     if !package.join("Cargo.toml").is_file() {
         bail!("{} is not there: the eBPF programs are part of the project", package.display());
@@ -112,6 +121,9 @@ fn compile(toolchain: &Toolchain) -> Result<()> {
     build.env("PATH", path_with(&toolchain.linker)?);
     build.args(["build", "--release", "--target", TARGET, "-Z", "build-std=core", "--target-dir"]);
     build.arg(workspace().join("target/ebpf-build"));
+    if warnings == Warnings::Denied {
+        build.args(["-Z", "warnings", "--config", "build.warnings=\"deny\""]);
+    }
     run(&mut build).with_context(|| {
         let compiler = &toolchain.compiler;
         format!("cannot build the eBPF programs with {} and {}", compiler.version, toolchain.linker.display())

@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    build::{self, Profile},
+    build::{self, Profile, Warnings},
     privilege::{Escalation, Privilege, escalation},
     setup::{self, Scope},
     shell::say,
@@ -50,7 +50,7 @@ fn prepare(demand: Demand) -> Result<()> {
     let scope = if demand == Demand::Ebpf { Scope::Ebpf } else { Scope::Agent };
     setup::ensure(scope)?;
     if demand == Demand::Ebpf || setup::toolchain()?.is_some() {
-        build::object()?;
+        build::object(Warnings::Shown)?;
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use crate::{
-    build::{self, Profile},
+    build::{self, Profile, Warnings},
     setup::{self, Scope},
     shell::{answer, say},
 };
@@ -93,7 +93,7 @@ pub(crate) fn command(options: &Options) -> Result<ExitCode> {
     setup::ensure(Scope::Tests)?;
     let wanted = wanted(options);
     if wanted.iter().any(|benchmark| *benchmark != Benchmark::Offline) {
-        build::object()?;
+        build::object(Warnings::Shown)?;
     }
     let tcpkit = build::agent(Profile::Release)?;
     let mut verdicts = Vec::new();
