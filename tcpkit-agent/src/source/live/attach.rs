@@ -61,6 +61,8 @@ pub(super) struct Attacher<'a> {
     pub(super) notes: &'a mut Vec<String>,
     /// Whether the XDP program is in the kernel; `Err` says why not.
     pub(super) xdp: Result<(), String>,
+    /// Interfaces whose clsact is ours.
+    pub(super) own_qdiscs: Vec<u32>,
 }
 
 /// Whether some interface may get XDP, so that the program must be loaded.
@@ -164,11 +166,12 @@ impl Attacher<'_> {
     }
 
     fn clsact(&mut self, device: &Device, hook: Hook) -> Result<Watcher, LiveError> {
-        let ours = match tc::qdisc_add_clsact(&device.name) {
-            Ok(()) => true,
-            Err(TcError::AlreadyAttached) => false,
+        match tc::qdisc_add_clsact(&device.name) {
+            Ok(()) => self.own_qdiscs.push(device.index),
+            // Another's, or ours from the other direction.
+            Err(error) if already_exists(&error) => {}
             Err(error) => return Err(attach_error(device, hook, &error)),
-        };
+        }
         let program = object::classifier(self.ebpf, hook)?;
         let failed = |error: &dyn std::error::Error| attach_error(device, hook, error);
         let options = TcAttachOptions::Netlink(NlOptions::default());
@@ -179,11 +182,9 @@ impl Attacher<'_> {
         let priority = link.priority().map_err(|error| failed(&error))?;
         let handle = link.handle().map_err(|error| failed(&error))?;
         let parent = if hook == Hook::TcEgress { PARENT_EGRESS } else { PARENT_INGRESS };
-        let mut requests = vec![TcRequest::delete_filter(device.index, parent, priority, handle.into())];
-        if ours {
-            requests.push(TcRequest::delete_clsact(device.index));
-        }
-        let watcher = Watcher::start(&requests).map_err(|source| LiveError::Watcher { source })?;
+        let filter = TcRequest::delete_filter(device.index, parent, priority, handle.into());
+        let qdisc = self.own_qdiscs.contains(&device.index).then_some(device.index);
+        let watcher = Watcher::start(filter, qdisc).map_err(|source| LiveError::Watcher { source })?;
         // From here on the watcher alone takes the classifier off, whether we end well or badly.
         std::mem::forget(link);
         Ok(watcher)
@@ -204,6 +205,18 @@ const fn direction(hook: Hook) -> TcAttachType {
 
 fn attach_error(device: &Device, hook: Hook, error: &dyn std::error::Error) -> LiveError {
     LiveError::Attach { name: device.name.clone(), hook, message: object::one_line(error) }
+}
+
+fn already_exists(error: &TcError) -> bool {
+    let mut next: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = next {
+        let exists = |error: &io::Error| error.raw_os_error() == Some(libc::EEXIST);
+        if error.downcast_ref().is_some_and(exists) {
+            return true;
+        }
+        next = error.source();
+    }
+    matches!(error, TcError::AlreadyAttached)
 }
 
 /// Why the kernel refused XDP, for an operator.

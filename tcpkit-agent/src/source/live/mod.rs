@@ -299,7 +299,7 @@ fn attach_all(
     } else {
         Ok(())
     };
-    let mut attacher = Attacher { ebpf, options, notes, xdp };
+    let mut attacher = Attacher { ebpf, options, notes, xdp, own_qdiscs: Vec::new() };
     let mut attachments = Vec::new();
     for (interface, device) in devices.iter().enumerate() {
         attachments.extend(attacher.attach(interface, device)?);

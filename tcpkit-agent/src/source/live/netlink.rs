@@ -52,6 +52,13 @@ impl TcRequest {
         Self::new(libc::RTM_DELQDISC, index, TC_H_CLSACT & 0xffff_0000, TC_H_CLSACT, 0)
     }
 
+    /// Asks for the filters of one direction.
+    const fn list_filters(index: u32, parent: u32) -> Self {
+        let mut request = Self::new(libc::RTM_GETTFILTER, index, 0, parent, 0);
+        request.flags |= libc::NLM_F_DUMP as u16;
+        request
+    }
+
     const fn new(kind: u16, index: u32, handle: u32, parent: u32, info: u32) -> Self {
         Self {
             len: size_of::<Self>() as u32,
@@ -73,6 +80,35 @@ impl TcRequest {
         // SAFETY: plain integers without padding, alive through the call.
         unsafe {
             libc::send(socket, std::ptr::from_ref(self).cast(), size_of::<Self>(), libc::MSG_NOSIGNAL) > 0
+        }
+    }
+}
+
+/// Whether a classifier, anyone's, hangs on this interface. Async-signal-safe; in doubt, yes.
+pub(super) fn has_filters(socket: RawFd, index: u32) -> bool {
+    [PARENT_INGRESS, PARENT_EGRESS].iter().any(|parent| {
+        !TcRequest::list_filters(index, *parent).send(socket) || answer_has_filter(socket)
+    })
+}
+
+/// Reads one dump to its end.
+fn answer_has_filter(socket: RawFd) -> bool {
+    let mut buffer = [0u8; 16_384];
+    let mut found = false;
+    loop {
+        // SAFETY: the buffer is ours and as long as said.
+        let received = unsafe { libc::recv(socket, buffer.as_mut_ptr().cast(), buffer.len(), 0) };
+        let Ok(len) = usize::try_from(received) else { return true };
+        let mut bytes = buffer.get(..len).unwrap_or_default();
+        while let (Some(len), Some(kind)) = (word(bytes, 0), half(bytes, 4)) {
+            if i32::from(kind) == libc::NLMSG_DONE {
+                return found;
+            }
+            found |= kind == libc::RTM_NEWTFILTER;
+            if len < 16 {
+                return true;
+            }
+            bytes = bytes.get((len as usize).next_multiple_of(4)..).unwrap_or_default();
         }
     }
 }

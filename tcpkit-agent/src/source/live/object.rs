@@ -97,7 +97,6 @@ fn missing(name: &str) -> LiveError {
 pub(super) fn one_line(error: &dyn std::error::Error) -> String {
     let mut text = String::new();
     let mut next = Some(error);
-if std::env::var("DBG").is_ok() { eprintln!("{error}\n{:?}", error.source().map(|e|e.to_string())); }
     while let Some(error) = next {
         let part = error.to_string();
         if !text.contains(&part) {

@@ -19,14 +19,14 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    /// Starts one that will send these requests, in order.
-    pub(super) fn start(requests: &[TcRequest]) -> io::Result<Self> {
+    /// Starts one that will delete this filter, and then the clsact of interface `qdisc` unless others use it.
+    pub(super) fn start(filter: TcRequest, qdisc: Option<u32>) -> io::Result<Self> {
         let socket = netlink::open(0)?;
         let (reading, writing) = pipe()?;
         // SAFETY: the child calls `guard` only, which is async-signal-safe and never returns.
         match unsafe { libc::fork() } {
             -1 => Err(io::Error::last_os_error()),
-            0 => guard(requests, reading.as_raw_fd(), socket.as_raw_fd()),
+            0 => guard(filter, qdisc, reading.as_raw_fd(), socket.as_raw_fd()),
             child => Ok(Self { pipe: Some(writing), child }),
         }
     }
@@ -52,7 +52,7 @@ fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 }
 
 /// The child's whole life.
-fn guard(requests: &[TcRequest], pipe: RawFd, socket: RawFd) -> ! {
+fn guard(filter: TcRequest, qdisc: Option<u32>, pipe: RawFd, socket: RawFd) -> ! {
     // SAFETY: only calls that are async-signal-safe; no allocation, no lock, no return.
     unsafe {
         // Out of the terminal's reach: Ctrl-C must end the agent first.
@@ -66,8 +66,11 @@ fn guard(requests: &[TcRequest], pipe: RawFd, socket: RawFd) -> ! {
         // Nobody ever writes: the call returns at the end of the pipe, or when a signal interrupts it.
         let mut byte = 0u8;
         while libc::read(pipe, (&raw mut byte).cast(), 1) < 0 && *libc::__errno_location() == libc::EINTR {}
-        for request in requests {
-            request.send(socket);
+        filter.send(socket);
+        if let Some(index) = qdisc
+            && !netlink::has_filters(socket, index)
+        {
+            TcRequest::delete_clsact(index).send(socket);
         }
         libc::_exit(0)
     }
