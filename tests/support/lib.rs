@@ -1,1 +1,4 @@
 //! What the scenarios share: running `tcpkit`, private network namespaces, real servers, captures.
+
+pub mod netns;
+pub mod traffic;
