@@ -39,7 +39,7 @@ fn frames() -> Vec<OwnedFrame> {
         link_type: [1, 276, 101][usize::from(n % 3)],
         direction: directions[usize::from(n / 3 % 3)],
         frame_len: 300 + u32::from(n),
-        gso_size: if n % 2 == 0 { 0 } else { 1448 },
+        gso_size: if n.is_multiple_of(2) { 0 } else { 1448 },
         bytes: vec![u8::try_from(n).unwrap(); usize::from(n % 7) + 40],
     };
     (0..40).map(frame).collect()
