@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-use super::{Block, FrameDescriptor, Progress, Reader, SourceCounts, SourceError};
+use super::{Block, Dropped, FrameDescriptor, Progress, Reader, SourceCounts, SourceError};
 use crate::time::Timestamp;
 
 /// Readers, merged.
@@ -24,6 +24,8 @@ struct Lane {
     reader: Reader,
     block: Block,
     next: usize,
+    /// How many of the block's drops were handed over.
+    next_drop: usize,
     ended: bool,
 }
 
@@ -31,7 +33,7 @@ impl Merge {
     /// Merges readers whose interfaces stand in one table.
     #[must_use]
     pub fn new(readers: Vec<Reader>) -> Self {
-        let lane = |reader| Lane { reader, block: Block::default(), next: 0, ended: false };
+        let lane = |reader| Lane { reader, block: Block::default(), next: 0, next_drop: 0, ended: false };
         Self { lanes: readers.into_iter().map(lane).collect(), errors: VecDeque::new() }
     }
 
@@ -106,12 +108,16 @@ impl Merge {
     fn refill(&mut self, block: &mut Block) {
         for lane in &mut self.lanes {
             while !lane.ended && lane.next == lane.block.frames.len() {
-                lane.next = 0;
+                lane.hand_over_drops(block);
+                (lane.next, lane.next_drop) = (0, 0);
                 match lane.reader.fill(&mut lane.block) {
                     Ok(more) => lane.ended = !more,
                     Err(error) => self.errors.push_back(error),
                 }
                 block.interfaces.append(&mut lane.block.interfaces);
+                if lane.ended {
+                    lane.hand_over_drops(block);
+                }
             }
         }
     }
@@ -153,19 +159,32 @@ impl Lane {
         if untouched && self.block.frames.iter().all(|frame| bound.allows(frame.timestamp)) {
             std::mem::swap(&mut self.block.bytes, &mut block.bytes);
             std::mem::swap(&mut self.block.frames, &mut block.frames);
+            let mut drops = std::mem::take(&mut self.block.drops);
+            block.drops.append(&mut drops);
             return true;
         }
-        while let Some(frame) = self.block.frames.get(self.next)
+        while let Some(frame) = self.block.frames.get(self.next).copied()
             && bound.allows(frame.timestamp)
             && block.bytes.len() < BLOCK_LEN
             && block.frames.len() < BLOCK_FRAMES
         {
             let offset = u32::try_from(block.bytes.len()).expect("a block is shorter than 4 GiB");
-            block.bytes.extend_from_slice(self.block.frame(frame).bytes);
-            block.frames.push(FrameDescriptor { offset, ..*frame });
+            self.hand_over_drops(block);
+            block.bytes.extend_from_slice(self.block.frame(&frame).bytes);
+            block.frames.push(FrameDescriptor { offset, ..frame });
             self.next += 1;
         }
         false
+    }
+
+    /// Moves what was lost before the lane's next frame to before the block's next frame.
+    fn hand_over_drops(&mut self, block: &mut Block) {
+        while let Some(dropped) = self.block.drops.get(self.next_drop)
+            && dropped.before <= self.next
+        {
+            block.drops.push(Dropped { before: block.frames.len(), ..*dropped });
+            self.next_drop += 1;
+        }
     }
 }
 

@@ -118,6 +118,13 @@ fn lost_frames_are_told_once_before_the_next_frame_and_in_the_statistics() {
     writer.finish(None).unwrap();
     let contents = read(&[&path]);
     assert_eq!((contents.counts.file_dropped, contents.end_of_capture), (7, None));
+    assert_eq!(contents.drops, [(1, 0, 3), (2, 1, 4)]);
+    // Merged with frames of another file, they keep their place.
+    let other = folder.path().join("y.pcap");
+    let between = [1, 500_000_000, 2_000_000_000]
+        .map(|later| OwnedFrame { timestamp: frames[0].timestamp + later, ..frames[0].clone() });
+    write(&other, &between, &WriteOptions::default());
+    assert_eq!(read(&[&path, &other]).drops, [(4, 0, 3), (5, 1, 4)]);
 }
 
 #[test]

@@ -77,16 +77,16 @@ impl Reader {
         })
     }
 
-    /// Fills the block with the next frames; false at the end of the file, with an empty block.
+    /// Fills the block with the next frames; false at the end of the file, without frames.
     ///
+    /// Interfaces and drops that stand behind the last frame come in the block of the last call.
     /// A block holds at least one frame. From a pipe, it holds what was there; from a file, about half a MiB.
     /// What the block held is overwritten; it need not be cleared.
     ///
     /// # Errors
     /// Once, at damage or trouble; the call after that says false.
     pub fn fill(&mut self, block: &mut Block) -> Result<bool, SourceError> {
-        block.frames.clear();
-        block.interfaces.clear();
+        block.forget();
         if let Some(error) = self.pending.take() {
             self.done = true;
             return Err(error);
@@ -97,6 +97,7 @@ impl Reader {
         let mut found = Found {
             frames: &mut block.frames,
             interfaces: &mut block.interfaces,
+            drops: &mut block.drops,
             counts: &mut self.counts,
             numbers: &self.numbers,
             source_name: &self.name,

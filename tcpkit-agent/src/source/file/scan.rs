@@ -4,7 +4,7 @@
 //! reads, waits or fails for want of bytes: the reader brings more and calls it again.
 
 use crate::{
-    source::{FrameDescriptor, Interface, SourceCounts, error::Damage, interface::InterfaceNumbers},
+    source::{Dropped, FrameDescriptor, Interface, SourceCounts, error::Damage, interface::InterfaceNumbers},
     time::Timestamp,
     wire::InterfaceId,
 };
@@ -13,6 +13,7 @@ use crate::{
 pub(crate) struct Found<'a> {
     pub(crate) frames: &'a mut Vec<FrameDescriptor>,
     pub(super) interfaces: &'a mut Vec<(InterfaceId, Interface)>,
+    pub(super) drops: &'a mut Vec<Dropped>,
     pub(crate) counts: &'a mut SourceCounts,
     pub(super) numbers: &'a InterfaceNumbers,
     /// The file's name, for new interfaces.
@@ -33,6 +34,14 @@ impl Found<'_> {
         self.counts.captured_bytes += u64::from(descriptor.captured_len);
         self.counts.frame_bytes += u64::from(descriptor.frame_len);
         self.frames.push(descriptor);
+    }
+
+    /// Takes frames that were lost before the next one; a file may claim any number, so the sum has an end.
+    pub(super) fn dropped(&mut self, interface: InterfaceId, frames: u64) {
+        if frames > 0 {
+            self.counts.file_dropped = self.counts.file_dropped.saturating_add(frames);
+            self.drops.push(Dropped { before: self.frames.len(), interface, frames });
+        }
     }
 }
 
