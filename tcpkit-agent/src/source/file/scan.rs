@@ -12,14 +12,14 @@ use crate::{
 /// Where a scanner puts what it finds.
 pub(crate) struct Found<'a> {
     pub(crate) frames: &'a mut Vec<FrameDescriptor>,
-    pub(super) interfaces: &'a mut Vec<(InterfaceId, Interface)>,
-    pub(super) drops: &'a mut Vec<Dropped>,
+    pub(crate) interfaces: &'a mut Vec<(InterfaceId, Interface)>,
+    pub(crate) drops: &'a mut Vec<Dropped>,
     pub(crate) counts: &'a mut SourceCounts,
-    pub(super) numbers: &'a InterfaceNumbers,
+    pub(crate) numbers: &'a InterfaceNumbers,
     /// The file's name, for new interfaces.
-    pub(super) source_name: &'a str,
+    pub(crate) source_name: &'a str,
     /// The latest end of capture that the file gave.
-    pub(super) end_of_capture: &'a mut Option<Timestamp>,
+    pub(crate) end_of_capture: &'a mut Option<Timestamp>,
 }
 
 impl Found<'_> {
