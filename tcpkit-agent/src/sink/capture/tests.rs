@@ -184,12 +184,22 @@ fn files_by_size_are_numbered_as_tcpdump_does() {
     names.sort();
     assert_eq!(names, ["x.pcapng", "x.pcapng1", "x.pcapng2"]);
     let mut together = Vec::new();
-    for name in names {
+    for name in &names {
         let contents = read(&[&folder.path().join(name)]);
         assert_eq!(contents.errors, []);
         together.extend(contents.frames);
     }
     assert_eq!(together, frames);
+    // Read as one capture, in any order, they are the capture that was not rotated, but for the numbers.
+    let paths = [2, 0, 1].map(|index| folder.path().join(&names[index]));
+    let contents = read(&[&paths[0], &paths[1], &paths[2]]);
+    let first = contents.frames[0].interface;
+    let renumbered: Vec<_> = contents
+        .frames
+        .into_iter()
+        .map(|frame| OwnedFrame { interface: frame.interface - first, ..frame })
+        .collect();
+    assert_eq!(renumbered, frames);
 }
 
 #[test]

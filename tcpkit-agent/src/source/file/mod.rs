@@ -16,13 +16,13 @@ use std::{
 };
 
 use super::{
-    Block, InterfaceTable, SourceCounts,
+    Block, Interface, InterfaceTable, SourceCounts,
     error::{SourceError, SourceErrorKind},
     input::Input,
     interface::InterfaceNumbers,
     libpcap::LibpcapFile,
 };
-use crate::time::Timestamp;
+use crate::{time::Timestamp, wire::InterfaceId};
 
 use scan::Scan;
 use stream::{Stream, decompression_failure};
@@ -40,6 +40,8 @@ pub struct Reader {
     /// Time of the latest frame delivered.
     latest: Timestamp,
     numbers: InterfaceNumbers,
+    /// The interfaces of this file so far.
+    interfaces: Vec<(InterfaceId, Interface)>,
     /// Reported after the frames before it were delivered.
     pending: Option<SourceError>,
     done: bool,
@@ -64,7 +66,9 @@ impl Reader {
     pub fn open(spec: &Path, interfaces: &mut InterfaceTable) -> Result<Self, SourceError> {
         let name = display_name(spec);
         let input = Input::open(spec, &name)?;
+        let before = interfaces.all().len();
         let body = Body::open(spec, &name, input, interfaces)?;
+        let described = interfaces.numbered().skip(before).collect();
         Ok(Self {
             name,
             body,
@@ -72,6 +76,7 @@ impl Reader {
             end_of_capture: None,
             latest: Timestamp::MIN,
             numbers: interfaces.numbers(),
+            interfaces: described,
             pending: None,
             done: false,
         })
@@ -107,6 +112,7 @@ impl Reader {
             Body::Stream(stream) => stream.fill(&mut block.bytes, &mut found),
             Body::Libpcap(file) => file.fill(&mut block.bytes, &mut found),
         };
+        self.interfaces.extend_from_slice(&block.interfaces);
         self.done = block.frames.is_empty();
         self.latest = block.frames.last().map_or(self.latest, |frame| frame.timestamp);
         match outcome {
@@ -138,6 +144,12 @@ impl Reader {
     #[must_use]
     pub const fn counts(&self) -> &SourceCounts {
         &self.counts
+    }
+
+    /// The interfaces that the file has described by now, with their numbers in the capture's table.
+    #[must_use]
+    pub fn interfaces(&self) -> &[(InterfaceId, Interface)] {
+        &self.interfaces
     }
 
     /// When the capture ended, where the file has said so by now (pcapng `isb_endtime`).
