@@ -1,1 +1,3 @@
 //! What the scenarios share: running `tcpkit`, private network namespaces, real servers, captures.
+
+pub mod run;

@@ -50,6 +50,15 @@ impl Failure {
         Self { exit: Exit::Failed, parts: vec![what.into()], detail: None }
     }
 
+    /// A filter expression that cannot be used: the first line of `error` is what and why, the others show the place.
+    pub fn filter(error: impl fmt::Display) -> Self {
+        let text = error.to_string();
+        match text.split_once('\n') {
+            Some((line, place)) => Self::usage(line).detail(place),
+            None => Self::usage(text),
+        }
+    }
+
     /// Adds the reason.
     #[must_use]
     pub fn because(mut self, reason: impl fmt::Display) -> Self {
@@ -133,6 +142,14 @@ mod tests {
     fn detail_keeps_its_lines() {
         let failure = Failure::usage("filter expression").detail("tcp prot 80\n    ^\n");
         assert_eq!(failure.to_string(), "filter expression\ntcp prot 80\n    ^");
+    }
+
+    #[test]
+    fn a_bad_expression_keeps_its_caret() {
+        let failure = Failure::filter("filter expression: syntax error\n  tcp prot 80\n      ^");
+        assert_eq!(failure.to_string(), "filter expression: syntax error\n  tcp prot 80\n      ^");
+        assert_eq!(failure.exit(), Exit::Usage);
+        assert_eq!(Failure::filter("too long").to_string(), "too long");
     }
 
     #[test]
