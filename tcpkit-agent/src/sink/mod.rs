@@ -5,6 +5,7 @@
 //! - Names from a capture (interfaces, notes) are shown to a terminal with their control characters escaped.
 //! - That a reader closed its end is an [`io::ErrorKind::BrokenPipe`] in the error's chain, never a panic.
 
+pub mod capture;
 pub mod http;
 pub mod json;
 pub mod log;
