@@ -188,7 +188,7 @@ impl Outcome {
         self
     }
 
-    /// The same outcome, if it ended with this status and one line on standard error that has all these words.
+    /// The same outcome, if it ended with this status and one error line that has all these words, in whatever case.
     ///
     /// # Panics
     /// If anything of that is otherwise, or it panicked.
@@ -198,7 +198,7 @@ impl Outcome {
         let line = lines.next().unwrap_or_else(|| panic!("no error line: {self:?}"));
         assert!(lines.next().is_none(), "more than one error line: {self:?}");
         for word in words {
-            assert!(line.contains(word), "{word:?} is not in {line:?}");
+            assert!(line.to_lowercase().contains(&word.to_lowercase()), "{word:?} is not in {line:?}");
         }
         assert!(!self.stderr.contains("panicked"), "{self:?}");
         self

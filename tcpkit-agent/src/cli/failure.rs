@@ -105,7 +105,7 @@ pub fn verdict(error: &anyhow::Error) -> (Exit, Option<String>) {
         return (Exit::Success, None);
     }
     let Some(failure) = error.chain().find_map(|cause| cause.downcast_ref::<Failure>()) else {
-        return (Exit::Failed, Some(format!("tcpkit: {}", one_line(&format!("{error:#}")))));
+        return (Exit::Failed, Some(format!("tcpkit: {}", shown(&format!("{error:#}")))));
     };
     (failure.exit, Some(format!("tcpkit: {failure}")))
 }
@@ -117,6 +117,16 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
         .chain()
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
         .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// A message on one line, unless its further lines point at a place in an expression.
+fn shown(message: &str) -> String {
+    match message.split_once('\n') {
+        Some((line, place)) if place.lines().any(|line| line.trim() == "^") => {
+            format!("{}\n{}", one_line(line), place.trim_end())
+        }
+        _ => one_line(message),
+    }
 }
 
 /// The same words on one line; messages of libraries may have several.
@@ -158,6 +168,13 @@ mod tests {
         assert_eq!(verdict(&error), (Exit::Usage, Some("tcpkit: bad".into())));
         let error = anyhow::anyhow!("disk\nfull").context("a.pcap");
         assert_eq!(verdict(&error), (Exit::Failed, Some("tcpkit: a.pcap: disk full".into())));
+    }
+
+    #[test]
+    fn a_caret_of_any_error_stays_under_its_place() {
+        let error = anyhow::anyhow!("filter expression: syntax error\n  tcp prot 80\n      ^");
+        let said = verdict(&error).1.unwrap();
+        assert_eq!(said, "tcpkit: filter expression: syntax error\n  tcp prot 80\n      ^");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! JSON lines: the flow log and the event log.
 
 use std::{
+    fmt,
     fs::File,
     io::{self, BufWriter, Write},
     path::Path,
@@ -18,7 +19,6 @@ pub enum FlushPolicy {
 }
 
 /// A log of one JSON object a line.
-#[derive(Debug)]
 pub struct JsonLines<W: Write = Box<dyn Write + Send>> {
     name: String,
     writer: BufWriter<W>,
@@ -26,9 +26,19 @@ pub struct JsonLines<W: Write = Box<dyn Write + Send>> {
     lines: u64,
 }
 
+impl<W: Write> fmt::Debug for JsonLines<W> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("JsonLines")
+            .field("name", &self.name)
+            .field("lines", &self.lines)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A log that could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("{name} (after {lines} lines)")]
+#[error("{name}: cannot be written after {lines} lines; {advice}", advice = advice(source))]
 pub struct LogError {
     /// Which log and where.
     pub name: String,
@@ -107,6 +117,16 @@ impl<W: Write> JsonLines<W> {
     }
 }
 
+/// What the user can do about it.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free space, or write elsewhere",
+        io::ErrorKind::NotFound => "make its directory first",
+        io::ErrorKind::PermissionDenied => "write to a directory that you may write to",
+        _ => "write elsewhere",
+    }
+}
+
 /// A few hundred flow records, so that a replay of short flows does not spend its time in `write`.
 const BUFFER_BYTES: usize = 256 * 1024;
 
@@ -158,7 +178,10 @@ mod tests {
         log.write(&sample::flow()).unwrap();
         let error = log.settle().unwrap_err();
         assert_eq!(error.source.kind(), io::ErrorKind::StorageFull);
-        assert_eq!(error.to_string(), "flow log /dev/full (after 1 lines)");
+        assert_eq!(
+            error.to_string(),
+            "flow log /dev/full: cannot be written after 1 lines; free space, or write elsewhere"
+        );
     }
 
     #[test]
