@@ -8,12 +8,14 @@ mod capture;
 mod event;
 mod flow;
 mod ledger;
+mod record;
 mod totals;
 
 pub use capture::{CaptureInfo, InterfaceInfo};
 pub use event::{Event, EventKind};
 pub use flow::{Close, DirectionRecord, FlowRecord, HandshakeResult};
 pub use ledger::{Ledger, LedgerEntry};
+pub use record::{LedgerReport, Record};
 pub use totals::{
     BandwidthReport, Count, HandshakeReport, InterfaceBandwidth, SizeBucket, SpanSummary, Totals,
 };

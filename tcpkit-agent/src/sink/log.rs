@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use serde::Serialize;
+use crate::report::Record;
 
 /// When a log hands its lines to the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl<W: Write> JsonLines<W> {
     ///
     /// # Errors
     /// The stream does not take it: disk full, or the reader went away.
-    pub fn write(&mut self, record: &impl Serialize) -> Result<(), LogError> {
+    pub fn write(&mut self, record: &impl Record) -> Result<(), LogError> {
         serde_json::to_writer(&mut self.writer, record)
             .map_err(io::Error::from)
             .map_err(|e| self.error(e))?;
@@ -189,7 +189,7 @@ mod tests {
         let (reader, writer) = io::pipe().unwrap();
         drop(reader);
         let mut log = JsonLines::new("flow log -".into(), writer, FlushPolicy::Live);
-        log.write(&1).unwrap();
+        log.write(&sample::flow()).unwrap();
         let error = anyhow::Error::from(log.settle().unwrap_err());
         assert!(crate::cli::failure::is_broken_pipe(&error));
     }
