@@ -137,6 +137,15 @@ impl Stream {
     pub fn from_path(path: PathBuf) -> Self {
         if path.as_os_str() == "-" { Self::Standard } else { Self::File(path) }
     }
+
+    /// The path as sources and sinks take it, `-` being the standard stream.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        match self {
+            Self::Standard => PathBuf::from("-"),
+            Self::File(path) => path.clone(),
+        }
+    }
 }
 
 impl std::fmt::Display for Stream {

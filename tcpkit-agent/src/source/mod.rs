@@ -7,6 +7,7 @@ pub mod file;
 mod input;
 pub mod interface;
 mod libpcap;
+pub mod live;
 pub mod merge;
 pub mod pcap_live;
 mod poll;

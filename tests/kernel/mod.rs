@@ -1,0 +1,3 @@
+//! The kernel side and the live source, on this kernel.
+
+mod live;
