@@ -20,7 +20,10 @@ pub(super) struct Deadline {
 
 impl Deadline {
     /// The deadline that was asked for, counted from now.
-    #[expect(clippy::disallowed_methods, reason = "how long the agent runs is its own affair, not the capture's")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long the agent runs is its own affair, not the capture's"
+    )]
     pub(super) fn of(config: &Config) -> Option<Self> {
         let Input::Live(live) = &config.input else { return None };
         live.duration.map(|duration| Self { begun: Instant::now(), duration })

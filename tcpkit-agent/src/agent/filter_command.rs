@@ -72,8 +72,8 @@ fn link_type(text: &str) -> Result<LinkType, Failure> {
         return Ok(LinkType(number));
     }
     filter::link_type_by_name(text).ok_or_else(|| {
-        Failure::usage(format!("--link-type {text}"))
-            .because("no such link type")
-            .hint("give a name of pcap-linktype(7) without DLT_, such as EN10MB, LINUX_SLL or RAW, or a number")
+        Failure::usage(format!("--link-type {text}")).because("no such link type").hint(
+            "give a name of pcap-linktype(7) without DLT_, such as EN10MB, LINUX_SLL or RAW, or a number",
+        )
     })
 }

@@ -20,7 +20,9 @@ use crate::{
     },
     source::{
         Interface, InterfaceTable,
-        live::{self, Clock, HookCounters, InterfaceState, LiveCapture, LiveError, LiveInterface, ObjectFilter},
+        live::{
+            self, Clock, HookCounters, InterfaceState, LiveCapture, LiveError, LiveInterface, ObjectFilter,
+        },
     },
     time::Timestamp,
     wire::InterfaceId,
@@ -54,7 +56,9 @@ enum OpenError {
     Filter(#[from] filter::FilterError),
     #[error(transparent)]
     Translate(#[from] filter::TranslateError),
-    #[error("a filter cannot stand for interfaces with and without Ethernet headers; start one tcpkit for each kind")]
+    #[error(
+        "a filter cannot stand for interfaces with and without Ethernet headers; start one tcpkit for each kind"
+    )]
     MixedLinks,
 }
 
@@ -69,7 +73,8 @@ impl OpenError {
 }
 
 fn open(config: &Config, live: &Live) -> Result<LiveCapture, OpenError> {
-    let filter = config.expression.as_deref().map(|expression| object_filter(expression, live)).transpose()?;
+    let filter =
+        config.expression.as_deref().map(|expression| object_filter(expression, live)).transpose()?;
     Ok(LiveCapture::open(live::LiveOptions {
         interfaces: live.interfaces.clone(),
         hook: match live.hook {
@@ -195,7 +200,8 @@ impl Subject for Run<'_> {
         let events = self.changes();
         self.pipeline.announce(events);
         let counters = self.capture.counters();
-        let losses = self.losses.look(self.clock.now(), &counters, |index| self.interfaces[index].name.clone());
+        let losses =
+            self.losses.look(self.clock.now(), &counters, |index| self.interfaces[index].name.clone());
         self.pipeline.announce(losses);
         if self.capture.is_over() {
             return Some(Ending::NoInterface);
@@ -257,8 +263,8 @@ impl Run<'_> {
         let printed = outlets::print(self.config, &report);
         outlets::warn_of_loss(&report);
         outlets.close();
-        let gone = (ending == Ending::NoInterface)
-            .then(|| anyhow::anyhow!("every interface disappeared: {names}"));
+        let gone =
+            (ending == Ending::NoInterface).then(|| anyhow::anyhow!("every interface disappeared: {names}"));
         let errors = [gone, records.error, written.err(), printed.err().map(Into::into)];
         first_error(errors.into_iter().flatten())
     }

@@ -6,8 +6,8 @@
 mod analyst;
 mod batch;
 mod facts;
-mod outlet;
 mod fragments;
+mod outlet;
 mod output;
 mod reader;
 mod ring_worker;

@@ -11,9 +11,7 @@ use std::{
 use crossbeam_channel::{Receiver, Sender};
 use tcpkit_common::record::{Hook, RecordHeader};
 
-use super::{
-    analyst::{Analyst, Request},
-};
+use super::analyst::{Analyst, Request};
 use crate::{
     report::ShardSnapshot,
     source::{

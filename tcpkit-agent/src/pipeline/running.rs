@@ -110,7 +110,8 @@ impl Pipeline {
         let watermark = Arc::new(AtomicI64::new(Timestamp::MIN.0));
         let mut taps = plan.taps.into_iter();
         let mut facts = Facts::default();
-        let known: Vec<_> = plan.interfaces.iter().map(|(id, interface)| (*id, facts.of(interface))).collect();
+        let known: Vec<_> =
+            plan.interfaces.iter().map(|(id, interface)| (*id, facts.of(interface))).collect();
         let parts = analysts.into_iter().zip(requests).zip(plan.rings);
         for (index, ((mut analyst, requests), ring)) in parts.enumerate() {
             known.iter().for_each(|(id, facts)| analyst.on_interface(*id, facts.clone()));

@@ -30,7 +30,9 @@ use aya::Ebpf;
 use aya_log::EbpfLogger;
 use tcpkit_common::{
     record::Hook,
-    settings::{InterfaceSlot, LINK_ETHERNET, MAX_INTERFACES, MAX_SHARDS, MAX_SNAPLEN, SLEEPER_WORDS, Settings},
+    settings::{
+        InterfaceSlot, LINK_ETHERNET, MAX_INTERFACES, MAX_SHARDS, MAX_SNAPLEN, SLEEPER_WORDS, Settings,
+    },
 };
 
 use crate::wire::LinkType;
@@ -108,7 +110,16 @@ impl LiveCapture {
         let interfaces = describe(&devices, &attachments)?;
         let clock = Arc::default();
         Ok(Self {
-            interfaces, notes, attachments, readers, counters, clock, watch, logger, ebpf, promiscuous,
+            interfaces,
+            notes,
+            attachments,
+            readers,
+            counters,
+            clock,
+            watch,
+            logger,
+            ebpf,
+            promiscuous,
         })
     }
 
@@ -321,7 +332,10 @@ fn listen(devices: &[Device], notes: &mut Vec<String>) -> Vec<Promiscuous> {
     for device in devices.iter().filter(|device| device.is_tap()) {
         match Promiscuous::new(device.index) {
             Ok(membership) => {
-                notes.push(format!("{}: no addresses, so it is a tap: promiscuous while captured", device.name));
+                notes.push(format!(
+                    "{}: no addresses, so it is a tap: promiscuous while captured",
+                    device.name
+                ));
                 memberships.push(membership);
             }
             Err(error) => notes.push(format!("{}: not promiscuous: {error}", device.name)),
