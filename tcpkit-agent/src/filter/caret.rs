@@ -58,10 +58,11 @@ fn offending(expression: &str, link_type: LinkType) -> Option<usize> {
 fn can_be_completed(prefix: &str, link_type: LinkType) -> bool {
     let parentheses = ")".repeat(open(prefix, '(', ')'));
     let in_brackets = open(prefix, '[', ']') > 0;
+    let sides = if parentheses.is_empty() { 1 } else { 2 };
     ENDINGS.iter().filter(|ending| ending.contains(']') == in_brackets).any(|ending| {
         let closed = [parentheses.as_str(), ""];
         // `(1 + 2) = 3` wants the parenthesis before the relation, `(tcp or port 80)` after the port.
-        closed.iter().zip(["", parentheses.as_str()]).any(|(before, after)| {
+        closed.iter().zip(["", parentheses.as_str()]).take(sides).any(|(before, after)| {
             let text = match ending.starts_with(' ') || ending.is_empty() {
                 true if in_brackets => format!("{prefix}{ending}{parentheses}"),
                 _ => format!("{prefix}{before}{ending}{after}"),
@@ -159,6 +160,6 @@ const ENDINGS: [&str; 24] = [
     " \\tcp",
     " \\ip",
 ];
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(3);
 const MOST_BEFORE: usize = 60;
 const MOST_AFTER: usize = 40;
