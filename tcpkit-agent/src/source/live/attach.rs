@@ -113,11 +113,18 @@ impl Attacher<'_> {
         let program = object::xdp(self.ebpf)?;
         match program.attach_to_if_index(device.index, XdpMode::Driver) {
             Ok(id) => {
-                let link = program.take_link(id).map_err(|error| attach_error(device, Hook::XdpIngress, &error))?;
+                let link =
+                    program.take_link(id).map_err(|error| attach_error(device, Hook::XdpIngress, &error))?;
                 let changes = before.iter().flat_map(Offloads::changes);
-                let changes: Vec<String> = changes.map(|change| format!("{name}: with XDP, {change}")).collect();
+                let changes: Vec<String> =
+                    changes.map(|change| format!("{name}: with XDP, {change}")).collect();
                 changes.into_iter().for_each(|change| self.note(change));
-                Ok(Some(Attachment { interface, hook: Hook::XdpIngress, link: Some(Link::Xdp(link)), before }))
+                Ok(Some(Attachment {
+                    interface,
+                    hook: Hook::XdpIngress,
+                    link: Some(Link::Xdp(link)),
+                    before,
+                }))
             }
             Err(error) => {
                 self.note(format!("{name}: no native XDP ({}); using TC", xdp_refusal(&error)));

@@ -68,8 +68,13 @@ impl Device {
     pub(super) fn link(&self) -> Result<(u32, LinkType), LiveError> {
         match self.hardware {
             libc::ARPHRD_ETHER | libc::ARPHRD_LOOPBACK => Ok((LINK_ETHERNET, LinkType::ETHERNET)),
-            libc::ARPHRD_NONE | libc::ARPHRD_TUNNEL | libc::ARPHRD_TUNNEL6 | libc::ARPHRD_SIT
-            | libc::ARPHRD_IPGRE | ARPHRD_RAWIP | ARPHRD_IP6GRE => Ok((LINK_RAW, LinkType::RAW)),
+            libc::ARPHRD_NONE
+            | libc::ARPHRD_TUNNEL
+            | libc::ARPHRD_TUNNEL6
+            | libc::ARPHRD_SIT
+            | libc::ARPHRD_IPGRE
+            | ARPHRD_RAWIP
+            | ARPHRD_IP6GRE => Ok((LINK_RAW, LinkType::RAW)),
             hardware => Err(LiveError::LinkLayer { name: self.name.clone(), hardware }),
         }
     }
@@ -114,7 +119,8 @@ fn is_addressed(name: &str) -> bool {
         let mut found = false;
         while !next.is_null() {
             let entry = &*next;
-            found |= CStr::from_ptr(entry.ifa_name).to_bytes() == name.as_bytes() && own_address(entry.ifa_addr);
+            found |=
+                CStr::from_ptr(entry.ifa_name).to_bytes() == name.as_bytes() && own_address(entry.ifa_addr);
             next = entry.ifa_next;
         }
         libc::freeifaddrs(list);
@@ -204,7 +210,9 @@ fn request(name: &str) -> io::Result<libc::ifreq> {
 
 /// Keeps an interface in promiscuous mode for as long as it lives; the kernel ends it with the process.
 #[derive(Debug)]
-pub(super) struct Promiscuous(#[expect(dead_code, reason = "the membership lives as long as the socket")] OwnedFd);
+pub(super) struct Promiscuous(
+    #[expect(dead_code, reason = "the membership lives as long as the socket")] OwnedFd,
+);
 
 impl Promiscuous {
     pub(super) fn new(index: u32) -> io::Result<Self> {

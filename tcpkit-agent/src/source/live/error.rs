@@ -19,7 +19,9 @@ pub enum LiveError {
         known: Vec<String>,
     },
     /// The counters have room for fewer.
-    #[error("{len} interfaces are more than the {MAX_INTERFACES} that one agent can capture; start a second one")]
+    #[error(
+        "{len} interfaces are more than the {MAX_INTERFACES} that one agent can capture; start a second one"
+    )]
     TooManyInterfaces {
         /// What was asked for.
         len: usize,
@@ -33,7 +35,9 @@ pub enum LiveError {
         source: io::Error,
     },
     /// The programs cannot read its frames.
-    #[error("interface {name} has a link layer (ARPHRD {hardware}) that eBPF capture cannot read; try --backend pcap")]
+    #[error(
+        "interface {name} has a link layer (ARPHRD {hardware}) that eBPF capture cannot read; try --backend pcap"
+    )]
     LinkLayer {
         /// Which.
         name: String,
@@ -51,9 +55,7 @@ pub enum LiveError {
         missing: Vec<&'static str>,
     },
     /// The program was built without it.
-    #[error(
-        "this tcpkit was built without its eBPF object: run `cargo xtask build`, or try --backend pcap"
-    )]
+    #[error("this tcpkit was built without its eBPF object: run `cargo xtask build`, or try --backend pcap")]
     NoObject,
     /// The object and the agent, or the kernel, do not fit together.
     #[error("the eBPF object cannot be used: {0}")]

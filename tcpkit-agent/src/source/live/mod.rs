@@ -30,7 +30,9 @@ use aya::Ebpf;
 use aya_log::EbpfLogger;
 use tcpkit_common::{
     record::Hook,
-    settings::{InterfaceSlot, LINK_ETHERNET, MAX_INTERFACES, MAX_SHARDS, MAX_SNAPLEN, SLEEPER_WORDS, Settings},
+    settings::{
+        InterfaceSlot, LINK_ETHERNET, MAX_INTERFACES, MAX_SHARDS, MAX_SNAPLEN, SLEEPER_WORDS, Settings,
+    },
 };
 
 use crate::wire::LinkType;
@@ -108,7 +110,16 @@ impl LiveCapture {
         let interfaces = describe(&devices, &attachments)?;
         let clock = Arc::default();
         Ok(Self {
-            interfaces, notes, attachments, readers, counters, clock, watch, logger, ebpf, promiscuous,
+            interfaces,
+            notes,
+            attachments,
+            readers,
+            counters,
+            clock,
+            watch,
+            logger,
+            ebpf,
+            promiscuous,
         })
     }
 
@@ -148,6 +159,12 @@ impl LiveCapture {
         each.flat_map(|(position, interface)| interface.hooks.iter().map(move |hook| (position, *hook)))
             .map(|(position, hook)| self.counters.sum(position, hook))
             .collect()
+    }
+
+    /// What became of the frames at one hook, attached or not; all zeros for an interface that there is not.
+    #[must_use]
+    pub fn hook_counters(&self, interface: usize, hook: Hook) -> HookCounters {
+        self.counters.sum(interface, hook)
     }
 
     /// What happened to the interfaces since the last call; to be called a few times per second.
@@ -313,7 +330,10 @@ fn listen(devices: &[Device], notes: &mut Vec<String>) -> Vec<Promiscuous> {
     for device in devices.iter().filter(|device| device.is_tap()) {
         match Promiscuous::new(device.index) {
             Ok(membership) => {
-                notes.push(format!("{}: no addresses, so it is a tap: promiscuous while captured", device.name));
+                notes.push(format!(
+                    "{}: no addresses, so it is a tap: promiscuous while captured",
+                    device.name
+                ));
                 memberships.push(membership);
             }
             Err(error) => notes.push(format!("{}: not promiscuous: {error}", device.name)),

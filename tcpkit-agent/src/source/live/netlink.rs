@@ -86,9 +86,9 @@ impl TcRequest {
 
 /// Whether a classifier, anyone's, hangs on this interface. Async-signal-safe; in doubt, yes.
 pub(super) fn has_filters(socket: RawFd, index: u32) -> bool {
-    [PARENT_INGRESS, PARENT_EGRESS].iter().any(|parent| {
-        !TcRequest::list_filters(index, *parent).send(socket) || answer_has_filter(socket)
-    })
+    [PARENT_INGRESS, PARENT_EGRESS]
+        .iter()
+        .any(|parent| !TcRequest::list_filters(index, *parent).send(socket) || answer_has_filter(socket))
 }
 
 /// Reads one dump to its end.

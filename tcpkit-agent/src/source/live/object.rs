@@ -62,9 +62,7 @@ pub(super) fn load_program(ebpf: &mut Ebpf, hook: Hook) -> Result<(), LiveError>
     let failed = |error: &dyn std::error::Error| LiveError::Load { hook, message: one_line(error) };
     match hook {
         Hook::XdpIngress => xdp(ebpf)?.load().map_err(|error| failed(&error)),
-        Hook::TcIngress | Hook::TcEgress => {
-            classifier(ebpf, hook)?.load().map_err(|error| failed(&error))
-        }
+        Hook::TcIngress | Hook::TcEgress => classifier(ebpf, hook)?.load().map_err(|error| failed(&error)),
     }
 }
 
@@ -81,7 +79,10 @@ pub(super) fn classifier(ebpf: &mut Ebpf, hook: Hook) -> Result<&mut SchedClassi
 }
 
 /// A map of the object, which must be there.
-pub(super) fn map_fd<'a>(ebpf: &'a Ebpf, name: &'static str) -> Result<std::os::fd::BorrowedFd<'a>, LiveError> {
+pub(super) fn map_fd<'a>(
+    ebpf: &'a Ebpf,
+    name: &'static str,
+) -> Result<std::os::fd::BorrowedFd<'a>, LiveError> {
     use std::os::fd::AsFd as _;
     match ebpf.map(name).ok_or_else(|| missing(name))? {
         Map::Array(data) | Map::HashMap(data) | Map::ArrayOfMaps(data) => Ok(data.fd().as_fd()),
@@ -109,7 +110,9 @@ pub(super) fn one_line(error: &dyn std::error::Error) -> String {
     }
     // The verifier ends with statistics; the sentence before them is the reason.
     let is_statistic = |line: &&str| {
-        ["processed ", "stack depth ", "verification time ", "peak_states "].iter().any(|start| line.starts_with(start))
+        ["processed ", "stack depth ", "verification time ", "peak_states "]
+            .iter()
+            .any(|start| line.starts_with(start))
     };
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !is_statistic(line));
     let first = lines.next().unwrap_or_default();

@@ -30,7 +30,8 @@ impl Offloads {
         let mut changes = Vec::new();
         for (index, setting) in SETTINGS.iter().enumerate() {
             if self.values[index] != now.values[index] {
-                let state = |value: Option<u32>| if value.is_some_and(|value| value != 0) { "on" } else { "off" };
+                let state =
+                    |value: Option<u32>| if value.is_some_and(|value| value != 0) { "on" } else { "off" };
                 let (was, is) = (state(self.values[index]), state(now.values[index]));
                 changes.push(format!("{} of {} went from {was} to {is}", setting.name, self.name));
             }

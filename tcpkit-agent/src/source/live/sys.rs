@@ -112,9 +112,7 @@ pub(super) fn update_map<K, V>(map: BorrowedFd<'_>, key: &K, value: &V) -> io::R
 
 fn bpf<A>(command: u32, attributes: &A) -> io::Result<RawFd> {
     // SAFETY: `attributes` lives through the call and begins with the fields of this command.
-    let result = unsafe {
-        libc::syscall(libc::SYS_bpf, command, ptr::from_ref(attributes), size_of::<A>())
-    };
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, ptr::from_ref(attributes), size_of::<A>()) };
     if result < 0 {
         return Err(io::Error::last_os_error());
     }

@@ -90,9 +90,8 @@ mod tests {
         let socket = netlink::open(0).unwrap();
         let mut watch = InterfaceWatch { socket, interfaces: vec![(4, InterfaceState::Up)] };
         let up = (libc::IFF_UP | libc::IFF_RUNNING).cast_unsigned();
-        let mut tell = |index, flags, gone| {
-            watch.apply(LinkMessage { index, flags, gone }).map(|change| change.state)
-        };
+        let mut tell =
+            |index, flags, gone| watch.apply(LinkMessage { index, flags, gone }).map(|change| change.state);
         assert_eq!(tell(4, up, false), None);
         assert_eq!(tell(5, 0, true), None);
         assert_eq!(tell(4, 0, false), Some(InterfaceState::Down));
