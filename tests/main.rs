@@ -1,1 +1,3 @@
 //! Scenarios: one binary, so that it links once.
+
+mod kernel;

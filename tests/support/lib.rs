@@ -1,1 +1,5 @@
 //! What the scenarios share: running `tcpkit`, private network namespaces, real servers, captures.
+
+pub mod netns;
+pub mod test_run;
+pub mod traffic;

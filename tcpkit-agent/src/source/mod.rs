@@ -2,6 +2,7 @@
 
 pub mod block;
 pub mod interface;
+pub mod live;
 
 pub use block::{Block, FrameDescriptor};
 pub use interface::{Interface, InterfaceTable};
