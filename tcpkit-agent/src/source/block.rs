@@ -1,17 +1,20 @@
 //! A run of frames from a file, in one piece of memory, so that reader and workers share bytes without copying.
 
+use super::Interface;
 use crate::{
     time::Timestamp,
     wire::{Frame, FrameDirection, InterfaceId, LinkType},
 };
 
-/// Bytes of a capture file and the frames that stand in them.
+/// Bytes of a capture file and the frames that stand in them; bytes outside any frame mean nothing.
 #[derive(Debug, Default)]
 pub struct Block {
     /// The bytes.
     pub bytes: Vec<u8>,
     /// The frames, in capture order.
     pub frames: Vec<FrameDescriptor>,
+    /// Interfaces that the source met since the block before, for [`InterfaceTable::learn`](super::InterfaceTable).
+    pub interfaces: Vec<(InterfaceId, Interface)>,
 }
 
 /// One frame of a [`Block`].
@@ -37,9 +40,12 @@ pub struct FrameDescriptor {
 
 impl Block {
     /// Forgets the frames and keeps the memory.
+    ///
+    /// Not needed before a reader's `fill`, which overwrites the bytes in place: cleared memory has to be zeroed again.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.frames.clear();
+        self.interfaces.clear();
     }
 
     /// The frame that a descriptor of this block stands for.
