@@ -23,10 +23,16 @@ fn main() -> anyhow::Result<()> {
             interfaces.learn(&block.interfaces);
             writer.learn(&interfaces)?;
         }
-        for frame in &block.frames {
+        let mut drops = block.drops.iter().peekable();
+        for (index, frame) in block.frames.iter().enumerate() {
+            while let Some(dropped) = drops.next_if(|dropped| dropped.before <= index) {
+                writer.dropped(dropped.interface, dropped.frames);
+            }
             writer.write(&block.frame(frame))?;
         }
+        drops.for_each(|dropped| writer.dropped(dropped.interface, dropped.frames));
     }
+    block.drops.iter().for_each(|dropped| writer.dropped(dropped.interface, dropped.frames));
     println!("{:?}", writer.finish(reader.end_of_capture())?);
     Ok(())
 }

@@ -7,13 +7,14 @@ pub mod file;
 mod input;
 pub mod interface;
 mod libpcap;
+pub mod live;
 pub mod merge;
 pub mod pcap_live;
 mod poll;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use block::{Block, FrameDescriptor};
+pub use block::{Block, Dropped, FrameDescriptor};
 pub use counts::SourceCounts;
 pub use error::{SourceError, SourceErrorKind};
 pub use file::{Progress, Reader};

@@ -16,13 +16,13 @@ use std::{
 };
 
 use super::{
-    Block, InterfaceTable, SourceCounts,
+    Block, Interface, InterfaceTable, SourceCounts,
     error::{SourceError, SourceErrorKind},
     input::Input,
     interface::InterfaceNumbers,
     libpcap::LibpcapFile,
 };
-use crate::time::Timestamp;
+use crate::{time::Timestamp, wire::InterfaceId};
 
 use scan::Scan;
 use stream::{Stream, decompression_failure};
@@ -40,6 +40,8 @@ pub struct Reader {
     /// Time of the latest frame delivered.
     latest: Timestamp,
     numbers: InterfaceNumbers,
+    /// The interfaces of this file so far.
+    interfaces: Vec<(InterfaceId, Interface)>,
     /// Reported after the frames before it were delivered.
     pending: Option<SourceError>,
     done: bool,
@@ -64,7 +66,9 @@ impl Reader {
     pub fn open(spec: &Path, interfaces: &mut InterfaceTable) -> Result<Self, SourceError> {
         let name = display_name(spec);
         let input = Input::open(spec, &name)?;
+        let before = interfaces.all().len();
         let body = Body::open(spec, &name, input, interfaces)?;
+        let described = interfaces.numbered().skip(before).collect();
         Ok(Self {
             name,
             body,
@@ -72,21 +76,22 @@ impl Reader {
             end_of_capture: None,
             latest: Timestamp::MIN,
             numbers: interfaces.numbers(),
+            interfaces: described,
             pending: None,
             done: false,
         })
     }
 
-    /// Fills the block with the next frames; false at the end of the file, with an empty block.
+    /// Fills the block with the next frames; false at the end of the file, without frames.
     ///
+    /// Interfaces and drops that stand behind the last frame come in the block of the last call.
     /// A block holds at least one frame. From a pipe, it holds what was there; from a file, about half a MiB.
     /// What the block held is overwritten; it need not be cleared.
     ///
     /// # Errors
     /// Once, at damage or trouble; the call after that says false.
     pub fn fill(&mut self, block: &mut Block) -> Result<bool, SourceError> {
-        block.frames.clear();
-        block.interfaces.clear();
+        block.forget();
         if let Some(error) = self.pending.take() {
             self.done = true;
             return Err(error);
@@ -97,6 +102,7 @@ impl Reader {
         let mut found = Found {
             frames: &mut block.frames,
             interfaces: &mut block.interfaces,
+            drops: &mut block.drops,
             counts: &mut self.counts,
             numbers: &self.numbers,
             source_name: &self.name,
@@ -106,6 +112,7 @@ impl Reader {
             Body::Stream(stream) => stream.fill(&mut block.bytes, &mut found),
             Body::Libpcap(file) => file.fill(&mut block.bytes, &mut found),
         };
+        self.interfaces.extend_from_slice(&block.interfaces);
         self.done = block.frames.is_empty();
         self.latest = block.frames.last().map_or(self.latest, |frame| frame.timestamp);
         match outcome {
@@ -137,6 +144,12 @@ impl Reader {
     #[must_use]
     pub const fn counts(&self) -> &SourceCounts {
         &self.counts
+    }
+
+    /// The interfaces that the file has described by now, with their numbers in the capture's table.
+    #[must_use]
+    pub fn interfaces(&self) -> &[(InterfaceId, Interface)] {
+        &self.interfaces
     }
 
     /// When the capture ended, where the file has said so by now (pcapng `isb_endtime`).

@@ -1,0 +1,241 @@
+//! Programs onto interfaces, and off again.
+
+use std::io;
+
+use aya::{
+    Ebpf,
+    programs::{
+        LinkOrder, ProgramError, TcAttachType, XdpMode,
+        links::Link as _,
+        tc::{self, NlOptions, SchedClassifierLink, TcAttachOptions, TcError},
+        xdp::XdpLink,
+    },
+};
+use tcpkit_common::record::Hook;
+
+use super::{
+    HookChoice, LiveError, LiveOptions, TcAttach,
+    device::Device,
+    netlink::{PARENT_EGRESS, PARENT_INGRESS, TcRequest},
+    object,
+    offload::{self, Offloads},
+    sys,
+    watcher::Watcher,
+};
+
+/// A program on an interface; dropping it takes the program off.
+#[derive(Debug)]
+pub(super) struct Attachment {
+    pub(super) interface: usize,
+    pub(super) hook: Hook,
+    link: Option<Link>,
+    before: Vec<Offloads>,
+}
+
+#[derive(Debug)]
+enum Link {
+    Xdp(XdpLink),
+    Tcx(SchedClassifierLink),
+    /// The classifier goes with its watcher.
+    Clsact(Watcher),
+}
+
+impl Attachment {
+    /// Takes the program off and puts offloads back; gives what could not be put back.
+    pub(super) fn detach(mut self) -> Vec<String> {
+        match self.link.take() {
+            // An interface that is gone has taken its programs along: there is nothing left to fail.
+            Some(Link::Xdp(link)) => drop(link.detach()),
+            Some(Link::Tcx(link)) => drop(link.detach()),
+            Some(Link::Clsact(watcher)) => drop(watcher),
+            None => {}
+        }
+        self.before.iter().flat_map(Offloads::restore).collect()
+    }
+}
+
+/// Attaches what the options ask for; notes say where something else was done, and why.
+pub(super) struct Attacher<'a> {
+    pub(super) ebpf: &'a mut Ebpf,
+    pub(super) options: &'a LiveOptions,
+    pub(super) notes: &'a mut Vec<String>,
+    /// Whether the XDP program is in the kernel; `Err` says why not.
+    pub(super) xdp: Result<(), String>,
+    /// Interfaces whose clsact is ours.
+    pub(super) own_qdiscs: Vec<u32>,
+}
+
+/// Whether some interface may get XDP, so that the program must be loaded.
+pub(super) fn may_need_xdp(options: &LiveOptions, devices: &[Device]) -> bool {
+    devices.iter().any(|device| wants_xdp(options.hook, device))
+}
+
+const fn wants_xdp(choice: HookChoice, device: &Device) -> bool {
+    match choice {
+        HookChoice::Tc => false,
+        HookChoice::Xdp => true,
+        HookChoice::Auto => device.is_tap(),
+    }
+}
+
+impl Attacher<'_> {
+    /// Both directions of one interface.
+    pub(super) fn attach(&mut self, interface: usize, device: &Device) -> Result<Vec<Attachment>, LiveError> {
+        let mut attached = Vec::new();
+        // Egress first: a flow's first frame in is then never seen without its answer.
+        if !device.is_loopback() {
+            attached.push(self.classifier(interface, device, Hook::TcEgress)?);
+        }
+        let ingress = match self.try_xdp(interface, device)? {
+            Some(attachment) => attachment,
+            None => self.classifier(interface, device, Hook::TcIngress)?,
+        };
+        attached.push(ingress);
+        Ok(attached)
+    }
+
+    /// Native XDP, where it is wanted and possible.
+    fn try_xdp(&mut self, interface: usize, device: &Device) -> Result<Option<Attachment>, LiveError> {
+        let name = &device.name;
+        if !wants_xdp(self.options.hook, device) {
+            return Ok(None);
+        }
+        if device.is_loopback() {
+            self.note(format!("{name}: loopback has no native XDP; using TC"));
+            return Ok(None);
+        }
+        if let Err(reason) = &self.xdp {
+            self.note(format!("{name}: the kernel does not take the XDP program ({reason}); using TC"));
+            return Ok(None);
+        }
+        let before = offload::affected(device);
+        self.announce(device, &before);
+        let program = object::xdp(self.ebpf)?;
+        match program.attach_to_if_index(device.index, XdpMode::Driver) {
+            Ok(id) => {
+                let link =
+                    program.take_link(id).map_err(|error| attach_error(device, Hook::XdpIngress, &error))?;
+                let changes = before.iter().flat_map(Offloads::changes);
+                let changes: Vec<String> =
+                    changes.map(|change| format!("{name}: with XDP, {change}")).collect();
+                changes.into_iter().for_each(|change| self.note(change));
+                Ok(Some(Attachment {
+                    interface,
+                    hook: Hook::XdpIngress,
+                    link: Some(Link::Xdp(link)),
+                    before,
+                }))
+            }
+            Err(error) => {
+                self.note(format!("{name}: no native XDP ({}); using TC", xdp_refusal(&error)));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Says before XDP is attached what that may change.
+    fn announce(&mut self, device: &Device, before: &[Offloads]) {
+        let driver = device.driver.as_deref().unwrap_or("unknown");
+        let now: Vec<String> = before.iter().map(ToString::to_string).collect();
+        let effect = match driver {
+            "veth" => "its peer's TSO goes off and bulk traffic slows down",
+            _ => "the driver may reset queues and links and switches LRO off",
+        };
+        self.note(format!(
+            "{}: attaching native XDP (driver {driver}): {effect}; now: {}",
+            device.name,
+            now.join("; peer: ")
+        ));
+    }
+
+    /// TC, by TCX where the kernel has it.
+    fn classifier(&mut self, interface: usize, device: &Device, hook: Hook) -> Result<Attachment, LiveError> {
+        let attachment = |link| Attachment { interface, hook, link: Some(link), before: Vec::new() };
+        if self.options.tc_attach == TcAttach::Auto && sys::kernel_is(6, 6) {
+            match self.tcx(device, hook) {
+                Ok(link) => return Ok(attachment(Link::Tcx(link))),
+                Err(error) => self.note(format!(
+                    "{}: TCX refused ({}); using a clsact filter",
+                    device.name,
+                    object::one_line(&error)
+                )),
+            }
+        }
+        self.clsact(device, hook).map(|watcher| attachment(Link::Clsact(watcher)))
+    }
+
+    fn tcx(&mut self, device: &Device, hook: Hook) -> Result<SchedClassifierLink, ProgramError> {
+        let Ok(program) = object::classifier(self.ebpf, hook) else { return Err(ProgramError::NotLoaded) };
+        // First in line, so that no other classifier hides frames from the count.
+        let options = TcAttachOptions::TcxOrder(LinkOrder::first());
+        let id = program.attach_with_options(&device.name, direction(hook), options)?;
+        program.take_link(id)
+    }
+
+    fn clsact(&mut self, device: &Device, hook: Hook) -> Result<Watcher, LiveError> {
+        match tc::qdisc_add_clsact(&device.name) {
+            Ok(()) => self.own_qdiscs.push(device.index),
+            // Another's, or ours from the other direction.
+            Err(error) if already_exists(&error) => {}
+            Err(error) => return Err(attach_error(device, hook, &error)),
+        }
+        let program = object::classifier(self.ebpf, hook)?;
+        let failed = |error: &dyn std::error::Error| attach_error(device, hook, error);
+        let options = TcAttachOptions::Netlink(NlOptions::default());
+        let id = program
+            .attach_with_options(&device.name, direction(hook), options)
+            .map_err(|error| failed(&error))?;
+        let link = program.take_link(id).map_err(|error| failed(&error))?;
+        let priority = link.priority().map_err(|error| failed(&error))?;
+        let handle = link.handle().map_err(|error| failed(&error))?;
+        let parent = if hook == Hook::TcEgress { PARENT_EGRESS } else { PARENT_INGRESS };
+        let filter = TcRequest::delete_filter(device.index, parent, priority, handle.into());
+        let qdisc = self.own_qdiscs.contains(&device.index).then_some(device.index);
+        let watcher = Watcher::start(filter, qdisc).map_err(|source| LiveError::Watcher { source })?;
+        // From here on the watcher alone takes the classifier off, whether we end well or badly.
+        std::mem::forget(link);
+        Ok(watcher)
+    }
+
+    fn note(&mut self, note: String) {
+        tracing::warn!("{note}");
+        self.notes.push(note);
+    }
+}
+
+const fn direction(hook: Hook) -> TcAttachType {
+    match hook {
+        Hook::TcEgress => TcAttachType::Egress,
+        Hook::XdpIngress | Hook::TcIngress => TcAttachType::Ingress,
+    }
+}
+
+fn attach_error(device: &Device, hook: Hook, error: &dyn std::error::Error) -> LiveError {
+    LiveError::Attach { name: device.name.clone(), hook, message: object::one_line(error) }
+}
+
+fn already_exists(error: &TcError) -> bool {
+    let mut next: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = next {
+        let exists = |error: &io::Error| error.raw_os_error() == Some(libc::EEXIST);
+        if error.downcast_ref().is_some_and(exists) {
+            return true;
+        }
+        next = error.source();
+    }
+    matches!(error, TcError::AlreadyAttached)
+}
+
+/// Why the kernel refused XDP, for an operator.
+fn xdp_refusal(error: &ProgramError) -> String {
+    let ProgramError::SyscallError(error) = error else { return object::one_line(error) };
+    match error.io_error.raw_os_error() {
+        Some(libc::EBUSY | libc::EEXIST) => "another XDP program is attached, which is left alone".to_owned(),
+        Some(libc::EOPNOTSUPP) => "the driver has none".to_owned(),
+        _ => io_reason(&error.io_error),
+    }
+}
+
+fn io_reason(error: &io::Error) -> String {
+    format!("the kernel says: {error}")
+}

@@ -1,0 +1,112 @@
+//! Why a live capture cannot begin: what, where, and what to do.
+
+use std::io;
+
+use tcpkit_common::{record::Hook, settings::MAX_INTERFACES};
+
+/// Why a live capture cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    /// No interface was named.
+    #[error("no interface was named: give one with -i")]
+    NoInterface,
+    /// There is none of this name.
+    #[error("interface {name} does not exist; there are {}", .known.join(", "))]
+    UnknownInterface {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// The counters have room for fewer.
+    #[error(
+        "{len} interfaces are more than the {MAX_INTERFACES} that one agent can capture; start a second one"
+    )]
+    TooManyInterfaces {
+        /// What was asked for.
+        len: usize,
+    },
+    /// The kernel does not describe it.
+    #[error("interface {name} cannot be examined: {source}")]
+    Interface {
+        /// Which.
+        name: String,
+        /// The kernel's words.
+        source: io::Error,
+    },
+    /// The programs cannot read its frames.
+    #[error(
+        "interface {name} has a link layer (ARPHRD {hardware}) that eBPF capture cannot read; try --backend pcap"
+    )]
+    LinkLayer {
+        /// Which.
+        name: String,
+        /// Its `ARPHRD_` type.
+        hardware: u16,
+    },
+    /// This process may not.
+    #[error(
+        "live eBPF capture is not permitted: {} missing; run as root, or allow it with \
+         `setcap cap_bpf,cap_net_admin,cap_perfmon+ep` on the program, or try --backend pcap",
+        .missing.join(", ")
+    )]
+    Privileges {
+        /// Names of capabilities.
+        missing: Vec<&'static str>,
+    },
+    /// The program was built without it.
+    #[error("this tcpkit was built without its eBPF object: run `cargo xtask build`, or try --backend pcap")]
+    NoObject,
+    /// The object and the agent, or the kernel, do not fit together.
+    #[error("the eBPF object cannot be used: {0}")]
+    Object(String),
+    /// The filter cannot be placed.
+    #[error("{0}")]
+    Filter(String),
+    /// The verifier said no.
+    #[error("the kernel refuses the {hook:?} program: {message}")]
+    Load {
+        /// Whose program.
+        hook: Hook,
+        /// The kernel's words.
+        message: String,
+    },
+    /// No room for a ring.
+    #[error("no ring of {bytes} bytes: {source}; ask for smaller or fewer ones")]
+    Ring {
+        /// How large.
+        bytes: u32,
+        /// The kernel's words.
+        source: io::Error,
+    },
+    /// A map cannot be shared.
+    #[error("the {what} cannot be shared with the kernel: {source}")]
+    Map {
+        /// Which.
+        what: &'static str,
+        /// The kernel's words.
+        source: io::Error,
+    },
+    /// No link events.
+    #[error("interfaces cannot be watched: {source}")]
+    Netlink {
+        /// The kernel's words.
+        source: io::Error,
+    },
+    /// A clsact filter would outlive us.
+    #[error("no process could be started to remove the clsact filter when tcpkit ends: {source}")]
+    Watcher {
+        /// The kernel's words.
+        source: io::Error,
+    },
+    /// The kernel does not attach the program.
+    #[error("cannot attach {hook:?} to {name}: {message}")]
+    Attach {
+        /// The interface.
+        name: String,
+        /// The hook.
+        hook: Hook,
+        /// The kernel's words.
+        message: String,
+    },
+}

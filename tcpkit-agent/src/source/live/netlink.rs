@@ -1,0 +1,195 @@
+//! Route netlink, as little as the live source needs: link events, and taking a classifier away again.
+
+use std::{
+    io,
+    os::fd::{AsRawFd, OwnedFd, RawFd},
+};
+
+use super::sys;
+
+/// A netlink route socket that listens to these groups and never blocks.
+pub(super) fn open(groups: u32) -> io::Result<OwnedFd> {
+    let socket = sys::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_NONBLOCK, libc::NETLINK_ROUTE)?;
+    // SAFETY: an all-zero address is a valid one.
+    let mut address: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
+    address.nl_family = u16::try_from(libc::AF_NETLINK).map_err(io::Error::other)?;
+    address.nl_groups = groups;
+    let len = libc::socklen_t::try_from(size_of::<libc::sockaddr_nl>()).map_err(io::Error::other)?;
+    // SAFETY: address and length belong together.
+    if unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), len) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(socket)
+}
+
+/// `struct tcmsg` (linux/rtnetlink.h) behind its message header.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(super) struct TcRequest {
+    len: u32,
+    kind: u16,
+    flags: u16,
+    sequence: u32,
+    port: u32,
+    family: u8,
+    padding: [u8; 3],
+    index: i32,
+    handle: u32,
+    parent: u32,
+    info: u32,
+}
+
+impl TcRequest {
+    /// Deletes one filter.
+    pub(super) const fn delete_filter(index: u32, parent: u32, priority: u16, handle: u32) -> Self {
+        // linux/if_ether.h: ETH_P_ALL, in network order, in the lower half of `tcm_info`.
+        let protocol = (libc::ETH_P_ALL as u16).to_be() as u32;
+        Self::new(libc::RTM_DELTFILTER, index, handle, parent, (priority as u32) << 16 | protocol)
+    }
+
+    /// Deletes the clsact queueing discipline and all that hangs on it.
+    pub(super) const fn delete_clsact(index: u32) -> Self {
+        Self::new(libc::RTM_DELQDISC, index, TC_H_CLSACT & 0xffff_0000, TC_H_CLSACT, 0)
+    }
+
+    /// Asks for the filters of one direction.
+    const fn list_filters(index: u32, parent: u32) -> Self {
+        let mut request = Self::new(libc::RTM_GETTFILTER, index, 0, parent, 0);
+        request.flags |= libc::NLM_F_DUMP as u16;
+        request
+    }
+
+    const fn new(kind: u16, index: u32, handle: u32, parent: u32, info: u32) -> Self {
+        Self {
+            len: size_of::<Self>() as u32,
+            kind,
+            flags: libc::NLM_F_REQUEST as u16,
+            sequence: 1,
+            port: 0,
+            family: libc::AF_UNSPEC as u8,
+            padding: [0; 3],
+            index: index.cast_signed(),
+            handle,
+            parent,
+            info,
+        }
+    }
+
+    /// Sends it. Async-signal-safe, so that a forked child may call it.
+    pub(super) fn send(&self, socket: RawFd) -> bool {
+        // SAFETY: plain integers without padding, alive through the call.
+        unsafe {
+            libc::send(socket, std::ptr::from_ref(self).cast(), size_of::<Self>(), libc::MSG_NOSIGNAL) > 0
+        }
+    }
+}
+
+/// Whether a classifier, anyone's, hangs on this interface. Async-signal-safe; in doubt, yes.
+pub(super) fn has_filters(socket: RawFd, index: u32) -> bool {
+    [PARENT_INGRESS, PARENT_EGRESS]
+        .iter()
+        .any(|parent| !TcRequest::list_filters(index, *parent).send(socket) || answer_has_filter(socket))
+}
+
+/// Reads one dump to its end.
+fn answer_has_filter(socket: RawFd) -> bool {
+    let mut buffer = [0u8; 16_384];
+    let mut found = false;
+    loop {
+        // SAFETY: the buffer is ours and as long as said.
+        let received = unsafe { libc::recv(socket, buffer.as_mut_ptr().cast(), buffer.len(), 0) };
+        let Ok(len) = usize::try_from(received) else { return true };
+        let mut bytes = buffer.get(..len).unwrap_or_default();
+        while let (Some(len), Some(kind)) = (word(bytes, 0), half(bytes, 4)) {
+            if i32::from(kind) == libc::NLMSG_DONE {
+                return found;
+            }
+            found |= kind == libc::RTM_NEWTFILTER;
+            if len < 16 {
+                return true;
+            }
+            bytes = bytes.get((len as usize).next_multiple_of(4)..).unwrap_or_default();
+        }
+    }
+}
+
+/// linux/pkt_sched.h: the root of both directions' classifiers.
+const TC_H_CLSACT: u32 = 0xffff_fff1;
+/// linux/pkt_sched.h: `TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)`.
+pub(super) const PARENT_INGRESS: u32 = 0xffff_fff2;
+/// linux/pkt_sched.h: `TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)`.
+pub(super) const PARENT_EGRESS: u32 = 0xffff_fff3;
+
+/// What a link message says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LinkMessage {
+    /// The interface.
+    pub(super) index: u32,
+    /// `IFF_` flags.
+    pub(super) flags: u32,
+    /// The interface is no more.
+    pub(super) gone: bool,
+}
+
+/// Calls `take` for each link message that waits; true when the kernel had to drop some.
+pub(super) fn receive(socket: RawFd, mut take: impl FnMut(LinkMessage)) -> bool {
+    let mut buffer = [0u8; 16_384];
+    loop {
+        // SAFETY: the buffer is ours and as long as said.
+        let received = unsafe { libc::recv(socket, buffer.as_mut_ptr().cast(), buffer.len(), 0) };
+        match usize::try_from(received) {
+            Ok(0) => return false,
+            Ok(len) => parse(&buffer[..len.min(buffer.len())], &mut take),
+            Err(_) => match io::Error::last_os_error().raw_os_error() {
+                Some(libc::ENOBUFS) => return true,
+                Some(libc::EINTR) => {}
+                _ => return false,
+            },
+        }
+    }
+}
+
+/// Messages of one datagram: `struct nlmsghdr`, then `struct ifinfomsg`, then attributes that nobody here reads.
+fn parse(mut bytes: &[u8], take: &mut impl FnMut(LinkMessage)) {
+    while let (Some(len), Some(kind)) = (word(bytes, 0), half(bytes, 4)) {
+        let len = len as usize;
+        if len < 16 || len > bytes.len() {
+            return;
+        }
+        let gone = kind == libc::RTM_DELLINK;
+        if (gone || kind == libc::RTM_NEWLINK)
+            && let (Some(index), Some(flags)) = (word(&bytes[..len], 20), word(&bytes[..len], 24))
+        {
+            take(LinkMessage { index, flags, gone });
+        }
+        bytes = bytes.get(len.next_multiple_of(4)..).unwrap_or_default();
+    }
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..at + 4)?.try_into().ok().map(u32::from_ne_bytes)
+}
+
+fn half(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes.get(at..at + 2)?.try_into().ok().map(u16::from_ne_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_message_ends_the_datagram() {
+        let mut message = vec![0u8; 32];
+        message[..4].copy_from_slice(&32u32.to_ne_bytes());
+        message[4..6].copy_from_slice(&libc::RTM_NEWLINK.to_ne_bytes());
+        message[20..24].copy_from_slice(&7u32.to_ne_bytes());
+        message[24..28].copy_from_slice(&1u32.to_ne_bytes());
+        let mut seen = Vec::new();
+        parse(&message, &mut |link| seen.push(link));
+        assert_eq!(seen, [LinkMessage { index: 7, flags: 1, gone: false }]);
+        for cut in 0..32 {
+            parse(&message[..cut], &mut |link| panic!("{link:?} of {cut} bytes"));
+        }
+    }
+}

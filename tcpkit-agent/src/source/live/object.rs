@@ -1,0 +1,123 @@
+//! The eBPF object: embedded, given its settings and its filter, loaded into the kernel.
+
+use aya::{
+    Ebpf, EbpfLoader,
+    maps::Map,
+    programs::{SchedClassifier, Xdp},
+};
+use tcpkit_common::{
+    record::Hook,
+    settings::{ABI, SETTINGS_SYMBOL, Settings},
+};
+
+use super::{LiveError, counters::CounterArray};
+
+/// The object that `cargo xtask build` made, where it did.
+///
+/// # Errors
+/// [`LiveError::NoObject`] in a build without it.
+pub fn embedded() -> Result<&'static [u8], LiveError> {
+    #[cfg(ebpf_object)]
+    {
+        Ok(aya::include_bytes_aligned!(env!("TCPKIT_EBPF_OBJECT")))
+    }
+    #[cfg(not(ebpf_object))]
+    Err(LiveError::NoObject)
+}
+
+/// Settings as bytes, for the object's read-only data.
+struct Frozen(Settings);
+
+impl Frozen {
+    const fn bytes(&self) -> &[u8] {
+        // SAFETY: integers without padding, `repr(C)`, size asserted where the type stands.
+        unsafe { std::slice::from_raw_parts((&raw const self.0).cast(), size_of::<Settings>()) }
+    }
+}
+
+/// Makes the maps and prepares the programs; none is in the kernel yet.
+pub(super) fn load(object: &[u8], settings: Settings, cpus: u32) -> Result<Ebpf, LiveError> {
+    let frozen = Frozen(Settings { abi: ABI, ..settings });
+    let log_level = u8::try_from(settings.log_level).unwrap_or(u8::MAX);
+    EbpfLoader::new()
+        .override_global(SETTINGS_SYMBOL, frozen.bytes(), true)
+        .override_global("AYA_LOG_LEVEL", &log_level, false)
+        .map_max_entries("COUNTS", CounterArray::entries(cpus))
+        .map_max_entries("SCRATCH", cpus)
+        .load(object)
+        .map_err(|error| LiveError::Object(one_line(&error)))
+}
+
+/// Name of the program of a hook.
+pub(super) const fn program_name(hook: Hook) -> &'static str {
+    match hook {
+        Hook::XdpIngress => "xdp_ingress",
+        Hook::TcIngress => "tc_ingress",
+        Hook::TcEgress => "tc_egress",
+    }
+}
+
+/// Hands the program of a hook to the verifier.
+pub(super) fn load_program(ebpf: &mut Ebpf, hook: Hook) -> Result<(), LiveError> {
+    let failed = |error: &dyn std::error::Error| LiveError::Load { hook, message: one_line(error) };
+    match hook {
+        Hook::XdpIngress => xdp(ebpf)?.load().map_err(|error| failed(&error)),
+        Hook::TcIngress | Hook::TcEgress => classifier(ebpf, hook)?.load().map_err(|error| failed(&error)),
+    }
+}
+
+pub(super) fn xdp(ebpf: &mut Ebpf) -> Result<&mut Xdp, LiveError> {
+    let name = program_name(Hook::XdpIngress);
+    let program = ebpf.program_mut(name).ok_or_else(|| missing(name))?;
+    program.try_into().map_err(|_| missing(name))
+}
+
+pub(super) fn classifier(ebpf: &mut Ebpf, hook: Hook) -> Result<&mut SchedClassifier, LiveError> {
+    let name = program_name(hook);
+    let program = ebpf.program_mut(name).ok_or_else(|| missing(name))?;
+    program.try_into().map_err(|_| missing(name))
+}
+
+/// A map of the object, which must be there.
+pub(super) fn map_fd<'a>(
+    ebpf: &'a Ebpf,
+    name: &'static str,
+) -> Result<std::os::fd::BorrowedFd<'a>, LiveError> {
+    use std::os::fd::AsFd as _;
+    match ebpf.map(name).ok_or_else(|| missing(name))? {
+        Map::Array(data) | Map::HashMap(data) | Map::ArrayOfMaps(data) => Ok(data.fd().as_fd()),
+        _ => Err(missing(name)),
+    }
+}
+
+fn missing(name: &str) -> LiveError {
+    LiveError::Object(format!("it has no {name}; build it again with `cargo xtask build`"))
+}
+
+/// An error and its causes in one line; of a verifier log, the part that says what is wrong.
+pub(super) fn one_line(error: &dyn std::error::Error) -> String {
+    let mut text = String::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let part = error.to_string();
+        if !text.contains(&part) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&part);
+        }
+        next = error.source();
+    }
+    // The verifier ends with statistics; the sentence before them is the reason.
+    let is_statistic = |line: &&str| {
+        ["processed ", "stack depth ", "verification time ", "peak_states "]
+            .iter()
+            .any(|start| line.starts_with(start))
+    };
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !is_statistic(line));
+    let first = lines.next().unwrap_or_default();
+    match lines.next_back() {
+        Some(last) => format!("{first} … {last}"),
+        None => first.to_owned(),
+    }
+}

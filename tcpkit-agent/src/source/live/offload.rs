@@ -1,0 +1,139 @@
+//! What attaching XDP changes on an interface: said before, and put back after.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::device::{Control, Device};
+
+/// Offloads of one interface, as far as it tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Offloads {
+    name: String,
+    values: [Option<u32>; SETTINGS.len()],
+    queues: Option<u32>,
+}
+
+impl Offloads {
+    /// As they are now.
+    pub(super) fn read(name: &str) -> Self {
+        let control = Control::open().ok();
+        let ask = |command| control.as_ref().and_then(|control| value(control, name, command));
+        Self {
+            name: name.to_owned(),
+            values: SETTINGS.map(|setting| ask(setting.ask).map(|value| value & setting.mask)),
+            queues: control.as_ref().and_then(|control| queues(control, name)),
+        }
+    }
+
+    /// What is no longer as it was, in words.
+    pub(super) fn changes(&self) -> Vec<String> {
+        let now = Self::read(&self.name);
+        let mut changes = Vec::new();
+        for (index, setting) in SETTINGS.iter().enumerate() {
+            if self.values[index] != now.values[index] {
+                let state =
+                    |value: Option<u32>| if value.is_some_and(|value| value != 0) { "on" } else { "off" };
+                let (was, is) = (state(self.values[index]), state(now.values[index]));
+                changes.push(format!("{} of {} went from {was} to {is}", setting.name, self.name));
+            }
+        }
+        if self.queues != now.queues {
+            changes.push(format!("{} has {:?} queues instead of {:?}", self.name, now.queues, self.queues));
+        }
+        changes
+    }
+
+    /// Puts back what is no longer as it was; gives what could not be.
+    pub(super) fn restore(&self) -> Vec<String> {
+        let now = Self::read(&self.name);
+        let Ok(control) = Control::open() else { return self.changes() };
+        for (index, setting) in SETTINGS.iter().enumerate() {
+            let (Some(was), Some(is)) = (self.values[index], now.values[index]) else { continue };
+            if was != is {
+                // The flags come in one word: those of others stay as they are.
+                let others = value(&control, &self.name, setting.ask).unwrap_or(0) & !setting.mask;
+                let mut request = Value { command: setting.tell, data: was | others };
+                // Whether it took is seen below.
+                let _ = control.ethtool(&self.name, &mut request);
+            }
+        }
+        self.changes()
+    }
+}
+
+impl Display for Offloads {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        for (setting, value) in SETTINGS.iter().zip(self.values) {
+            if let Some(value) = value {
+                write!(formatter, "{} {}, ", setting.name, if value == 0 { "off" } else { "on" })?;
+            }
+        }
+        match self.queues {
+            Some(queues) => write!(formatter, "{queues} queues"),
+            None => formatter.write_str("queues unknown"),
+        }
+    }
+}
+
+/// The interfaces that XDP on this one may change: itself, and the other end of a veth where it is in sight.
+pub(super) fn affected(device: &Device) -> Vec<Offloads> {
+    let mut affected = vec![Offloads::read(&device.name)];
+    if device.driver.as_deref() == Some("veth") {
+        let peer = std::fs::read_to_string(format!("/sys/class/net/{}/iflink", device.name))
+            .ok()
+            .and_then(|index| index.trim().parse().ok())
+            .and_then(super::sys::interface_name)
+            .filter(|peer| *peer != device.name);
+        affected.extend(peer.map(|peer| Offloads::read(&peer)));
+    }
+    affected
+}
+
+/// One offload: how to ask for it and how to tell it (linux/ethtool.h).
+struct Setting {
+    name: &'static str,
+    ask: u32,
+    tell: u32,
+    mask: u32,
+}
+
+/// `ETH_FLAG_LRO` among the flags of `ETHTOOL_GFLAGS`.
+const FLAG_LRO: u32 = 1 << 15;
+
+const SETTINGS: [Setting; 6] = [
+    Setting { name: "receive checksum offload", ask: 0x14, tell: 0x15, mask: 1 },
+    Setting { name: "transmit checksum offload", ask: 0x16, tell: 0x17, mask: 1 },
+    Setting { name: "TSO", ask: 0x1e, tell: 0x1f, mask: 1 },
+    Setting { name: "GSO", ask: 0x23, tell: 0x24, mask: 1 },
+    Setting { name: "GRO", ask: 0x2b, tell: 0x2c, mask: 1 },
+    Setting { name: "LRO", ask: 0x25, tell: 0x26, mask: FLAG_LRO },
+];
+
+/// `struct ethtool_value`.
+#[repr(C)]
+struct Value {
+    command: u32,
+    data: u32,
+}
+
+fn value(control: &Control, name: &str, command: u32) -> Option<u32> {
+    let mut value = Value { command, data: 0 };
+    control.ethtool(name, &mut value).ok().map(|()| value.data)
+}
+
+fn queues(control: &Control, name: &str) -> Option<u32> {
+    /// `struct ethtool_channels`: the maxima, then what is set.
+    #[repr(C)]
+    struct Channels {
+        command: u32,
+        most: [u32; 4],
+        receive: u32,
+        transmit: u32,
+        other: u32,
+        combined: u32,
+    }
+    const ETHTOOL_GCHANNELS: u32 = 0x3c;
+    let mut channels =
+        Channels { command: ETHTOOL_GCHANNELS, most: [0; 4], receive: 0, transmit: 0, other: 0, combined: 0 };
+    control.ethtool(name, &mut channels).ok()?;
+    Some(channels.combined + channels.receive)
+}

@@ -1,0 +1,173 @@
+//! The system calls that the live source makes itself, each wrapped once.
+
+use std::{
+    ffi::CStr,
+    io,
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+    ptr::{self, NonNull},
+};
+
+use aya::util::KernelVersion;
+
+/// Memory that the kernel shares with us.
+#[derive(Debug)]
+pub(super) struct Mapping {
+    address: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: the memory is shared with the kernel anyway; everyone reads and writes it by atomic or volatile access.
+unsafe impl Send for Mapping {}
+// SAFETY: as above.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Maps `len` bytes of `fd`, from `offset` on.
+    pub(super) fn new(fd: BorrowedFd<'_>, len: usize, offset: usize, writable: bool) -> io::Result<Self> {
+        let protection = libc::PROT_READ | if writable { libc::PROT_WRITE } else { 0 };
+        let offset = libc::off_t::try_from(offset).map_err(io::Error::other)?;
+        // SAFETY: a new mapping at an address that the kernel chooses.
+        let address =
+            unsafe { libc::mmap(ptr::null_mut(), len, protection, libc::MAP_SHARED, fd.as_raw_fd(), offset) };
+        if address == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let address = NonNull::new(address.cast()).ok_or_else(|| io::Error::other("mapped at address 0"))?;
+        Ok(Self { address, len })
+    }
+
+    /// First byte.
+    pub(super) const fn start(&self) -> *mut u8 {
+        self.address.as_ptr()
+    }
+
+    /// How many bytes.
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours and nobody keeps a pointer into it beyond its owner.
+        unsafe { libc::munmap(self.address.as_ptr().cast(), self.len) };
+    }
+}
+
+/// Bytes of a page.
+pub(super) fn page_size() -> usize {
+    // SAFETY: no preconditions.
+    usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+}
+
+/// Makes a BPF ring buffer of `bytes`, a power of two of whole pages.
+pub(super) fn create_ring(bytes: u32) -> io::Result<OwnedFd> {
+    /// The fields of `union bpf_attr` for `BPF_MAP_CREATE` (linux/bpf.h) that a ring needs.
+    #[repr(C)]
+    struct MapCreate {
+        map_type: u32,
+        key_size: u32,
+        value_size: u32,
+        max_entries: u32,
+        map_flags: u32,
+        inner_map_fd: u32,
+        numa_node: u32,
+        map_name: [u8; 16],
+    }
+    let attributes = MapCreate {
+        map_type: aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_RINGBUF as u32,
+        key_size: 0,
+        value_size: 0,
+        max_entries: bytes,
+        map_flags: 0,
+        inner_map_fd: 0,
+        numa_node: 0,
+        map_name: *b"tcpkit_ring\0\0\0\0\0",
+    };
+    let fd = bpf(aya_obj::generated::bpf_cmd::BPF_MAP_CREATE as u32, &attributes)?;
+    // SAFETY: the kernel has just given us this descriptor.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Puts a value into a map.
+pub(super) fn update_map<K, V>(map: BorrowedFd<'_>, key: &K, value: &V) -> io::Result<()> {
+    /// The fields of `union bpf_attr` for `BPF_MAP_UPDATE_ELEM` (linux/bpf.h).
+    #[repr(C)]
+    struct MapUpdate {
+        map_fd: u32,
+        padding: u32,
+        key: u64,
+        value: u64,
+        flags: u64,
+    }
+    let attributes = MapUpdate {
+        map_fd: map.as_raw_fd().cast_unsigned(),
+        padding: 0,
+        key: ptr::from_ref(key).addr() as u64,
+        value: ptr::from_ref(value).addr() as u64,
+        flags: 0,
+    };
+    bpf(aya_obj::generated::bpf_cmd::BPF_MAP_UPDATE_ELEM as u32, &attributes).map(drop)
+}
+
+fn bpf<A>(command: u32, attributes: &A) -> io::Result<RawFd> {
+    // SAFETY: `attributes` lives through the call and begins with the fields of this command.
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, ptr::from_ref(attributes), size_of::<A>()) };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    RawFd::try_from(result).map_err(io::Error::other)
+}
+
+/// Waits until every program that was running when this was called has ended.
+pub(super) fn grace_period() {
+    /// `MEMBARRIER_CMD_GLOBAL` (linux/membarrier.h) is `synchronize_rcu`, and programs run inside RCU.
+    const MEMBARRIER_CMD_GLOBAL: libc::c_int = 1;
+    // SAFETY: no memory is touched.
+    if unsafe { libc::syscall(libc::SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) } != 0 {
+        // A kernel without it: hooks take microseconds.
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
+/// A clock, in nanoseconds.
+pub(super) fn clock_ns(clock: libc::clockid_t) -> i64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is ours; both clocks exist on every Linux.
+    unsafe { libc::clock_gettime(clock, &raw mut time) };
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
+}
+
+/// Lets maps be as large as asked for on kernels before 5.11, where they count as locked memory.
+pub(super) fn lift_memory_lock() {
+    let unlimited = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: `unlimited` lives through the call. A refusal shows when a map is made.
+    unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const unlimited) };
+}
+
+/// A socket that closes on exec.
+pub(super) fn socket(family: i32, kind: i32, protocol: i32) -> io::Result<OwnedFd> {
+    // SAFETY: no memory is touched.
+    let fd = unsafe { libc::socket(family, kind | libc::SOCK_CLOEXEC, protocol) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just given us this descriptor.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Name of the interface with this index.
+pub(super) fn interface_name(index: u32) -> Option<String> {
+    let mut name = [0u8; libc::IF_NAMESIZE];
+    // SAFETY: `name` is as long as the call demands.
+    let found = unsafe { libc::if_indextoname(index, name.as_mut_ptr().cast()) };
+    if found.is_null() {
+        return None;
+    }
+    CStr::from_bytes_until_nul(&name).ok().map(|name| name.to_string_lossy().into_owned())
+}
+
+/// Whether the kernel is this version or a later one; an unknown one counts as old.
+pub(super) fn kernel_is(major: u8, minor: u8) -> bool {
+    KernelVersion::current().is_ok_and(|current| current >= KernelVersion::new(major, minor, 0))
+}

@@ -1,0 +1,87 @@
+//! What a frame adds to the totals.
+
+use tcpkit_common::counter::Counter;
+
+use crate::{
+    hook::Frame,
+    maps::Row,
+    parse::{ARP, OUTER_FRAGMENT, OUTER_ICMP, OUTER_TCP, OUTER_UDP, OUTER_V4, OUTER_V6, State},
+};
+
+/// What a frame or super-segment stands for on the wire.
+#[derive(Clone, Copy)]
+pub struct Wire {
+    packets: u64,
+    bytes: u64,
+}
+
+impl Wire {
+    /// `headers_len` are the octets that each segment repeats; 0 when they are not known.
+    #[inline(always)]
+    pub fn of<F: Frame>(frame: &F, headers_len: u32) -> Self {
+        let tag = if frame.vlan().0 == 0 { 0 } else { 4 };
+        let frame_len = frame.frame_len();
+        let gso_size = frame.gso_size();
+        if gso_size == 0 {
+            return Self { packets: 1, bytes: u64::from(frame_len + tag) };
+        }
+        if headers_len == 0 || headers_len > frame_len {
+            // Without the headers' length the kernel's own count is the best there is.
+            let packets = u64::from(frame.gso_segs().max(1));
+            return Self { packets, bytes: u64::from(frame_len) + packets * u64::from(tag) };
+        }
+        let packets = u64::from((frame_len - headers_len).div_ceil(gso_size).max(1));
+        let bytes = u64::from(frame_len + tag) + (packets - 1) * u64::from(headers_len + tag);
+        Self { packets, bytes }
+    }
+}
+
+/// Counts one.
+#[inline(always)]
+pub fn one(row: &mut Row, counter: Counter) {
+    add(row, counter, 1);
+}
+
+/// A frame that matched, whatever its headers say.
+#[inline(always)]
+pub fn frame<F: Frame>(row: &mut Row, frame: &F, wire: Wire) {
+    one(row, Counter::Frames);
+    add(row, Counter::WirePackets, wire.packets);
+    add(row, Counter::WireBytes, wire.bytes);
+    if frame.gso_size() != 0 {
+        one(row, Counter::SuperSegments);
+    }
+}
+
+/// What the outermost packet of a frame that matched says of itself.
+#[inline(always)]
+pub fn protocols(row: &mut Row, state: &State, wire: Wire) {
+    if state.has(OUTER_V4) {
+        both(row, Counter::Ipv4Packets, Counter::Ipv4Bytes, wire);
+    } else if state.has(OUTER_V6) {
+        both(row, Counter::Ipv6Packets, Counter::Ipv6Bytes, wire);
+    } else if state.has(ARP) {
+        add(row, Counter::ArpPackets, wire.packets);
+    }
+    if state.has(OUTER_TCP) {
+        both(row, Counter::TcpPackets, Counter::TcpBytes, wire);
+    } else if state.has(OUTER_UDP) {
+        both(row, Counter::UdpPackets, Counter::UdpBytes, wire);
+    } else if state.has(OUTER_ICMP) {
+        both(row, Counter::IcmpPackets, Counter::IcmpBytes, wire);
+    }
+    if state.has(OUTER_FRAGMENT) {
+        add(row, Counter::FragmentPackets, wire.packets);
+    }
+}
+
+#[inline(always)]
+fn both(row: &mut Row, packets: Counter, bytes: Counter, wire: Wire) {
+    add(row, packets, wire.packets);
+    add(row, bytes, wire.bytes);
+}
+
+#[inline(always)]
+fn add(row: &mut Row, counter: Counter, amount: u64) {
+    row[counter as usize] += amount;
+}

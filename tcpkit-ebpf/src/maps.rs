@@ -1,0 +1,150 @@
+//! The maps that the agent shares with the programs, and the settings it froze; everyone else goes through getters.
+
+use aya_ebpf::{
+    bindings::BPF_F_MMAPABLE,
+    btf_maps::{Array, ArrayOfMaps, HashMap, LruHashMap, PerCpuArray, RingBuf},
+    helpers::bpf_get_smp_processor_id,
+    macros::btf_map,
+};
+use tcpkit_common::{
+    counter::COUNTERS,
+    record::{Hook, RecordHeader},
+    settings::{
+        FragmentKey, InterfaceSlot, MAX_INTERFACES, MAX_SHARDS, MAX_SNAPLEN, SLEEPER_WORDS, Settings,
+        counter_row,
+    },
+};
+
+use crate::parse::State;
+
+/// Bytes that a filter may read from its copy of a frame.
+pub const FILTER_COPY: usize = 16_384;
+
+/// Bytes behind them, so that a tag that is put back needs no bound of its own.
+const COPY_SLACK: usize = 64;
+
+/// Where one CPU puts together what it knows of the frame at hand.
+///
+/// A hook runs with bottom halves off, so no other hook of the same CPU comes between.
+#[repr(C)]
+pub struct Scratch {
+    pub state: State,
+    pub header: RecordHeader,
+    pub bytes: [u8; MAX_SNAPLEN as usize],
+}
+
+/// The counters of one (CPU, interface, hook): this CPU alone writes them.
+pub type Row = [u64; COUNTERS];
+
+/// Known values for the verifier, so that what they switch off is not even loaded.
+///
+/// Read through `read_volatile`: the compiler must not take the zeros that stand here for the truth.
+#[unsafe(no_mangle)]
+pub static SETTINGS: Settings = Settings {
+    abi: 0,
+    snaplen: 0,
+    shards: 0,
+    filter: 0,
+    filter_reach: 0,
+    strict_filter: 0,
+    no_decap: 0,
+    log_level: 0,
+    single_interface: 0,
+    link: 0,
+};
+
+/// One setting, by its field.
+macro_rules! setting {
+    ($field:ident) => {
+        // SAFETY: the static is initialised, aligned and never written while programs run.
+        unsafe { core::ptr::read_volatile(&raw const $crate::maps::SETTINGS.$field) }
+    };
+}
+pub(crate) use setting;
+
+/// The rings, one per shard; the agent makes them in the size asked for and puts them in.
+#[btf_map]
+static RINGS: ArrayOfMaps<RingBuf<u8, 4096>, { MAX_SHARDS as usize }> = ArrayOfMaps::new();
+
+/// Which shards' readers sleep: one cache line each, the first word is the flag.
+#[btf_map]
+static SLEEPERS: Array<[u64; SLEEPER_WORDS], { MAX_SHARDS as usize }, { BPF_F_MMAPABLE as usize }> = Array::new();
+
+/// Rows as [`counter_row`] numbers them; the agent sets how many CPUs there are.
+#[btf_map]
+static COUNTS: Array<Row, 192, { BPF_F_MMAPABLE as usize }> = Array::new();
+
+/// One per CPU; no per-CPU map, because those hold no more than 32 KiB each.
+#[btf_map]
+static SCRATCH: Array<Scratch, 1> = Array::new();
+
+/// Interface index to its place among the counters, where there are several interfaces.
+#[btf_map]
+static INTERFACES: HashMap<u32, InterfaceSlot, { MAX_INTERFACES as usize }> = HashMap::new();
+
+/// What a filter reads of a frame whose bytes are not in one piece.
+#[btf_map]
+static COPY: PerCpuArray<[u8; FILTER_COPY + COPY_SLACK], 1> = PerCpuArray::new();
+
+/// Datagrams whose first fragment matched the filter.
+#[btf_map]
+static FRAGMENTS: LruHashMap<FragmentKey, u64, 4096> = LruHashMap::new();
+
+/// The place of this interface, or `None` for one that the agent does not know.
+#[inline(always)]
+pub fn interface(index: u32) -> Option<InterfaceSlot> {
+    if setting!(single_interface) != 0 {
+        return Some(InterfaceSlot { slot: 0, link: setting!(link) });
+    }
+    // SAFETY: the agent fills the map before it attaches and does not change it afterwards.
+    unsafe { INTERFACES.get(&index) }.copied()
+}
+
+/// The counters of this CPU for one interface and hook.
+#[inline(always)]
+pub fn row(slot: u32, hook: Hook) -> Option<&'static mut Row> {
+    // SAFETY: the helper has no preconditions.
+    let cpu = unsafe { bpf_get_smp_processor_id() } as u32;
+    let row = COUNTS.get_ptr_mut(counter_row(cpu, slot, hook as u32))?;
+    // SAFETY: the map lives as long as the program, and only this CPU uses the row.
+    Some(unsafe { &mut *row })
+}
+
+/// The scratch memory of this CPU.
+#[inline(always)]
+pub fn scratch() -> Option<*mut Scratch> {
+    // SAFETY: the helper has no preconditions.
+    let cpu = unsafe { bpf_get_smp_processor_id() } as u32;
+    SCRATCH.get_ptr_mut(cpu)
+}
+
+/// Memory for a filter's copy.
+#[inline(always)]
+pub fn copy() -> Option<*mut u8> {
+    COPY.get_ptr_mut(0).map(|copy| copy.cast())
+}
+
+/// The ring of a shard, as helpers take it.
+#[inline(always)]
+pub fn ring(shard: u32) -> Option<*mut core::ffi::c_void> {
+    RINGS.get(shard).map(|ring| core::ptr::from_ref(ring).cast_mut().cast())
+}
+
+/// The flag that a shard's reader raises before it sleeps.
+#[inline(always)]
+pub fn sleeper(shard: u32) -> Option<*mut u64> {
+    SLEEPERS.get_ptr_mut(shard).map(|words| words.cast())
+}
+
+/// Remembers a datagram whose first fragment matched.
+#[inline(always)]
+pub fn remember_fragment(key: &FragmentKey) {
+    // A failure costs later fragments their match, and the map evicts before it fails.
+    let _ = FRAGMENTS.insert(key, 1, 0);
+}
+
+/// Whether the first fragment of this datagram matched.
+#[inline(always)]
+pub fn knows_fragment(key: &FragmentKey) -> bool {
+    FRAGMENTS.get_ptr(key).is_some()
+}

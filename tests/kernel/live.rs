@@ -1,0 +1,252 @@
+//! Real traffic in namespaces: every frame is accounted for, and nothing stays attached.
+#![expect(clippy::disallowed_methods, reason = "these tests measure real time")]
+
+use std::{
+    io::{BufRead, BufReader},
+    net::UdpSocket,
+    process::{Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use aya::programs::{SchedClassifier, TcAttachType};
+use tcpkit_agent::source::live::{
+    HookChoice, HookCounters, InterfaceState, LiveCapture, LiveOptions, RingReader, TcAttach,
+};
+use tcpkit_common::{counter::Counter, record::Hook};
+use tcpkit_tests::{
+    netns::{Namespace, Pair, has_root, run},
+    traffic::{interface_packets, snmp, transfer},
+};
+
+fn options(hook: HookChoice, tc_attach: TcAttach) -> LiveOptions {
+    let interfaces = vec!["veth0".to_owned()];
+    LiveOptions { interfaces, hook, tc_attach, shards: 3, ring_bytes: 16 << 20, ..LiveOptions::default() }
+}
+
+/// Empties the rings; gives how many records there were.
+fn drain(readers: &mut [RingReader]) -> u64 {
+    let mut delivered = 0;
+    for reader in readers {
+        while reader.poll(usize::MAX, |header, bytes| {
+            assert_eq!(header.captured_len as usize, bytes.len());
+            assert!(bytes.len() <= 256 && header.frame_len as usize >= bytes.len());
+            delivered += 1;
+        }) > 0
+        {}
+        assert!(reader.is_empty());
+    }
+    delivered
+}
+
+fn by_hook(counters: &[HookCounters], hook: Hook) -> HookCounters {
+    *counters.iter().find(|one| one.hook == hook).expect("the hook is attached")
+}
+
+/// TCP segments that this namespace put on the wire: the kernel counts retransmitted ones apart.
+fn segments_sent(namespace: &Namespace) -> u64 {
+    snmp(namespace, "Tcp", "OutSegs").unwrap() + snmp(namespace, "Tcp", "RetransSegs").unwrap()
+}
+
+#[test]
+fn counters_agree_with_the_interface_and_with_tcp() {
+    if !has_root("counters_agree_with_the_interface_and_with_tcp") {
+        return;
+    }
+    for (hook, tc_attach) in [
+        (HookChoice::Tc, TcAttach::Auto),
+        (HookChoice::Tc, TcAttach::Clsact),
+        (HookChoice::Xdp, TcAttach::Auto),
+    ] {
+        let pair = Pair::new("agree").unwrap();
+        let mut capture = pair.server.enter(|| LiveCapture::open(options(hook, tc_attach))).unwrap().unwrap();
+        let mut readers = capture.take_readers();
+        let before = interface_packets(&pair.server, "veth0").unwrap();
+        transfer(&pair, 40_000_000).unwrap();
+        let delivered = pair.server.enter(|| capture.detach()).map(|_| drain(&mut readers)).unwrap();
+        let after = interface_packets(&pair.server, "veth0").unwrap();
+        let counters = capture.counters();
+        let ingress = counters[0];
+        let egress = by_hook(&counters, Hook::TcEgress);
+
+        let recorded = ingress.get(Counter::Recorded) + egress.get(Counter::Recorded);
+        assert_eq!(recorded, delivered);
+        assert_eq!(ingress.seen(), ingress.get(Counter::Frames));
+        assert_eq!(egress.get(Counter::Frames), after.1 - before.1);
+        assert_eq!(ingress.get(Counter::Frames), after.0 - before.0);
+        assert_eq!(ingress.get(Counter::TcpPackets), segments_sent(&pair.client));
+        assert_eq!(egress.get(Counter::TcpPackets), segments_sent(&pair.server));
+        if hook == HookChoice::Tc {
+            assert!(ingress.get(Counter::SuperSegments) > 0);
+        }
+    }
+}
+
+/// Captures until it is killed, when another test starts this binary for that; otherwise does nothing.
+#[test]
+fn a_capture_to_be_killed() {
+    let Ok(kind) = std::env::var("TCPKIT_TEST_CAPTURE") else { return };
+    let (hook, tc_attach) = match kind.as_str() {
+        "xdp" => (HookChoice::Xdp, TcAttach::Auto),
+        "clsact" => (HookChoice::Tc, TcAttach::Clsact),
+        _ => (HookChoice::Tc, TcAttach::Auto),
+    };
+    let capture = LiveCapture::open(options(hook, tc_attach)).unwrap();
+    println!("attached {:?}", capture.interfaces());
+    std::thread::sleep(Duration::from_secs(60));
+}
+
+/// What is attached to the server's interface: by TCX, by XDP, by clsact.
+fn attached(pair: &Pair) -> (usize, bool, bool) {
+    let tcx = pair.server.enter(|| {
+        [TcAttachType::Ingress, TcAttachType::Egress]
+            .map(|direction| SchedClassifier::query_tcx("veth0", direction).unwrap().1.len())
+    });
+    let tc = run("tc", &["-n", pair.server.name(), "qdisc", "show", "dev", "veth0"]).unwrap();
+    let link = pair.server.ip(&["link", "show", "dev", "veth0"]).unwrap();
+    let has = |output: &Output, word: &str| String::from_utf8_lossy(&output.stdout).contains(word);
+    (tcx.unwrap().iter().sum(), has(&link, "prog/xdp"), has(&tc, "clsact"))
+}
+
+#[test]
+fn nothing_stays_attached_after_sigkill() {
+    if !has_root("nothing_stays_attached_after_sigkill") {
+        return;
+    }
+    for (kind, expected) in
+        [("tcx", (2, false, false)), ("xdp", (1, true, false)), ("clsact", (0, false, true))]
+    {
+        let pair = Pair::new("kill").unwrap();
+        let binary = std::env::current_exe().unwrap();
+        let mut child = pair
+            .server
+            .command(binary.to_str().unwrap())
+            .args(["--exact", "kernel::live::a_capture_to_be_killed", "--nocapture"])
+            .env("TCPKIT_TEST_CAPTURE", kind)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let ready = output.lines().map_while(Result::ok).any(|line| line.contains("attached ["));
+        let while_it_lives = attached(&pair);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let killed = Instant::now();
+        while attached(&pair) != (0, false, false) && killed.elapsed() < Duration::from_secs(1) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert!(ready, "{kind}: the capture did not begin");
+        assert_eq!(while_it_lives, expected, "{kind}");
+        assert_eq!(attached(&pair), (0, false, false), "{kind}");
+    }
+}
+
+/// Filters at the ingress of the server's interface.
+fn filters(pair: &Pair) -> usize {
+    let output = run("tc", &["-n", pair.server.name(), "filter", "show", "dev", "veth0", "ingress"]).unwrap();
+    String::from_utf8_lossy(&output.stdout).matches(" handle ").count()
+}
+
+#[test]
+fn a_foreign_clsact_and_its_filters_stay() {
+    if !has_root("a_foreign_clsact_and_its_filters_stay") {
+        return;
+    }
+    let pair = Pair::new("foreign").unwrap();
+    let open = || LiveCapture::open(options(HookChoice::Tc, TcAttach::Clsact)).unwrap();
+    run("tc", &["-n", pair.server.name(), "qdisc", "add", "dev", "veth0", "clsact"]).unwrap();
+    let other = pair.server.enter(open).unwrap();
+    let ours = pair.server.enter(open).unwrap();
+    assert_eq!(filters(&pair), 2);
+    drop(ours);
+    assert_eq!(filters(&pair), 1);
+    drop(other);
+    assert_eq!((filters(&pair), attached(&pair)), (0, (0, false, true)));
+}
+
+#[test]
+fn a_clsact_that_others_use_by_now_stays() {
+    if !has_root("a_clsact_that_others_use_by_now_stays") {
+        return;
+    }
+    let pair = Pair::new("shared").unwrap();
+    let open = || LiveCapture::open(options(HookChoice::Tc, TcAttach::Clsact)).unwrap();
+    let ours = pair.server.enter(open).unwrap();
+    let other = pair.server.enter(open).unwrap();
+    drop(ours);
+    assert_eq!(filters(&pair), 1);
+    drop(other);
+}
+
+#[test]
+fn a_foreign_xdp_program_stays_and_tc_is_used() {
+    if !has_root("a_foreign_xdp_program_stays_and_tc_is_used") {
+        return;
+    }
+    let pair = Pair::without_addresses("busy").unwrap();
+    let open = || LiveCapture::open(options(HookChoice::Xdp, TcAttach::Auto)).unwrap();
+    let first = pair.server.enter(open).unwrap();
+    let second = pair.server.enter(open).unwrap();
+    assert_eq!(first.interfaces()[0].hooks, [Hook::XdpIngress, Hook::TcEgress]);
+    assert_eq!(second.interfaces()[0].hooks, [Hook::TcIngress, Hook::TcEgress]);
+    assert!(second.notes().iter().any(|note| note.contains("another XDP program")), "{:?}", second.notes());
+    drop(second);
+    assert_eq!(attached(&pair), (1, true, false));
+}
+
+#[test]
+fn interface_events_are_told_and_the_last_one_ends_the_capture() {
+    if !has_root("interface_events_are_told_and_the_last_one_ends_the_capture") {
+        return;
+    }
+    let pair = Pair::new("events").unwrap();
+    let mut options = options(HookChoice::Auto, TcAttach::Auto);
+    options.interfaces.push("lo".to_owned());
+    let mut capture = pair.server.enter(|| LiveCapture::open(options)).unwrap().unwrap();
+    assert_eq!(capture.interfaces()[1].hooks, [Hook::TcIngress]);
+    let mut expect = |command: &[&str], expected: &[InterfaceState]| {
+        pair.server.ip(command).unwrap();
+        let mut states: Vec<InterfaceState> = Vec::new();
+        // The kernel tells of a carrier up to a second late.
+        for _ in 0..300 {
+            std::thread::sleep(Duration::from_millis(10));
+            states.extend(capture.changes().iter().map(|change| change.state));
+            if states.len() >= expected.len() {
+                break;
+            }
+        }
+        assert_eq!(states, expected, "{command:?}");
+    };
+    expect(&["link", "set", "veth0", "down"], &[InterfaceState::Down]);
+    expect(&["link", "set", "veth0", "up"], &[InterfaceState::Up]);
+    expect(&["link", "del", "veth0"], &[InterfaceState::Down, InterfaceState::Gone]);
+    assert!(!capture.is_over());
+    assert_eq!(capture.detach(), Vec::<String>::new());
+}
+
+#[test]
+fn a_sleeping_reader_is_woken_at_once() {
+    if !has_root("a_sleeping_reader_is_woken_at_once") {
+        return;
+    }
+    let pair = Pair::new("wake").unwrap();
+    let options = LiveOptions { shards: 1, ..options(HookChoice::Tc, TcAttach::Auto) };
+    let mut capture = pair.server.enter(|| LiveCapture::open(options)).unwrap().unwrap();
+    let mut reader = capture.take_readers().remove(0);
+    transfer(&pair, 1).unwrap();
+    let mut slowest = Duration::ZERO;
+    for _ in 0..50 {
+        while reader.poll(usize::MAX, |_, _| ()) > 0 {}
+        let socket = pair.client.enter(|| UdpSocket::bind("10.77.0.1:0")).unwrap().unwrap();
+        let sender = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(5));
+            let sent = Instant::now();
+            socket.send_to(b"x", "10.77.0.2:9").unwrap();
+            sent
+        });
+        while reader.is_empty() {
+            reader.wait(Duration::from_secs(5)).unwrap();
+        }
+        slowest = slowest.max(Instant::now().saturating_duration_since(sender.join().unwrap()));
+    }
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+}
