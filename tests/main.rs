@@ -1,3 +1,4 @@
 //! Scenarios: one binary, so that it links once.
 
+mod cli;
 mod kernel;

@@ -52,9 +52,11 @@ fn counters_agree_with_the_interface_and_with_tcp() {
     if !has_root("counters_agree_with_the_interface_and_with_tcp") {
         return;
     }
-    for (hook, tc_attach) in
-        [(HookChoice::Tc, TcAttach::Auto), (HookChoice::Tc, TcAttach::Clsact), (HookChoice::Xdp, TcAttach::Auto)]
-    {
+    for (hook, tc_attach) in [
+        (HookChoice::Tc, TcAttach::Auto),
+        (HookChoice::Tc, TcAttach::Clsact),
+        (HookChoice::Xdp, TcAttach::Auto),
+    ] {
         let pair = Pair::new("agree").unwrap();
         let mut capture = pair.server.enter(|| LiveCapture::open(options(hook, tc_attach))).unwrap().unwrap();
         let mut readers = capture.take_readers();

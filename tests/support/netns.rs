@@ -108,7 +108,18 @@ impl Pair {
     /// When `ip` fails.
     pub fn without_addresses(label: &str) -> Result<Self> {
         let pair = Self { client: Namespace::new(label)?, server: Namespace::new(label)? };
-        pair.client.ip(&["link", "add", "veth0", "type", "veth", "peer", "name", "veth0", "netns", pair.server.name()])?;
+        pair.client.ip(&[
+            "link",
+            "add",
+            "veth0",
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "veth0",
+            "netns",
+            pair.server.name(),
+        ])?;
         for namespace in [&pair.client, &pair.server] {
             namespace.ip(&["link", "set", "veth0", "addrgenmode", "none"])?;
             namespace.ip(&["link", "set", "veth0", "up"])?;
@@ -127,7 +138,10 @@ pub fn has_root(test: &str) -> bool {
     if unsafe { libc::geteuid() } == 0 {
         return true;
     }
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "{test} needs root, and CI=true forbids to skip it");
+    assert!(
+        std::env::var("CI").as_deref() != Ok("true"),
+        "{test} needs root, and CI=true forbids to skip it"
+    );
     println!("SKIPPED, not root: {test}");
     false
 }
@@ -137,7 +151,8 @@ pub fn has_root(test: &str) -> bool {
 /// # Errors
 /// When it cannot be started or fails, with what it wrote to standard error.
 pub fn run(program: &str, arguments: &[&str]) -> Result<Output> {
-    let output = Command::new(program).args(arguments).output().with_context(|| format!("cannot run {program}"))?;
+    let output =
+        Command::new(program).args(arguments).output().with_context(|| format!("cannot run {program}"))?;
     let stderr = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{program} {} failed: {}", arguments.join(" "), stderr.trim());
     Ok(output)

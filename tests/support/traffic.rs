@@ -62,8 +62,11 @@ pub fn snmp(namespace: &Namespace, protocol: &str, name: &str) -> Result<u64> {
 pub fn interface_packets(namespace: &Namespace, interface: &str) -> Result<(u64, u64)> {
     let text = namespace.enter(|| fs::read_to_string("/proc/thread-self/net/dev"))??;
     let line = text.lines().find_map(|line| line.trim().strip_prefix(&format!("{interface}:")));
-    let values: Vec<u64> =
-        line.context("no such interface")?.split_whitespace().filter_map(|value| value.parse().ok()).collect();
+    let values: Vec<u64> = line
+        .context("no such interface")?
+        .split_whitespace()
+        .filter_map(|value| value.parse().ok())
+        .collect();
     ensure!(values.len() >= 16, "/proc/net/dev has changed");
     Ok((values[1], values[9]))
 }

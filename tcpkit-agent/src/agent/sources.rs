@@ -1,6 +1,9 @@
 //! Files and libpcap as sources of blocks.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use crate::{
     cli::Stream,
@@ -48,6 +51,10 @@ impl BlockSource for Files {
 
     fn idle_time(&self) -> Option<Timestamp> {
         None
+    }
+
+    fn stop_on(&mut self, flag: &Arc<AtomicBool>) {
+        self.0.stop_on(flag);
     }
 }
 

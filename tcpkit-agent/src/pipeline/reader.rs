@@ -35,6 +35,9 @@ pub trait BlockSource: Send {
 
     /// The time up to which timers may run while nothing comes: the clock's for a live source, none for a file.
     fn idle_time(&self) -> Option<Timestamp>;
+
+    /// Makes a `fill` that waits without bound come back soon after the flag is set; one that does not wait need not.
+    fn stop_on(&mut self, _flag: &Arc<AtomicBool>) {}
 }
 
 /// What became of the frames before the shards; read by the control plane while the reader runs.

@@ -253,10 +253,11 @@ impl Pipeline {
     fn reader<S: BlockSource>(
         &self,
         settings: &EngineSettings,
-        plan: BlockPlan<S>,
+        mut plan: BlockPlan<S>,
         shards: Vec<Sender<Batch>>,
         recycle: Receiver<Block>,
     ) -> Reader<S> {
+        plan.source.stop_on(&self.stop);
         let mut reader = Reader {
             source: plan.source,
             matcher: plan.matcher,
