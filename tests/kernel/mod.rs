@@ -1,3 +1,6 @@
 //! The kernel side and the live source, on this kernel.
 
+mod frames;
 mod live;
+mod parse;
+mod programs;

@@ -2,4 +2,5 @@
 
 pub mod netns;
 pub mod run;
+pub mod test_run;
 pub mod traffic;

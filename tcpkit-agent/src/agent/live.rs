@@ -253,10 +253,11 @@ impl Run<'_> {
         if ending == Ending::NoInterface {
             self.description.notes.push("every interface disappeared".to_owned());
         }
-        let context = self.context(Some(end), true);
+        let mut context = self.context(Some(end), true);
         let names = self.names();
         let snapshots = self.pipeline.finish_rings(end)?;
         let records = outlets.finish_records()?;
+        outlets::record_notes(&records, &mut context.capture.notes);
         let written = outlets.finish_writer(Some(end));
         let report = assemble(context, &snapshots);
         let printed = outlets::print(self.config, &report);

@@ -150,6 +150,13 @@ pub(super) fn print(config: &Config, report: &Report) -> std::io::Result<()> {
     Ok(())
 }
 
+/// What the run's records went through, for the report's notes.
+pub(super) fn record_notes(outcome: &RecordOutcome, notes: &mut Vec<String>) {
+    if outcome.disordered > 0 {
+        notes.push(format!("{} flow records stand out of order, because shards were far apart", outcome.disordered));
+    }
+}
+
 /// Whatever else is silent: that frames were lost is said.
 pub(super) fn warn_of_loss(report: &Report) {
     let total = &report.ledger.total;

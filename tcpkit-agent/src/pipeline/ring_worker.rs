@@ -116,7 +116,7 @@ impl RingWorker {
             Request::Drain(reply) => {
                 while self.poll() > 0 {}
                 self.flush(0);
-                drop(reply.send(()));
+                let _asker_went_away = reply.send(());
             }
             Request::Finish(end) => return Turn::Finish(end),
         }

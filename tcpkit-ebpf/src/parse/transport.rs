@@ -1,8 +1,8 @@
 //! What an IP packet carries: ports, the quote in an ICMP error, or one more packet.
 
 use super::{
-    ADDRESSES, Bytes, Header, NEXT_GRE, NEXT_IP, NEXT_UDP_PAYLOAD,
-    OUTER_DONE, OUTER_ICMP, OUTER_TCP, OUTER_UDP, PORTS, QUOTED, State, TUPLE_FIXED, ip, tunnel,
+    ADDRESSES, Bytes, Header, NEXT_GRE, NEXT_IP, NEXT_UDP_PAYLOAD, OUTER_DONE, OUTER_ICMP, OUTER_TCP,
+    OUTER_UDP, PORTS, QUOTED, State, TUPLE_FIXED, ip, tunnel,
 };
 
 /// The payload of an IP packet, by `state.protocol`.

@@ -30,8 +30,15 @@ pub(super) fn run(tcpkit: &Path, options: &Options) -> Result<Vec<Verdict>> {
     }
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for run in 1..=options.runs.max(1) {
-        let alone = throughput(&network, &iperf, options.seconds)?;
-        let (watched, completeness) = watched(&network, tcpkit, &iperf, options.seconds)?;
+        let alone = || throughput(&network, &iperf, options.seconds);
+        let watched = || watched(&network, tcpkit, &iperf, options.seconds);
+        // Each side goes first in turn, so that a machine that warms up or tires favours neither.
+        let (alone, (watched, completeness)) = if run % 2 == 1 {
+            (alone()?, watched()?)
+        } else {
+            let watched = watched()?;
+            (alone()?, watched)
+        };
         say(format_args!(
             "run {run}: {:.2} Gbit/s alone, {:.2} Gbit/s watched (completeness {completeness:.6})",
             alone / 1e9,

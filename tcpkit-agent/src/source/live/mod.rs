@@ -161,6 +161,12 @@ impl LiveCapture {
             .collect()
     }
 
+    /// What became of the frames at one hook, attached or not; all zeros for an interface that there is not.
+    #[must_use]
+    pub fn hook_counters(&self, interface: usize, hook: Hook) -> HookCounters {
+        self.counters.sum(interface, hook)
+    }
+
     /// What happened to the interfaces since the last call; to be called a few times per second.
     ///
     /// Also follows the wall clock and hands on what the programs log.
