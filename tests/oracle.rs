@@ -26,10 +26,15 @@ fn flows_of_real_captures_are_those_that_tshark_sees() {
         files += 1;
         streams += judge_capture(&capture, &oracle, &mut differences);
     }
-    assert!(files > 90 && streams > 90, "{files} captures with {streams} streams are too few to prove anything");
+    assert!(
+        files > 90 && streams > 90,
+        "{files} captures with {streams} streams are too few to prove anything"
+    );
     differences.retain(|(capture, aspect, _)| !GRANTED.contains(&(capture.as_str(), aspect.as_str())));
-    let lines: Vec<String> =
-        differences.iter().map(|(capture, aspect, detail)| format!("{capture}: {aspect}: {detail}")).collect();
+    let lines: Vec<String> = differences
+        .iter()
+        .map(|(capture, aspect, detail)| format!("{capture}: {aspect}: {detail}"))
+        .collect();
     assert!(lines.is_empty(), "{} differences:\n{}", lines.len(), lines.join("\n"));
 }
 

@@ -45,16 +45,16 @@ impl BlockSource for Files {
         Some(self.0.progress())
     }
 
+    fn stop_on(&mut self, flag: &Arc<AtomicBool>) {
+        self.0.stop_on(flag);
+    }
+
     fn end_of_capture(&self) -> Option<Timestamp> {
         self.0.end_of_capture()
     }
 
     fn idle_time(&self) -> Option<Timestamp> {
         None
-    }
-
-    fn stop_on(&mut self, flag: &Arc<AtomicBool>) {
-        self.0.stop_on(flag);
     }
 }
 
@@ -126,6 +126,9 @@ impl BlockSource for PcapSet {
     fn progress(&self) -> Option<Progress> {
         None
     }
+
+    /// The reader looks at the flag itself, at least once in the time that this waits.
+    fn stop_on(&mut self, _flag: &Arc<AtomicBool>) {}
 
     fn end_of_capture(&self) -> Option<Timestamp> {
         Some(clock())
