@@ -44,6 +44,7 @@ pub(super) fn analyse(operations: &[Operation]) -> Analysis {
     analysis
 }
 
+/// Loads whose value may stay in network order: the constant of the comparison is turned around instead.
 fn only_compared(operations: &[Operation]) -> Vec<bool> {
     let used = uses_of_a(operations);
     let mut jumped_to = vec![false; operations.len()];
