@@ -128,6 +128,7 @@ impl Run<'_> {
         let records = outlets.finish_records()?;
         let written = outlets.finish_writer(outcome.end);
         description.notes.extend(notes(ending, &tally));
+        outlets::record_notes(&records, &mut description.notes);
         description.notes.extend(outcome.errors.iter().map(ToString::to_string));
         let context = description.of_blocks(&tally, outcome.end, true);
         let report = assemble(context, &snapshots);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     cli::{Config, Input},
+    filter::link_type_name,
     pipeline::ReaderTally,
     report::{
         CaptureInfo, InterfaceInfo,
@@ -11,7 +12,7 @@ use crate::{
     },
     source::Interface,
     time::Timestamp,
-    wire::{InterfaceId, LinkType},
+    wire::InterfaceId,
 };
 
 /// What is known of a capture before its first frame, and does not change.
@@ -27,6 +28,8 @@ pub(super) struct Description {
     filter: Option<String>,
     snaplen: Option<u32>,
     shards: u32,
+    /// How each interface is captured, where that is told apart.
+    pub(super) hooks: Vec<String>,
     /// Sentences for the user: fall-backs, damage, oddities.
     pub(super) notes: Vec<String>,
 }
@@ -46,6 +49,7 @@ impl Description {
             filter: config.expression.clone(),
             snaplen,
             shards: config.shards,
+            hooks: Vec::new(),
             notes: Vec::new(),
         }
     }
@@ -99,7 +103,7 @@ impl Description {
                 mode: self.mode,
                 backend: self.backend,
                 sources: self.sources.clone(),
-                interfaces: interfaces.iter().map(|interface| self.info(interface)).collect(),
+                interfaces: interfaces.iter().enumerate().map(|(index, one)| self.info(index, one)).collect(),
                 first_us: None,
                 last_us: None,
                 end_us: end.map(Timestamp::as_micros),
@@ -114,12 +118,15 @@ impl Description {
         }
     }
 
-    fn info(&self, interface: &Interface) -> InterfaceInfo {
+    fn info(&self, index: usize, interface: &Interface) -> InterfaceInfo {
         InterfaceInfo {
             name: interface.name.clone(),
             source: interface.source.clone(),
             link_type: link_type_name(interface.link_type),
-            hook: (self.backend == "pcap").then(|| "pcap".to_owned()),
+            hook: match self.backend {
+                "pcap" => Some("pcap".to_owned()),
+                _ => self.hooks.get(index).cloned(),
+            },
         }
     }
 }
@@ -131,14 +138,4 @@ fn belongs(interface: &Interface, source: &str) -> bool {
 /// An interface's name, or its file for a nameless one.
 fn display_name(interface: &Interface) -> String {
     interface.name.clone().unwrap_or_else(|| interface.source.clone())
-}
-
-/// The name that tcpdump has for a link type, else its number.
-fn link_type_name(link_type: LinkType) -> String {
-    // libpcap's own numbers differ from those in files where systems did (pcap-linktype(7)).
-    let own = match link_type {
-        LinkType::RAW => pcap::Linktype::RAW,
-        other => pcap::Linktype(i32::from(other.0)),
-    };
-    own.get_name().unwrap_or_else(|_| link_type.0.to_string())
 }

@@ -42,7 +42,7 @@ pub(super) struct Wakes(mpsc::UnboundedSender<Wake>);
 impl Wakes {
     /// Tells it; a control plane that ended already needs no telling.
     pub(super) fn send(&self, wake: Wake) {
-        drop(self.0.send(wake));
+        let _ended_already = self.0.send(wake);
     }
 }
 

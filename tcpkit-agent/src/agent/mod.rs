@@ -7,13 +7,19 @@ mod blocks;
 mod context;
 mod control;
 mod ending;
+mod filter_command;
+mod live;
 mod outlets;
 mod records;
 mod sources;
 mod writer;
 
+pub use filter_command::filter;
+
+use std::io::IsTerminal as _;
+
 use crate::{
-    cli::{Config, Input},
+    cli::{Config, Input, LogLevel},
     pipeline::EngineSettings,
 };
 
@@ -24,7 +30,7 @@ use crate::{
 pub fn run(config: &Config) -> anyhow::Result<()> {
     match &config.input {
         Input::Files(files) => blocks::replay(config, files),
-        Input::Live(live) => blocks::capture(config, live, Vec::new()),
+        Input::Live(live) => live::capture(config, live),
     }
 }
 
@@ -36,4 +42,17 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
     settings.flows.handshake_timeout = config.limits.handshake_timeout;
     settings.flows.idle = config.limits.idle_timeout;
     settings
+}
+
+/// Sends the agent's own messages, from `level` on, to standard error.
+pub fn log_to_stderr(level: LogLevel) {
+    let filter = level.filter();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(filter)
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .finish();
+    // Only a test that calls this twice finds one set already.
+    drop(tracing::subscriber::set_global_default(subscriber));
 }

@@ -45,21 +45,15 @@ impl Outlets {
         let (reports, requests) = report_channel();
         let health = Health::starting();
         let endpoint = match config.output.listen {
-            Some(listen) => bind(listen)?.map(|endpoint| endpoint.spawn(reports, health.clone())).transpose()?,
+            Some(listen) => {
+                bind(listen)?.map(|endpoint| endpoint.spawn(reports, health.clone())).transpose()?
+            }
             None => None,
         };
         if let Some(endpoint) = &endpoint {
             tracing::info!(address = %endpoint.address(), "endpoint listens");
         }
-        Ok(Self {
-            records: Some(records),
-            recorder: None,
-            writing: None,
-            endpoint,
-            health,
-            requests,
-            wakes,
-        })
+        Ok(Self { records: Some(records), recorder: None, writing: None, endpoint, health, requests, wakes })
     }
 
     /// Creates the capture file, if one was asked for; the sender takes its blocks.
@@ -90,8 +84,7 @@ impl Outlets {
     pub(super) fn record(&mut self, deliveries: Receiver<Delivery>, shards: u32) -> std::io::Result<()> {
         let Some(sinks) = self.records.take() else { return Ok(()) };
         let recorder = Recorder { sinks, deliveries, shards: shards as usize, wakes: self.wakes.clone() };
-        self.recorder =
-            Some(thread::Builder::new().name("recorder".into()).spawn(move || recorder.run())?);
+        self.recorder = Some(thread::Builder::new().name("recorder".into()).spawn(move || recorder.run())?);
         self.health.set_capturing();
         Ok(())
     }
@@ -155,6 +148,13 @@ pub(super) fn print(config: &Config, report: &Report) -> std::io::Result<()> {
         return write_stdout(&text::render(report, TextOptions::of(&std::io::stdout())));
     }
     Ok(())
+}
+
+/// What the run's records went through, for the report's notes.
+pub(super) fn record_notes(outcome: &RecordOutcome, notes: &mut Vec<String>) {
+    if outcome.disordered > 0 {
+        notes.push(format!("{} flow records stand out of order, because shards were far apart", outcome.disordered));
+    }
 }
 
 /// Whatever else is silent: that frames were lost is said.

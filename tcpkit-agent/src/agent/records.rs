@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Where records go.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct RecordSinks {
     /// `--flow-log`.
     pub(super) flow_log: Option<JsonLines>,

@@ -50,6 +50,15 @@ impl Failure {
         Self { exit: Exit::Failed, parts: vec![what.into()], detail: None }
     }
 
+    /// A filter expression that cannot be used: the first line of `error` is what and why, the others show the place.
+    pub fn filter(error: impl fmt::Display) -> Self {
+        let text = error.to_string();
+        match text.split_once('\n') {
+            Some((line, place)) => Self::usage(line).detail(place),
+            None => Self::usage(text),
+        }
+    }
+
     /// Adds the reason.
     #[must_use]
     pub fn because(mut self, reason: impl fmt::Display) -> Self {
@@ -96,7 +105,7 @@ pub fn verdict(error: &anyhow::Error) -> (Exit, Option<String>) {
         return (Exit::Success, None);
     }
     let Some(failure) = error.chain().find_map(|cause| cause.downcast_ref::<Failure>()) else {
-        return (Exit::Failed, Some(format!("tcpkit: {}", one_line(&format!("{error:#}")))));
+        return (Exit::Failed, Some(format!("tcpkit: {}", shown(&format!("{error:#}")))));
     };
     (failure.exit, Some(format!("tcpkit: {failure}")))
 }
@@ -108,6 +117,16 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
         .chain()
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
         .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// A message on one line, unless its further lines point at a place in an expression.
+fn shown(message: &str) -> String {
+    match message.split_once('\n') {
+        Some((line, place)) if place.lines().any(|line| line.trim() == "^") => {
+            format!("{}\n{}", one_line(line), place.trim_end())
+        }
+        _ => one_line(message),
+    }
 }
 
 /// The same words on one line; messages of libraries may have several.
@@ -136,11 +155,26 @@ mod tests {
     }
 
     #[test]
+    fn a_bad_expression_keeps_its_caret() {
+        let failure = Failure::filter("filter expression: syntax error\n  tcp prot 80\n      ^");
+        assert_eq!(failure.to_string(), "filter expression: syntax error\n  tcp prot 80\n      ^");
+        assert_eq!(failure.exit(), Exit::Usage);
+        assert_eq!(Failure::filter("too long").to_string(), "too long");
+    }
+
+    #[test]
     fn a_failure_deep_in_the_chain_decides_the_exit() {
         let error = Err::<(), _>(Failure::usage("bad")).context("while starting").unwrap_err();
         assert_eq!(verdict(&error), (Exit::Usage, Some("tcpkit: bad".into())));
         let error = anyhow::anyhow!("disk\nfull").context("a.pcap");
         assert_eq!(verdict(&error), (Exit::Failed, Some("tcpkit: a.pcap: disk full".into())));
+    }
+
+    #[test]
+    fn a_caret_of_any_error_stays_under_its_place() {
+        let error = anyhow::anyhow!("filter expression: syntax error\n  tcp prot 80\n      ^");
+        let said = verdict(&error).1.unwrap();
+        assert_eq!(said, "tcpkit: filter expression: syntax error\n  tcp prot 80\n      ^");
     }
 
     #[test]

@@ -1,3 +1,5 @@
+//! The command line as a user knows it: defaults, refusals, help.
+
 use std::time::Duration;
 
 use super::*;

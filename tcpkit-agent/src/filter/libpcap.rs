@@ -86,7 +86,7 @@ pub(super) fn image(instruction: &ClassicInstruction, index: usize) -> String {
 }
 
 /// What libpcap calls this link type; its number when it has no name.
-pub(super) fn link_type_name(link_type: LinkType) -> String {
+pub fn link_type_name(link_type: LinkType) -> String {
     // SAFETY: the result is null or a constant string.
     let name = unsafe { pcap_datalink_val_to_name(dlt(link_type)) };
     if name.is_null() {
@@ -94,6 +94,14 @@ pub(super) fn link_type_name(link_type: LinkType) -> String {
     }
     // SAFETY: not null, so a constant string that ends with NUL.
     unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned()
+}
+
+/// The link type of this name (`EN10MB`), as libpcap calls it.
+#[must_use]
+pub fn link_type_by_name(name: &str) -> Option<LinkType> {
+    let own = pcap::Linktype::from_name(name).ok()?;
+    // libpcap's number for raw IP differs among systems; in files it is one (pcap-linktype(7)).
+    if own == pcap::Linktype::RAW { Some(LinkType::RAW) } else { u16::try_from(own.0).ok().map(LinkType) }
 }
 
 /// A dead handle: compiles, captures nothing.

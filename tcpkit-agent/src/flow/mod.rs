@@ -14,8 +14,6 @@ mod state;
 mod table;
 mod timers;
 
-#[cfg(test)]
-mod tests;
 
 pub use handshake::{Handshake, HandshakeStep, IcmpReason, Outcome};
 pub use key::{FlowKey, Side};

@@ -39,7 +39,9 @@ fn announced_by(options: TcpOptions<'_>) -> Announced {
             [] | [kind::END, ..] => break true,
             [kind::NO_OPERATION, tail @ ..] => rest = tail,
             [kind, len, ..] => {
-                let Some((option, tail)) = rest.split_at_checked(usize::from(*len).max(2)) else { break false };
+                let Some((option, tail)) = rest.split_at_checked(usize::from(*len).max(2)) else {
+                    break false;
+                };
                 match (*kind, &option[2..]) {
                     (kind::MSS, [high, low]) => announced.mss = Some(u16::from_be_bytes([*high, *low])),
                     (kind::WINDOW_SCALE, [shift]) => {

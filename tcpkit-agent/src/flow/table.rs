@@ -403,8 +403,11 @@ impl FlowTable {
             return;
         }
         self.tell_failure(entry.slot, before, due, changes);
-        self.slab.flow_mut(entry.slot).ending = Some(Ending::Idle);
-        self.linger(entry.slot, due, changes);
+        let flow = self.slab.flow_mut(entry.slot);
+        if flow.phase == Phase::Open {
+            flow.ending = Some(Ending::Idle);
+            self.linger(entry.slot, due, changes);
+        }
     }
 
     fn on_linger_due(&mut self, due: Timestamp, changes: &mut Changes) {

@@ -6,8 +6,8 @@
 mod analyst;
 mod batch;
 mod facts;
-mod outlet;
 mod fragments;
+mod outlet;
 mod output;
 mod reader;
 mod ring_worker;
@@ -24,7 +24,7 @@ pub use facts::Facts;
 pub use outlet::Delivery;
 pub use output::{Finished, Foreign, Output};
 pub use reader::{BlockSource, InterfaceTally, ReadError, ReaderOutcome, ReaderTally, SourceNote};
-
-pub use running::{BlockPlan, Panicked, Pipeline};
+pub use ring_worker::{CaptureTap, Translation};
+pub use running::{BlockPlan, Panicked, Pipeline, RingPlan};
 pub use settings::{EngineSettings, InterfaceFacts};
 pub use shard::Shard;

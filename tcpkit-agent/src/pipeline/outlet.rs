@@ -39,9 +39,9 @@ impl Outlet {
         (Self { sender, may_drop, dropped: Arc::default() }, receiver)
     }
 
-    /// Flow records that no sink took because it was too slow or gone.
-    pub(super) fn dropped(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.dropped)
+    /// Flow records that no sink took, because it was too slow or gone.
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped.load(Relaxed)
     }
 
     /// Hands a delivery on. A replay waits for a slow sink; a live capture counts what it could not hand on.

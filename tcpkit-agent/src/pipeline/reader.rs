@@ -7,11 +7,7 @@ use std::sync::{
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::{
-    batch::Batch,
-    facts::Facts,
-    router::Router,
-};
+use super::{batch::Batch, facts::Facts, router::Router};
 use crate::{
     filter::{FilterError, Matcher},
     report::ShardSnapshot,
@@ -194,7 +190,9 @@ impl<S: BlockSource> Reader<S> {
             if verdict.is_err() || *remaining == Some(0) {
                 return false;
             }
-            let Some(count) = tally.interfaces.get_mut(usize::from(descriptor.interface.0)) else { return false };
+            let Some(count) = tally.interfaces.get_mut(usize::from(descriptor.interface.0)) else {
+                return false;
+            };
             let wanted = match matcher.as_mut().map(|matcher| matcher.matches(&block.frame(descriptor))) {
                 None | Some(Ok(true)) => true,
                 Some(Ok(false)) => false,

@@ -11,11 +11,9 @@ use std::{
 use crossbeam_channel::{Receiver, Sender};
 use tcpkit_common::record::{Hook, RecordHeader};
 
-use super::{
-    analyst::{Analyst, Request},
-    shard::ShardSnapshot,
-};
+use super::analyst::{Analyst, Request};
 use crate::{
+    report::ShardSnapshot,
     source::{
         Block, FrameDescriptor,
         live::{Clock, RingReader},
@@ -42,19 +40,19 @@ pub(super) struct RingWorker {
 /// From a record of the ring to a frame.
 #[derive(Clone, Debug)]
 pub struct Translation {
-    pub(super) clock: Arc<Clock>,
+    clock: Arc<Clock>,
     /// Kernel's number of each interface, ours, and its link type; a handful.
-    pub(super) interfaces: Vec<(u32, InterfaceId, LinkType)>,
+    interfaces: Vec<(u32, InterfaceId, LinkType)>,
     /// A tagged frame with its tag put back.
-    pub(super) scratch: Vec<u8>,
+    scratch: Vec<u8>,
 }
 
 /// Copies frames for the writer of `-w`, in the order in which they are analysed.
 #[derive(Debug)]
 pub struct CaptureTap {
-    pub(super) blocks: Sender<Block>,
-    pub(super) recycle: Receiver<Block>,
-    pub(super) block: Block,
+    blocks: Sender<Block>,
+    recycle: Receiver<Block>,
+    block: Block,
 }
 
 /// What a request made of the worker.
@@ -75,8 +73,9 @@ impl RingWorker {
                 }
             }
             self.flush(taken);
-            if taken == 0 {
-                self.ring.wait(IDLE_WAIT);
+            if taken == 0 && self.ring.wait(IDLE_WAIT).is_err() {
+                // Whatever the kernel has against waiting, the capture goes on.
+                std::thread::sleep(IDLE_WAIT);
             }
         }
     }
@@ -102,7 +101,7 @@ impl RingWorker {
     fn flush(&mut self, taken: usize) {
         let mut latest = Timestamp(self.watermark.load(Relaxed));
         if taken == 0 {
-            latest = latest.max(Timestamp(self.translation.clock.wall_now().0.saturating_sub_unsigned(SLACK.0)));
+            latest = latest.max(Timestamp(self.translation.clock.now().0.saturating_sub_unsigned(SLACK.0)));
         }
         self.analyst.flush(latest);
         if let Some(tap) = &mut self.capture {
@@ -117,7 +116,7 @@ impl RingWorker {
             Request::Drain(reply) => {
                 while self.poll() > 0 {}
                 self.flush(0);
-                drop(reply.send(()));
+                let _asker_went_away = reply.send(());
             }
             Request::Finish(end) => return Turn::Finish(end),
         }
@@ -133,14 +132,21 @@ impl RingWorker {
 }
 
 impl Translation {
+    /// Of records of these interfaces (the kernel's number, ours, the link type), by this clock.
+    #[must_use]
+    pub const fn new(clock: Arc<Clock>, interfaces: Vec<(u32, InterfaceId, LinkType)>) -> Self {
+        Self { clock, interfaces, scratch: Vec::new() }
+    }
+
     /// The frame that a record stands for; `None` for a record of no interface of ours, which cannot happen.
     fn frame<'a>(&'a mut self, header: &RecordHeader, bytes: &'a [u8]) -> Option<Frame<'a>> {
         let (_, interface, link_type) =
             *self.interfaces.iter().find(|(index, ..)| *index == header.interface_index)?;
         let hook = Hook::from_number(header.hook)?;
-        let (bytes, tag_len) = self.tagged(header, bytes);
+        let timestamp = self.clock.timestamp(header.monotonic_ns);
+        let (bytes, tag_len) = tagged(&mut self.scratch, header, bytes);
         Some(Frame {
-            timestamp: self.clock.wall(header.monotonic_ns),
+            timestamp,
             interface,
             link_type,
             direction: direction(hook),
@@ -150,24 +156,30 @@ impl Translation {
             bytes,
         })
     }
+}
 
-    /// The frame's bytes with the tag that the kernel keeps apart, and the octets that it adds.
-    fn tagged<'a>(&'a mut self, header: &RecordHeader, bytes: &'a [u8]) -> (&'a [u8], u32) {
-        const ADDRESSES: usize = 12;
-        if header.vlan_protocol == 0 {
-            return (bytes, 0);
-        }
-        let Some((addresses, rest)) = bytes.split_at_checked(ADDRESSES) else { return (bytes, 0) };
-        self.scratch.clear();
-        self.scratch.extend_from_slice(addresses);
-        self.scratch.extend_from_slice(&header.vlan_protocol.to_be_bytes());
-        self.scratch.extend_from_slice(&header.vlan_tci.to_be_bytes());
-        self.scratch.extend_from_slice(rest);
-        (&self.scratch, 4)
+/// The frame's bytes with the tag that the kernel keeps apart, and the octets that it adds.
+fn tagged<'a>(scratch: &'a mut Vec<u8>, header: &RecordHeader, bytes: &'a [u8]) -> (&'a [u8], u32) {
+    const ADDRESSES: usize = 12;
+    if header.vlan_protocol == 0 {
+        return (bytes, 0);
     }
+    let Some((addresses, rest)) = bytes.split_at_checked(ADDRESSES) else { return (bytes, 0) };
+    scratch.clear();
+    scratch.extend_from_slice(addresses);
+    scratch.extend_from_slice(&header.vlan_protocol.to_be_bytes());
+    scratch.extend_from_slice(&header.vlan_tci.to_be_bytes());
+    scratch.extend_from_slice(rest);
+    (scratch, 4)
 }
 
 impl CaptureTap {
+    /// A tap into this channel, with memory from that one.
+    #[must_use]
+    pub fn new(blocks: Sender<Block>, recycle: Receiver<Block>) -> Self {
+        Self { blocks, recycle, block: Block::default() }
+    }
+
     fn copy(&mut self, frame: &Frame<'_>) {
         let (Ok(offset), Ok(captured_len)) =
             (u32::try_from(self.block.bytes.len()), u32::try_from(frame.bytes.len()))

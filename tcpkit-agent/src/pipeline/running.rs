@@ -4,7 +4,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -19,13 +19,14 @@ use super::{
     facts::Facts,
     outlet::{Delivery, Outlet},
     reader::{BlockSource, Reader, ReaderOutcome, ReaderTally},
+    ring_worker::{CaptureTap, RingWorker, Translation},
     router::Router,
     worker::Worker,
 };
 use crate::{
     filter::Matcher,
-    report::ShardSnapshot,
-    source::{Block, InterfaceTable},
+    report::{Event, ShardSnapshot},
+    source::{Block, Interface, InterfaceTable, live::RingReader},
     time::Timestamp,
     wire::InterfaceId,
 };
@@ -46,6 +47,18 @@ pub struct BlockPlan<S> {
     pub is_live: bool,
 }
 
+/// What a pipeline over rings is made of.
+pub struct RingPlan {
+    /// One per shard.
+    pub rings: Vec<RingReader>,
+    /// From records to frames.
+    pub translation: Translation,
+    /// Interfaces of the capture.
+    pub interfaces: Vec<(InterfaceId, Interface)>,
+    /// `-w`: one tap per shard, or none.
+    pub taps: Vec<CaptureTap>,
+}
+
 /// Threads at work.
 pub struct Pipeline {
     requests: Vec<Sender<Request>>,
@@ -54,7 +67,7 @@ pub struct Pipeline {
     tally: Arc<Mutex<ReaderTally>>,
     stop: Arc<AtomicBool>,
     taken: Arc<AtomicU64>,
-    dropped: Arc<AtomicU64>,
+    outlet: Outlet,
 }
 
 impl Pipeline {
@@ -85,6 +98,34 @@ impl Pipeline {
             on_end();
             outcome
         })?);
+        Ok((pipeline, deliveries))
+    }
+
+    /// Starts one worker per ring.
+    ///
+    /// # Errors
+    /// A thread cannot be had.
+    pub fn over_rings(settings: &EngineSettings, plan: RingPlan) -> io::Result<(Self, Receiver<Delivery>)> {
+        let (mut pipeline, analysts, requests, deliveries) = Self::prepare(settings, true);
+        let watermark = Arc::new(AtomicI64::new(Timestamp::MIN.0));
+        let mut taps = plan.taps.into_iter();
+        let mut facts = Facts::default();
+        let known: Vec<_> =
+            plan.interfaces.iter().map(|(id, interface)| (*id, facts.of(interface))).collect();
+        let parts = analysts.into_iter().zip(requests).zip(plan.rings);
+        for (index, ((mut analyst, requests), ring)) in parts.enumerate() {
+            known.iter().for_each(|(id, facts)| analyst.on_interface(*id, facts.clone()));
+            let worker = RingWorker {
+                analyst,
+                ring,
+                requests,
+                translation: plan.translation.clone(),
+                watermark: Arc::clone(&watermark),
+                taken: Arc::clone(&pipeline.taken),
+                capture: taps.next(),
+            };
+            pipeline.spawn(index, move || worker.run())?;
+        }
         Ok((pipeline, deliveries))
     }
 
@@ -120,13 +161,21 @@ impl Pipeline {
     /// Flow records that no sink took.
     #[must_use]
     pub fn dropped_records(&self) -> u64 {
-        self.dropped.load(Relaxed)
+        self.outlet.dropped()
     }
 
     /// Tells every shard an interface's facts.
     pub fn set_interface(&self, id: InterfaceId, facts: &InterfaceFacts) {
         for requests in &self.requests {
             drop(requests.send(Request::Interface(id, facts.clone())));
+        }
+    }
+
+    /// Hands events of the control plane to the sinks.
+    pub fn announce(&self, events: Vec<Event>) {
+        if !events.is_empty() {
+            let progress = Timestamp::MIN;
+            self.outlet.send(Delivery { shard: 0, finished: Vec::new(), events, progress });
         }
     }
 
@@ -196,7 +245,7 @@ impl Pipeline {
             tally: Arc::default(),
             stop: Arc::default(),
             taken: Arc::default(),
-            dropped: outlet.dropped(),
+            outlet,
         };
         (pipeline, analysts, receivers, deliveries)
     }

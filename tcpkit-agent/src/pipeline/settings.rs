@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::{flow::FlowLimits, time::Span, wire::{ParseOptions, fragment::FragmentLimits}};
+use crate::{
+    flow::FlowLimits,
+    time::Span,
+    wire::{ParseOptions, fragment::FragmentLimits},
+};
 
 /// Settings of all shards of a capture.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -76,7 +76,9 @@ impl Shard {
     pub fn on_foreign(&mut self, foreign: Foreign, now: Timestamp, out: &mut Output) {
         let now = now.max(foreign.origin.watermark);
         match foreign.content {
-            Content::Frame(frame) => self.take_frame(&frame.borrow(&foreign.origin), &foreign.origin, now, out),
+            Content::Frame(frame) => {
+                self.take_frame(&frame.borrow(&foreign.origin), &foreign.origin, now, out)
+            }
             Content::Datagram(datagram) => {
                 self.advance(now, out);
                 self.take_datagram(*datagram, &foreign.origin, now, out);

@@ -81,7 +81,9 @@ impl Worker {
             Request::Snapshot(reply) => drop(reply.send(self.analyst.snapshot())),
             Request::Interface(id, facts) => self.analyst.on_interface(id, facts),
             // A worker over batches ends when its reader does.
-            Request::Drain(reply) => drop(reply.send(())),
+            Request::Drain(reply) => {
+                let _asker_went_away = reply.send(());
+            }
             Request::Finish(_) => {}
         }
     }

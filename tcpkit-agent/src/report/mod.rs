@@ -10,6 +10,7 @@ mod flow;
 mod ledger;
 pub mod merge;
 mod observed;
+mod record;
 mod snapshot;
 mod totals;
 
@@ -17,6 +18,7 @@ pub use capture::{CaptureInfo, InterfaceInfo};
 pub use event::{Event, EventKind};
 pub use flow::{Close, DirectionRecord, FlowRecord, HandshakeResult};
 pub use ledger::{Ledger, LedgerEntry};
+pub use record::{LedgerReport, Record};
 pub use snapshot::{Extent, ShardSnapshot};
 pub use totals::{
     BandwidthReport, Count, HandshakeReport, InterfaceBandwidth, SizeBucket, SpanSummary, Totals,

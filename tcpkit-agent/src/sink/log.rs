@@ -1,12 +1,13 @@
 //! JSON lines: the flow log and the event log.
 
 use std::{
+    fmt,
     fs::File,
     io::{self, BufWriter, Write},
     path::Path,
 };
 
-use serde::Serialize;
+use crate::report::Record;
 
 /// When a log hands its lines to the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +19,6 @@ pub enum FlushPolicy {
 }
 
 /// A log of one JSON object a line.
-#[derive(Debug)]
 pub struct JsonLines<W: Write = Box<dyn Write + Send>> {
     name: String,
     writer: BufWriter<W>,
@@ -26,9 +26,19 @@ pub struct JsonLines<W: Write = Box<dyn Write + Send>> {
     lines: u64,
 }
 
+impl<W: Write> fmt::Debug for JsonLines<W> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("JsonLines")
+            .field("name", &self.name)
+            .field("lines", &self.lines)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A log that could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("{name} (after {lines} lines)")]
+#[error("{name}: cannot be written after {lines} lines; {advice}", advice = advice(source))]
 pub struct LogError {
     /// Which log and where.
     pub name: String,
@@ -68,7 +78,7 @@ impl<W: Write> JsonLines<W> {
     ///
     /// # Errors
     /// The stream does not take it: disk full, or the reader went away.
-    pub fn write(&mut self, record: &impl Serialize) -> Result<(), LogError> {
+    pub fn write(&mut self, record: &impl Record) -> Result<(), LogError> {
         serde_json::to_writer(&mut self.writer, record)
             .map_err(io::Error::from)
             .map_err(|e| self.error(e))?;
@@ -104,6 +114,16 @@ impl<W: Write> JsonLines<W> {
 
     fn error(&self, source: io::Error) -> LogError {
         LogError { name: self.name.clone(), lines: self.lines, source }
+    }
+}
+
+/// What the user can do about it.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free space, or write elsewhere",
+        io::ErrorKind::NotFound => "make its directory first",
+        io::ErrorKind::PermissionDenied => "write to a directory that you may write to",
+        _ => "write elsewhere",
     }
 }
 
@@ -158,7 +178,10 @@ mod tests {
         log.write(&sample::flow()).unwrap();
         let error = log.settle().unwrap_err();
         assert_eq!(error.source.kind(), io::ErrorKind::StorageFull);
-        assert_eq!(error.to_string(), "flow log /dev/full (after 1 lines)");
+        assert_eq!(
+            error.to_string(),
+            "flow log /dev/full: cannot be written after 1 lines; free space, or write elsewhere"
+        );
     }
 
     #[test]
@@ -166,7 +189,7 @@ mod tests {
         let (reader, writer) = io::pipe().unwrap();
         drop(reader);
         let mut log = JsonLines::new("flow log -".into(), writer, FlushPolicy::Live);
-        log.write(&1).unwrap();
+        log.write(&sample::flow()).unwrap();
         let error = anyhow::Error::from(log.settle().unwrap_err());
         assert!(crate::cli::failure::is_broken_pipe(&error));
     }

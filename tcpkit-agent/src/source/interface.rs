@@ -60,6 +60,11 @@ impl InterfaceTable {
         &self.interfaces
     }
 
+    /// All of them with their numbers.
+    pub(crate) fn numbered(&self) -> impl Iterator<Item = (InterfaceId, Interface)> + '_ {
+        (0_u16..).map(InterfaceId).zip(self.interfaces.iter().cloned())
+    }
+
     /// Hands out further numbers of this table.
     pub(crate) fn numbers(&self) -> InterfaceNumbers {
         self.numbers.clone()

@@ -126,3 +126,37 @@ pub(super) fn message(error: &Error) -> String {
 /// Bytes and frames after which a block is full.
 const BLOCK_LEN: usize = 512 * 1024;
 const BLOCK_FRAMES: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::LibpcapFile;
+    use crate::source::{
+        Block, InterfaceTable, SourceCounts,
+        file::Found,
+        testing::{OwnedFrame, capture, read},
+    };
+
+    /// libpcap reads no format that we do not, today: so its frames of a common one must be ours.
+    #[test]
+    fn libpcaps_frames_are_our_own_readers_frames() {
+        for name in ["tcpdump__tcp-handshake-nano.pcap", "arkime__bigendian.pcap", "libpcap__http_PPI.pcap"] {
+            let path = capture(name);
+            let mut table = InterfaceTable::default();
+            let mut file = LibpcapFile::open(&path, name, None, &mut table).unwrap();
+            let (mut block, mut counts, mut end) = (Block::default(), SourceCounts::default(), None);
+            let mut found = Found {
+                frames: &mut block.frames,
+                interfaces: &mut block.interfaces,
+                drops: &mut block.drops,
+                counts: &mut counts,
+                numbers: &table.numbers(),
+                source_name: name,
+                end_of_capture: &mut end,
+            };
+            file.fill(&mut block.bytes, &mut found).unwrap();
+            let frames: Vec<_> =
+                block.frames.iter().map(|frame| OwnedFrame::of(&block.frame(frame))).collect();
+            assert_eq!(frames, read(&[&path]).frames, "{name}");
+        }
+    }
+}

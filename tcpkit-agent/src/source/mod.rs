@@ -14,7 +14,7 @@ mod poll;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use block::{Block, FrameDescriptor};
+pub use block::{Block, Dropped, FrameDescriptor};
 pub use counts::SourceCounts;
 pub use error::{SourceError, SourceErrorKind};
 pub use file::{Progress, Reader};

@@ -52,6 +52,8 @@ impl OwnedFrame {
 pub(crate) struct Contents {
     pub(crate) frames: Vec<OwnedFrame>,
     pub(crate) interfaces: Vec<Interface>,
+    /// Index of the frame before which frames were lost, the interface, and how many.
+    pub(crate) drops: Vec<(usize, u16, u64)>,
     pub(crate) counts: SourceCounts,
     pub(crate) end_of_capture: Option<Timestamp>,
     pub(crate) errors: Vec<SourceError>,
@@ -73,6 +75,10 @@ pub(crate) fn read(paths: &[&Path]) -> Contents {
     loop {
         let outcome = merge.fill(&mut block);
         table.learn(&block.interfaces);
+        let before = contents.frames.len();
+        contents
+            .drops
+            .extend(block.drops.iter().map(|drop| (before + drop.before, drop.interface.0, drop.frames)));
         contents.frames.extend(block.frames.iter().map(|frame| OwnedFrame::of(&block.frame(frame))));
         match outcome {
             Ok(true) => assert!(!block.frames.is_empty(), "a block without frames is the end"),

@@ -1,11 +1,10 @@
 //! Ethernet: EtherTypes (IEEE 802 numbers), VLAN tags, 802.3 with LLC and SNAP.
 
-use super::ip::protocol;
 use super::octets::{Octets, Outcome, be16};
-use super::packet::{Layer, Unanalyzed};
+use super::packet::{IpVersion, Layer, Unanalyzed};
 use super::segment::Segment;
 use super::walk::Walk;
-use super::{ipv4, ipv6, mpls, ppp, tcp, tunnel};
+use super::{ipv4, ipv6, mpls, ppp, tunnel};
 
 /// Where the fields stand (IEEE 802.3 §3.2).
 mod field {
@@ -14,6 +13,8 @@ mod field {
 
 /// Both addresses and the type.
 const HEADER: usize = 14;
+/// Where the second of two tags ends: [`plain_segment`] leaves longer stacks to the others.
+const MAX_PLAIN_TAGS: u32 = 14 + 2 * 4;
 
 /// EtherTypes (<https://www.iana.org/assignments/ieee-802-numbers>).
 pub(super) mod ether_type {
@@ -39,20 +40,22 @@ pub(super) mod ether_type {
     pub(in super::super) const LONGEST_802_3: u16 = 1500;
 }
 
-/// The segment of a whole IPv4 datagram in an untagged frame, which is what nearly all frames hold: the same readers
+/// The segment of a whole IP datagram in a frame with at most two tags, which is what nearly all frames hold: the same readers
 /// as everywhere, in one straight line that the compiler turns into loads and stores. `None` says nothing but that
 /// the frame is not of this kind, or not sound.
 #[inline(always)]
-pub(super) fn plain_segment(octets: Octets<'_>) -> Option<Segment<'_>> {
-    let (header, rest) = octets.take::<HEADER>(Layer::Link).ok()?;
-    if be16::<{ field::ETHER_TYPE }, _>(header) != ether_type::IPV4 {
-        return None;
+pub(super) fn plain_segment(octets: Octets<'_>) -> Option<(IpVersion, Segment<'_>)> {
+    let (header, mut rest) = octets.take::<HEADER>(Layer::Link).ok()?;
+    let mut kind = be16::<{ field::ETHER_TYPE }, _>(header);
+    while matches!(kind, ether_type::VLAN | ether_type::SERVICE_VLAN) && rest.offset() < MAX_PLAIN_TAGS {
+        let (tag, after) = rest.take::<4>(Layer::Link).ok()?;
+        (kind, rest) = (be16::<2, _>(tag), after);
     }
-    let (ip, payload) = ipv4::Header::parse(rest).ok()?;
-    if ip.is_fragment() || ip.protocol != protocol::TCP {
-        return None;
+    match kind {
+        ether_type::IPV4 => Some((IpVersion::V4, ipv4::plain_segment(rest)?)),
+        ether_type::IPV6 => Some((IpVersion::V6, ipv6::plain_segment(rest)?)),
+        _ => None,
     }
-    tcp::segment(ip.endpoints, payload).ok()
 }
 
 /// An Ethernet frame, from the destination address on.

@@ -1,11 +1,14 @@
 //! IPv4 (RFC 791 §3.1).
 //!
 //! A total length of zero is what segmentation offload leaves in captured super-segments: the packet then extends to
-//! the end of what holds it. Octets behind the total length are padding of the link.
+//! the end of what holds it. Octets behind the total length are padding of the link. A total length beyond what holds
+//! the packet counts as far as that reaches, which is how Wireshark reads it.
 
-use super::ip::{self, Endpoints};
+use super::ip::{self, Endpoints, protocol};
 use super::octets::{Octets, Outcome, Stop, be16, be32};
 use super::packet::{Cause, FragmentInfo, IpVersion, Layer, Packet};
+use super::segment::Segment;
+use super::tcp;
 use super::walk::Walk;
 
 /// Octets of a header without options.
@@ -104,4 +107,14 @@ pub(super) fn parse<'a>(walk: &mut Walk, octets: Octets<'a>) -> Outcome<'a> {
         return Ok(Packet::Fragment(header.fragment(payload)));
     }
     ip::transport(walk, header.endpoints, header.protocol, payload)
+}
+
+/// The segment that a whole datagram carries; `None` for everything else.
+#[inline(always)]
+pub(super) fn plain_segment(octets: Octets<'_>) -> Option<Segment<'_>> {
+    let (header, payload) = Header::parse(octets).ok()?;
+    if header.is_fragment() || header.protocol != protocol::TCP {
+        return None;
+    }
+    tcp::segment(header.endpoints, payload).ok()
 }

@@ -8,6 +8,8 @@ use tcpkit_common::flow::Address;
 use super::ip::{self, Endpoints, protocol};
 use super::octets::{Octets, Outcome, Stop, array, be16, be32};
 use super::packet::{Cause, FragmentInfo, IpVersion, Layer, Packet};
+use super::segment::Segment;
+use super::tcp;
 use super::walk::Walk;
 
 /// Where the fields stand (RFC 8200 §3).
@@ -56,6 +58,13 @@ pub(super) fn parse<'a>(walk: &mut Walk, octets: Octets<'a>) -> Outcome<'a> {
         return ip::transport(walk, endpoints, next, payload);
     }
     upper(walk, endpoints, next, payload)
+}
+
+/// The segment that a packet without extension headers carries; `None` for everything else.
+#[inline(always)]
+pub(super) fn plain_segment(octets: Octets<'_>) -> Option<Segment<'_>> {
+    let (endpoints, next, payload) = header(octets).ok()?;
+    if next == protocol::TCP { tcp::segment(endpoints, payload).ok() } else { None }
 }
 
 /// The fixed header: who to whom, what comes next, and the payload without padding.

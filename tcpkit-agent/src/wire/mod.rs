@@ -71,10 +71,10 @@ pub fn parse<'a>(frame: &Frame<'a>, options: ParseOptions) -> Parsed<'a> {
     let octets = Octets::new(frame.bytes, frame.frame_len, 0);
     let truncated = octets.is_truncated();
     if frame.link_type == LinkType::ETHERNET
-        && let Some(segment) = ethernet::plain_segment(octets)
+        && let Some((version, segment)) = ethernet::plain_segment(octets)
     {
         let outer = Outer {
-            version: Some(IpVersion::V4),
+            version: Some(version),
             transport: Transport::Tcp,
             tunnelled: false,
             truncated,

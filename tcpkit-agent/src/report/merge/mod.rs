@@ -3,8 +3,6 @@
 mod bandwidth;
 mod ledger;
 
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 

@@ -39,7 +39,7 @@ fn frames() -> Vec<OwnedFrame> {
         link_type: [1, 276, 101][usize::from(n % 3)],
         direction: directions[usize::from(n / 3 % 3)],
         frame_len: 300 + u32::from(n),
-        gso_size: if n % 2 == 0 { 0 } else { 1448 },
+        gso_size: if n.is_multiple_of(2) { 0 } else { 1448 },
         bytes: vec![u8::try_from(n).unwrap(); usize::from(n % 7) + 40],
     };
     (0..40).map(frame).collect()
@@ -118,6 +118,14 @@ fn lost_frames_are_told_once_before_the_next_frame_and_in_the_statistics() {
     writer.finish(None).unwrap();
     let contents = read(&[&path]);
     assert_eq!((contents.counts.file_dropped, contents.end_of_capture), (7, None));
+    assert_eq!(contents.drops, [(1, 0, 3), (2, 1, 4)]);
+    // Merged with frames of another file, they keep their place.
+    let other = folder.path().join("y.pcap");
+    let between = [1, 500_000_000, 2_000_000_000]
+        .map(|later| OwnedFrame { timestamp: frames[0].timestamp + later, ..frames[0].clone() });
+    write(&other, &between, &WriteOptions::default());
+    // (The pcap file's interface stands in its header and so is met first.)
+    assert_eq!(read(&[&path, &other]).drops, [(4, 1, 3), (5, 2, 4)]);
 }
 
 #[test]
@@ -176,12 +184,22 @@ fn files_by_size_are_numbered_as_tcpdump_does() {
     names.sort();
     assert_eq!(names, ["x.pcapng", "x.pcapng1", "x.pcapng2"]);
     let mut together = Vec::new();
-    for name in names {
+    for name in &names {
         let contents = read(&[&folder.path().join(name)]);
         assert_eq!(contents.errors, []);
         together.extend(contents.frames);
     }
     assert_eq!(together, frames);
+    // Read as one capture, in any order, they are the capture that was not rotated, but for the numbers.
+    let paths = [2, 0, 1].map(|index| folder.path().join(&names[index]));
+    let contents = read(&[&paths[0], &paths[1], &paths[2]]);
+    let first = contents.frames[0].interface;
+    let renumbered: Vec<_> = contents
+        .frames
+        .into_iter()
+        .map(|frame| OwnedFrame { interface: frame.interface - first, ..frame })
+        .collect();
+    assert_eq!(renumbered, frames);
 }
 
 #[test]

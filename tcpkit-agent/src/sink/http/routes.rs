@@ -1,5 +1,7 @@
 //! Paths and what they answer.
 
+use super::source::{Health, ReportSource, Unavailable};
+use crate::report::{LedgerReport, Record};
 use axum::{
     Router,
     extract::{RawQuery, State},
@@ -7,9 +9,6 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use serde::Serialize;
-
-use super::source::{Health, ReportSource, Unavailable};
 
 /// The paths of the endpoint.
 pub(super) fn router(reports: ReportSource, health: Health) -> Router {
@@ -35,17 +34,11 @@ async fn report(State(sources): State<Sources>, RawQuery(query): RawQuery) -> Re
     }
 }
 
-/// The ledger, with the completeness that stands beside it in the report.
 async fn ledger(State(sources): State<Sources>, RawQuery(query): RawQuery) -> Response {
-    let report = match sources.reports.report().await {
-        Ok(report) => report,
-        Err(reason) => return unavailable(reason),
-    };
-    let Ok(serde_json::Value::Object(mut ledger)) = serde_json::to_value(&report.ledger) else {
-        return failure(StatusCode::INTERNAL_SERVER_ERROR, "the ledger is no JSON object");
-    };
-    ledger.insert("completeness".into(), report.completeness.into());
-    json(&ledger, query.as_deref())
+    match sources.reports.report().await {
+        Ok(report) => json(&LedgerReport::from(&*report), query.as_deref()),
+        Err(reason) => unavailable(reason),
+    }
 }
 
 async fn healthz(State(sources): State<Sources>) -> Response {
@@ -68,20 +61,22 @@ fn unavailable(reason: Unavailable) -> Response {
 }
 
 fn failure(status: StatusCode, reason: &str) -> Response {
-    let mut response = json(&serde_json::json!({ "error": reason }), None);
-    *response.status_mut() = status;
-    response
+    (status, body(serde_json::json!({ "error": reason }).to_string())).into_response()
 }
 
 /// JSON on one line, or, with `pretty` in the query, on several.
-fn json(value: &impl Serialize, query: Option<&str>) -> Response {
+fn json(record: &impl Record, query: Option<&str>) -> Response {
     let pretty =
         query.is_some_and(|query| query.split('&').any(|word| word == "pretty" || word == "pretty=true"));
-    let text = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
+    let text = if pretty { serde_json::to_string_pretty(record) } else { serde_json::to_string(record) };
     match text {
-        Ok(text) => ([(header::CONTENT_TYPE, "application/json"), NO_STORE], text + "\n").into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+        Ok(text) => body(text).into_response(),
+        Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
+}
+
+fn body(text: String) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json"), NO_STORE], text + "\n")
 }
 
 /// A report is true for a moment only.

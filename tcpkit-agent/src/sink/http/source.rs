@@ -15,7 +15,7 @@ use crate::report::Report;
 #[must_use]
 pub fn report_channel() -> (ReportSource, ReportRequests) {
     let (sender, receiver) = crossbeam_channel::bounded(REQUESTS);
-    (ReportSource { requests: sender, last: Arc::new(AsyncMutex::new(None)) }, receiver)
+    (ReportSource { requests: sender, last: Arc::default() }, receiver)
 }
 
 /// What the pipeline receives; it may wait for it together with its other channels.
@@ -38,7 +38,14 @@ impl ReportRequest {
 #[derive(Clone, Debug)]
 pub struct ReportSource {
     requests: Sender<ReportRequest>,
-    last: Arc<AsyncMutex<Option<(Instant, Arc<Report>)>>>,
+    last: Arc<AsyncMutex<Option<Made>>>,
+}
+
+/// A report and when it was made.
+#[derive(Debug)]
+struct Made {
+    at: Instant,
+    report: Arc<Report>,
 }
 
 /// Why there is no report.
@@ -60,13 +67,11 @@ impl ReportSource {
     pub async fn report(&self) -> Result<Arc<Report>, Unavailable> {
         // Whoever waits for the lock gets the report that its holder asked for: a thousand clients cost one report.
         let mut last = self.last.lock().await;
-        if let Some((made, report)) = &*last
-            && made.elapsed() < limits::REPORT_AGE
-        {
-            return Ok(Arc::clone(report));
+        if let Some(made) = last.as_ref().filter(|made| made.at.elapsed() < limits::REPORT_AGE) {
+            return Ok(Arc::clone(&made.report));
         }
         let report = Arc::new(self.ask().await?);
-        *last = Some((Instant::now(), Arc::clone(&report)));
+        *last = Some(Made { at: Instant::now(), report: Arc::clone(&report) });
         Ok(report)
     }
 

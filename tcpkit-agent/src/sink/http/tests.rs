@@ -1,3 +1,5 @@
+//! The endpoint over real sockets: what it answers, and what hostile clients get.
+
 use std::{
     io::{Read as _, Write as _},
     net::{Ipv4Addr, TcpStream},

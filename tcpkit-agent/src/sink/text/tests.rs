@@ -1,3 +1,5 @@
+//! Reviewed screens and lines; what must hold for every one of them.
+
 use super::*;
 use crate::report::Report;
 

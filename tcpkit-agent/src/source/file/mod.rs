@@ -8,6 +8,7 @@ mod pcap;
 mod pcapng;
 mod scan;
 mod snoop;
+mod stream;
 
 use std::{
     path::Path,
@@ -15,15 +16,16 @@ use std::{
 };
 
 use super::{
-    Block, InterfaceTable, SourceCounts,
-    error::{Damage, SourceError, SourceErrorKind},
+    Block, Interface, InterfaceTable, SourceCounts,
+    error::{SourceError, SourceErrorKind},
     input::Input,
     interface::InterfaceNumbers,
     libpcap::LibpcapFile,
 };
-use crate::time::Timestamp;
+use crate::{time::Timestamp, wire::InterfaceId};
 
-use scan::{Scan, Stop};
+use scan::Scan;
+use stream::{Stream, decompression_failure};
 
 pub(crate) use scan::Found;
 
@@ -38,6 +40,8 @@ pub struct Reader {
     /// Time of the latest frame delivered.
     latest: Timestamp,
     numbers: InterfaceNumbers,
+    /// The interfaces of this file so far.
+    interfaces: Vec<(InterfaceId, Interface)>,
     /// Reported after the frames before it were delivered.
     pending: Option<SourceError>,
     done: bool,
@@ -62,7 +66,9 @@ impl Reader {
     pub fn open(spec: &Path, interfaces: &mut InterfaceTable) -> Result<Self, SourceError> {
         let name = display_name(spec);
         let input = Input::open(spec, &name)?;
+        let before = interfaces.all().len();
         let body = Body::open(spec, &name, input, interfaces)?;
+        let described = interfaces.numbered().skip(before).collect();
         Ok(Self {
             name,
             body,
@@ -70,21 +76,22 @@ impl Reader {
             end_of_capture: None,
             latest: Timestamp::MIN,
             numbers: interfaces.numbers(),
+            interfaces: described,
             pending: None,
             done: false,
         })
     }
 
-    /// Fills the block with the next frames; false at the end of the file, with an empty block.
+    /// Fills the block with the next frames; false at the end of the file, without frames.
     ///
+    /// Interfaces and drops that stand behind the last frame come in the block of the last call.
     /// A block holds at least one frame. From a pipe, it holds what was there; from a file, about half a MiB.
     /// What the block held is overwritten; it need not be cleared.
     ///
     /// # Errors
     /// Once, at damage or trouble; the call after that says false.
     pub fn fill(&mut self, block: &mut Block) -> Result<bool, SourceError> {
-        block.frames.clear();
-        block.interfaces.clear();
+        block.forget();
         if let Some(error) = self.pending.take() {
             self.done = true;
             return Err(error);
@@ -95,6 +102,7 @@ impl Reader {
         let mut found = Found {
             frames: &mut block.frames,
             interfaces: &mut block.interfaces,
+            drops: &mut block.drops,
             counts: &mut self.counts,
             numbers: &self.numbers,
             source_name: &self.name,
@@ -104,6 +112,7 @@ impl Reader {
             Body::Stream(stream) => stream.fill(&mut block.bytes, &mut found),
             Body::Libpcap(file) => file.fill(&mut block.bytes, &mut found),
         };
+        self.interfaces.extend_from_slice(&block.interfaces);
         self.done = block.frames.is_empty();
         self.latest = block.frames.last().map_or(self.latest, |frame| frame.timestamp);
         match outcome {
@@ -135,6 +144,12 @@ impl Reader {
     #[must_use]
     pub const fn counts(&self) -> &SourceCounts {
         &self.counts
+    }
+
+    /// The interfaces that the file has described by now, with their numbers in the capture's table.
+    #[must_use]
+    pub fn interfaces(&self) -> &[(InterfaceId, Interface)] {
+        &self.interfaces
     }
 
     /// When the capture ended, where the file has said so by now (pcapng `isb_endtime`).
@@ -201,7 +216,7 @@ impl Body {
             Kind::Pcapng => (header, 0),
             Kind::Pcap(_) | Kind::Snoop => (Vec::new(), wanted as u64),
         };
-        Ok(Self::Stream(Box::new(Stream { name: name.to_owned(), input, format, carry, offset, records: 0 })))
+        Ok(Self::Stream(Box::new(Stream::new(name, input, format, carry, offset))))
     }
 
     /// Leaves an unknown file to libpcap, which opens regular files by name.
@@ -267,102 +282,6 @@ impl Format {
     }
 }
 
-/// A file that we scan ourselves.
-struct Stream {
-    name: String,
-    input: Input,
-    format: Format,
-    /// Bytes of a record whose rest was not read yet.
-    carry: Vec<u8>,
-    /// Where the carried bytes stand in the (decompressed) file.
-    offset: u64,
-    /// Records before them.
-    records: u64,
-}
-
-impl Stream {
-    /// Reads and scans until there are frames, or the end, or damage.
-    fn fill(&mut self, bytes: &mut Vec<u8>, found: &mut Found<'_>) -> Result<(), SourceError> {
-        let mut filled = self.unload_carry(bytes);
-        loop {
-            let read = match self.input.read(&mut bytes[filled..]) {
-                Ok(read) => read,
-                Err(_) if self.input.is_stopped() => 0,
-                Err(error) => return Err(self.read_error(&error, filled)),
-            };
-            filled += read;
-            let scan = self.format.scan(&bytes[..filled], found);
-            self.offset += scan.consumed as u64;
-            self.records += scan.records;
-            let need = match scan.stop {
-                Stop::Damage(damage) => return Err(self.damaged(damage)),
-                Stop::Need(need) => need,
-            };
-            if !found.frames.is_empty() {
-                self.carry.extend_from_slice(&bytes[scan.consumed..filled]);
-                return Ok(());
-            }
-            bytes.copy_within(scan.consumed..filled, 0);
-            filled -= scan.consumed;
-            if read == 0 {
-                // Whoever stops a pipe does so at any byte.
-                let ended = filled == 0 || self.input.is_stopped();
-                return if ended { Ok(()) } else { Err(self.truncated(filled, need)) };
-            }
-            grow(bytes, filled, need);
-        }
-    }
-
-    /// Puts the carried bytes in front and makes room behind them; returns how many there are.
-    fn unload_carry(&mut self, bytes: &mut Vec<u8>) -> usize {
-        let filled = self.carry.len();
-        let wanted = BLOCK_LEN.max(filled + READ_LEN_MIN);
-        if bytes.len() < wanted {
-            bytes.resize(wanted, 0);
-        }
-        bytes[..filled].copy_from_slice(&self.carry);
-        self.carry.clear();
-        filled
-    }
-
-    /// Where the record that could not be read stands.
-    fn place(&self) -> String {
-        let decompressed = if self.input.is_compressed() { " of the decompressed file" } else { "" };
-        format!("at byte {}{decompressed}, in record {}", self.offset, self.records + 1)
-    }
-
-    fn damaged(&self, damage: Damage) -> SourceError {
-        damage.at(&self.name, self.place())
-    }
-
-    fn truncated(&self, have: usize, need: usize) -> SourceError {
-        let what = format!("it ends {}, after {have} of its {need} bytes", self.place());
-        SourceError::new(&self.name, SourceErrorKind::Truncated, what)
-    }
-
-    /// A failed read; a compressed file that breaks off or is damaged shows itself here.
-    fn read_error(&self, error: &std::io::Error, have: usize) -> SourceError {
-        let place = self.offset + have as u64;
-        if !self.input.is_compressed() {
-            return SourceError::io(&self.name, &format!("read on at byte {place}"), error);
-        }
-        let (kind, what) = decompression_failure(error);
-        let what =
-            format!("{what}, {place} bytes into the decompressed file, in record {}", self.records + 1);
-        SourceError::new(&self.name, kind, what)
-    }
-}
-
-/// Makes room for a record longer than the buffer, at most doubling it, so that memory follows what was really read.
-fn grow(bytes: &mut Vec<u8>, filled: usize, need: usize) {
-    if need > bytes.len() {
-        let wanted = need.min(bytes.len() * 2);
-        bytes.resize(wanted, 0);
-    } else if filled == bytes.len() {
-        bytes.resize(filled * 2, 0);
-    }
-}
-
 /// Reads the file's first bytes up to `wanted`; fewer when it ends before.
 fn read_header(
     input: &mut Input,
@@ -379,25 +298,10 @@ fn read_header(
     })
 }
 
-/// What a decompressor's refusal means.
-fn decompression_failure(error: &std::io::Error) -> (SourceErrorKind, String) {
-    if error.kind() == std::io::ErrorKind::UnexpectedEof {
-        return (SourceErrorKind::Truncated, "the compressed file ends too early".to_owned());
-    }
-    (SourceErrorKind::Corrupt, format!("it cannot be decompressed ({error})"))
-}
-
 /// How the file is called in messages and in the interface table.
 fn display_name(spec: &Path) -> String {
     if spec.as_os_str() == "-" { "standard input".to_owned() } else { spec.display().to_string() }
 }
-
-/// Bytes read at a time: large enough that a system call costs nothing, small enough to stay in a core's cache until
-/// the frames were parsed.
-const BLOCK_LEN: usize = 512 * 1024;
-
-/// Room to read into, at least, behind carried bytes.
-const READ_LEN_MIN: usize = 64 * 1024;
 
 /// The longest magic: that of snoop.
 const MAGIC_LEN: usize = 8;

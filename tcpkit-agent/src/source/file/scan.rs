@@ -4,7 +4,7 @@
 //! reads, waits or fails for want of bytes: the reader brings more and calls it again.
 
 use crate::{
-    source::{FrameDescriptor, Interface, SourceCounts, error::Damage, interface::InterfaceNumbers},
+    source::{Dropped, FrameDescriptor, Interface, SourceCounts, error::Damage, interface::InterfaceNumbers},
     time::Timestamp,
     wire::InterfaceId,
 };
@@ -12,13 +12,14 @@ use crate::{
 /// Where a scanner puts what it finds.
 pub(crate) struct Found<'a> {
     pub(crate) frames: &'a mut Vec<FrameDescriptor>,
-    pub(super) interfaces: &'a mut Vec<(InterfaceId, Interface)>,
+    pub(crate) interfaces: &'a mut Vec<(InterfaceId, Interface)>,
+    pub(crate) drops: &'a mut Vec<Dropped>,
     pub(crate) counts: &'a mut SourceCounts,
-    pub(super) numbers: &'a InterfaceNumbers,
+    pub(crate) numbers: &'a InterfaceNumbers,
     /// The file's name, for new interfaces.
-    pub(super) source_name: &'a str,
+    pub(crate) source_name: &'a str,
     /// The latest end of capture that the file gave.
-    pub(super) end_of_capture: &'a mut Option<Timestamp>,
+    pub(crate) end_of_capture: &'a mut Option<Timestamp>,
 }
 
 impl Found<'_> {
@@ -33,6 +34,14 @@ impl Found<'_> {
         self.counts.captured_bytes += u64::from(descriptor.captured_len);
         self.counts.frame_bytes += u64::from(descriptor.frame_len);
         self.frames.push(descriptor);
+    }
+
+    /// Takes frames that were lost before the next one; a file may claim any number, so the sum has an end.
+    pub(super) fn dropped(&mut self, interface: InterfaceId, frames: u64) {
+        if frames > 0 {
+            self.counts.file_dropped = self.counts.file_dropped.saturating_add(frames);
+            self.drops.push(Dropped { before: self.frames.len(), interface, frames });
+        }
     }
 }
 

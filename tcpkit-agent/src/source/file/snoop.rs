@@ -115,7 +115,7 @@ impl Snoop {
     /// The counter runs from the start of the capture; it starts again where files were joined.
     fn count_drops(&mut self, drops: u32, found: &mut Found<'_>) {
         let before = self.drops.replace(drops).unwrap_or(0);
-        found.counts.file_dropped += u64::from(if drops >= before { drops - before } else { drops });
+        found.dropped(self.interface, u64::from(if drops >= before { drops - before } else { drops }));
     }
 
     fn descriptor(&self, header: &[u8], offset: usize) -> FrameDescriptor {

@@ -2,7 +2,7 @@
 
 use std::{
     io::Write,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{
         Arc,
@@ -348,7 +348,26 @@ fn files_that_do_not_overlap_pass_in_whole_blocks() {
     let contents = read(&[&paths[0], &paths[1]]);
     assert_eq!((contents.errors.len(), contents.frames.len(), contents.interfaces.len()), (0, 6000, 2));
     assert!(contents.frames.is_sorted_by_key(|frame| frame.timestamp));
-    assert_eq!((contents.frames[0].interface, contents.frames[5999].interface), (1, 0));
+    // The later file continues the earlier one, whose interface is number 1.
+    assert!(contents.frames.iter().all(|frame| frame.interface == 1));
+}
+
+#[test]
+fn pieces_of_a_capture_share_their_interfaces_and_other_files_do_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut paths = Vec::new();
+    // One capture in three pieces, and another one beside it.
+    for (name, seconds) in [("a", [0, 1]), ("b", [2, 3]), ("c", [4, 5]), ("beside", [0, 6])] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, pcap(&seconds.map(|second| (second, 7, name.as_bytes())))).unwrap();
+        paths.push(path);
+    }
+    let paths: Vec<_> = paths.iter().map(PathBuf::as_path).collect();
+    let contents = read(&paths);
+    assert_eq!((contents.errors.len(), contents.frames.len()), (0, 8));
+    for frame in &contents.frames {
+        assert_eq!(frame.interface, if frame.bytes == b"beside" { 3 } else { 0 });
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use pcap::{Active, Capture, Device, Precision};
+use pcap::{Active, Capture, Device, Linktype, Precision};
 
 use super::{
     Block, Interface, InterfaceTable,
@@ -81,6 +81,10 @@ impl PcapLive {
     pub fn open(options: &LiveOptions, interfaces: &mut InterfaceTable) -> Result<Self, SourceError> {
         let name = options.interface.as_str();
         let mut capture = activate(options).map_err(|error| open_error(name, &message(&error)))?;
+        if capture.get_datalink() == Linktype::LINUX_SLL {
+            // The newer cooked header also names the interface; where libpcap is too old for it, the older one does.
+            let _ = capture.set_datalink(Linktype(i32::from(LinkType::LINUX_SLL2.0)));
+        }
         if let Some(filter) = &options.filter {
             capture.filter(filter, true).map_err(|error| {
                 let what = format!("the expression '{filter}' does not compile ({})", message(&error));

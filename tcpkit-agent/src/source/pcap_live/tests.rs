@@ -3,7 +3,10 @@
 use std::{net::UdpSocket, time::Duration};
 
 use super::{LiveOptions, PcapLive, Statistics};
-use crate::source::{Block, InterfaceTable, SourceErrorKind};
+use crate::{
+    source::{Block, InterfaceTable, SourceErrorKind},
+    wire::LinkType,
+};
 
 fn options(interface: &str) -> LiveOptions {
     LiveOptions {
@@ -69,6 +72,17 @@ fn frames_of_loopback_are_captured_and_the_capture_can_be_stopped() {
     assert_eq!(interfaces.get(live.interface()).unwrap().index, Some(1));
     live.breaker().stop();
     assert!(!live.fill(&mut block, Duration::from_secs(60)).unwrap());
+}
+
+#[test]
+fn the_device_any_gives_cooked_frames_of_version_2() {
+    match PcapLive::open(&options("any"), &mut InterfaceTable::default()) {
+        Ok(live) => assert_eq!(live.link_type(), LinkType::LINUX_SLL2),
+        Err(error) => {
+            assert_eq!(error.kind, SourceErrorKind::Permission, "{error}");
+            eprintln!("SKIPPED the_device_any_gives_cooked_frames_of_version_2: {error}");
+        }
+    }
 }
 
 #[test]

@@ -270,7 +270,8 @@ impl Defragmenter {
     }
 }
 
-/// Reads a whole datagram as if it had come in one frame.
+/// Reads a whole datagram as if it had come in one frame. A tunnel's datagram may hold a fragment in its turn, which
+/// belongs into the [`Defragmenter`] again; each round strips a header, so there is an end to it.
 #[must_use]
 pub fn parse_datagram(datagram: &Reassembled, options: ParseOptions) -> Parsed<'_> {
     let octets = Octets::new(&datagram.bytes, datagram.len, datagram.header_len);

@@ -6,7 +6,9 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::flow_hash;
+use crate::wire::octets::Octets;
+use crate::wire::walk::Walk;
+use crate::wire::{Outer, flow_hash, parse_any};
 use tcpkit_common::flow::{FlowHash, FourTuple};
 
 struct Case {
@@ -192,6 +194,11 @@ proptest! {
         }
         bytes.truncate(1 + cut.index(bytes.len()));
         let parsed = parse(&frame(case.link_type, case.frame_len, &bytes), ParseOptions::default());
+        // The straight line for plain frames says nothing that the long way would not.
+        let octets = Octets::new(&bytes, case.frame_len, 0);
+        let outer = Outer { truncated: octets.is_truncated(), ..Outer::default() };
+        let long_way = parse_any(LinkType(case.link_type), octets, Walk::new(ParseOptions::default(), outer));
+        prop_assert_eq!(format!("{parsed:?}"), format!("{long_way:?}"));
         match parsed.packet {
             Ok(Packet::Tcp(segment)) => {
                 prop_assert!(segment.header_len + segment.payload_len <= case.frame_len);

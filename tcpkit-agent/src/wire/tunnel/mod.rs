@@ -7,7 +7,7 @@ use tcpkit_common::flow::FourTuple;
 
 use super::ethernet::{self, ether_type};
 use super::ip::{self, protocol};
-use super::octets::{Octets, Outcome, Stop, be16};
+use super::octets::{Octets, Outcome, Stop};
 use super::packet::{Cause, Layer, Unanalyzed};
 use super::walk::Walk;
 use super::{ipv4, ipv6, mpls, ppp};
@@ -95,12 +95,12 @@ pub(super) fn service_header<'a>(walk: &mut Walk, octets: Octets<'a>) -> Outcome
     }
 }
 
-/// Ethernet in IP (RFC 3378 §3): version 3, twelve bits of zero, and a frame.
+/// Ethernet in IP (RFC 3378 §3): version 3, twelve reserved bits, and a frame.
 fn ether_ip<'a>(walk: &mut Walk, octets: Octets<'a>) -> Outcome<'a> {
-    const VERSION: u16 = 0x3000;
+    const VERSION: u8 = 3;
 
     let (header, rest) = octets.take::<2>(Layer::Tunnel)?;
-    if be16::<0, _>(header) != VERSION {
+    if header[0] >> 4 != VERSION {
         return Err(Unanalyzed::OtherTransport.into());
     }
     walk.enter_tunnel()?;

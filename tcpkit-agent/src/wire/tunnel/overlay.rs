@@ -10,25 +10,31 @@ use super::{service_header, typed};
 /// RFC 7348 §5: the flag that says that there is a network identifier.
 const INSTANCE: u8 = 0x08;
 /// The group policy extension's flag (draft-smith-vxlan-group-policy), as Linux and Cilium send it.
-const GROUP_POLICY: u8 = 0x80;
+const POLICED: u8 = 0x80 | INSTANCE;
 /// draft-ietf-nvo3-vxlan-gpe §3.1: version, instance, next protocol, ingress replicated, OAM.
 const NEXT_PROTOCOL: u8 = 0x04;
 const GPE_FLAGS: u8 = 0x3f;
 
-/// A VXLAN packet; entered when no reserved bit is set. A remote checksum offload flag is no reason to stay out.
+/// A VXLAN packet. Reserved bits are to be ignored (RFC 7348 §5), and some vendors use them; where any is set, the
+/// inner frame must show by its type that this is one.
 pub(super) fn vxlan<'a>(walk: &mut Walk, octets: Octets<'a>) -> Option<Outcome<'a>> {
-    const REMOTE_CHECKSUM: u8 = 0x20;
     let (&[flags, policy, a, b, _, _, _, last], rest) = octets.take::<8>(Layer::Tunnel).ok()?;
-    let is_policed = flags & GROUP_POLICY != 0;
-    let known = INSTANCE | GROUP_POLICY | REMOTE_CHECKSUM;
-    let is_plain = policy == 0 && a == 0 && b == 0;
-    let is_plausible = flags & INSTANCE != 0
-        && flags & !known == 0
-        && (is_policed || is_plain)
-        && (last == 0 || flags & REMOTE_CHECKSUM != 0);
+    let is_regular = match flags {
+        INSTANCE => [policy, a, b, last] == [0; 4],
+        POLICED => last == 0,
+        _ => false,
+    };
+    let is_plausible = flags & INSTANCE != 0 && (is_regular || holds_ethernet(rest));
     is_plausible.then(|| {
         walk.enter_tunnel()?;
         ethernet::nested(walk, rest)
+    })
+}
+
+/// Whether an Ethernet frame of a kind that carries TCP seems to begin here.
+fn holds_ethernet(octets: Octets<'_>) -> bool {
+    octets.take::<14>(Layer::Link).is_ok_and(|(header, _)| {
+        matches!(be16::<12, _>(header), ether_type::IPV4 | ether_type::IPV6 | ether_type::VLAN)
     })
 }
 

@@ -102,7 +102,7 @@ impl Section {
         };
         let dropped = fixed.dropped.saturating_add(options.dropped);
         if dropped > 0 {
-            add_drops(&mut found.counts.file_dropped, interface.dropped_before_frame(dropped));
+            found.dropped(interface.id, interface.dropped_before_frame(dropped));
         }
         found.frame(FrameDescriptor {
             timestamp: interface.timestamp(fixed.high, fixed.low),
@@ -177,7 +177,7 @@ impl Section {
                 _ => {}
             }
         }
-        add_drops(&mut found.counts.file_dropped, interface.dropped_in_all(dropped));
+        found.dropped(interface.id, interface.dropped_in_all(dropped));
         Ok(())
     }
 
@@ -235,11 +235,6 @@ const fn direction_of(flags: u32) -> FrameDirection {
 fn u64_of<const BIG: bool>(value: &[u8]) -> u64 {
     let eight = value.try_into().expect("the caller has matched eight bytes");
     if BIG { u64::from_be_bytes(eight) } else { u64::from_le_bytes(eight) }
-}
-
-/// A file may claim any number: the sum stays at the largest one.
-fn add_drops(sum: &mut u64, more: u64) {
-    *sum = sum.saturating_add(more);
 }
 
 fn place(offset: usize) -> u32 {
