@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use tcpkit_agent::source::live::{HookChoice, HookCounters, LiveCapture, LiveOptions, RingReader};
 use tcpkit_common::{
     counter::Counter,
+    flow::FlowHash,
     record::{Hook, RecordHeader},
 };
 use tcpkit_tests::{
@@ -13,7 +14,7 @@ use tcpkit_tests::{
 };
 
 use super::{
-    frames::{Random, cases, ethernet, tcp, v4},
+    frames::{Case, Random, cases, ethernet, tcp, v4},
     parse::parse,
 };
 
@@ -61,6 +62,16 @@ impl Bench {
 
 const XDP_PASS: u32 = 2;
 
+/// `BPF_PROG_TEST_RUN` makes no skb of an IP packet that is shorter than its header (linux/net/bpf/test_run.c).
+fn can_be_fed(hook: Hook, frame: &[u8]) -> bool {
+    let needed = match (frame[12], frame[13]) {
+        (0x08, 0x00) => 34,
+        (0x86, 0xdd) => 54,
+        _ => 14,
+    };
+    hook == Hook::XdpIngress || frame.len() >= needed
+}
+
 #[test]
 fn every_kind_of_frame_is_recorded_in_the_ring_of_its_flow() {
     if !has_root("every_kind_of_frame_is_recorded_in_the_ring_of_its_flow") {
@@ -69,7 +80,8 @@ fn every_kind_of_frame_is_recorded_in_the_ring_of_its_flow() {
     let mut bench =
         Bench::new(LiveOptions { shards: 5, snaplen: 60, ring_bytes: 1 << 16, ..LiveOptions::default() });
     for hook in Hook::ALL {
-        for case in cases() {
+        let cases: Vec<Case> = cases().into_iter().filter(|case| can_be_fed(hook, &case.frame)).collect();
+        for case in &cases {
             let name = case.name;
             let (shard, header, bytes) = bench.feed(hook, &case.frame, Context::default()).unwrap();
             assert_eq!(header.flow_hash, case.hash.0, "{name} at {hook:?}");
@@ -80,17 +92,18 @@ fn every_kind_of_frame_is_recorded_in_the_ring_of_its_flow() {
             assert!(header.monotonic_ns > 0);
         }
         let counters = bench.counters(hook);
-        let kinds = cases().len() as u64;
+        let kinds = cases.len() as u64;
         assert_eq!(
             [counters.seen(), counters.get(Counter::Recorded), counters.get(Counter::WirePackets)],
             [kinds; 3]
         );
-        let bytes: usize = cases().iter().map(|case| case.frame.len()).sum();
+        let bytes: usize = cases.iter().map(|case| case.frame.len()).sum();
         assert_eq!(counters.get(Counter::WireBytes), bytes as u64);
         assert_eq!(counters.get(Counter::ArpPackets), 1);
         assert_eq!(counters.get(Counter::FragmentPackets), 4);
         assert_eq!(counters.get(Counter::IcmpPackets), 4);
-        assert_eq!(counters.get(Counter::Ipv4Packets) + counters.get(Counter::Ipv6Packets) + 3, kinds);
+        let ip = counters.get(Counter::Ipv4Packets) + counters.get(Counter::Ipv6Packets);
+        assert_eq!(ip, cases.iter().filter(|case| case.hash != FlowHash(0)).count() as u64);
     }
 }
 
@@ -103,15 +116,20 @@ fn any_bytes_get_one_fate_and_the_hash_of_the_host() {
         Bench::new(LiveOptions { shards: 3, snaplen: 1500, ring_bytes: 1 << 16, ..LiveOptions::default() });
     let cases = cases();
     let mut random = Random(99);
+    let mut fed = 0;
     for round in 0..20_000u64 {
         let frame = random.frame(&cases);
         let hook = Hook::ALL[random.below(3)];
+        if !can_be_fed(hook, &frame) {
+            continue;
+        }
+        fed += 1;
         let (_, header, bytes) = bench.feed(hook, &frame, Context::default()).unwrap();
         assert_eq!(header.flow_hash, parse(&frame, false).flow_hash().0, "round {round}: {frame:02x?}");
         assert_eq!(bytes, frame);
     }
     let seen: u64 = Hook::ALL.iter().map(|hook| bench.counters(*hook).seen()).sum();
-    assert_eq!(seen, 20_000);
+    assert_eq!(seen, fed);
 }
 
 #[test]
