@@ -115,7 +115,7 @@ fn run(config: &Config, mut capture: LiveCapture) -> anyhow::Result<()> {
     description.notes.extend_from_slice(capture.notes());
     capture.notes().iter().for_each(|note| tracing::info!("{note}"));
     let interfaces: Vec<_> = capture.interfaces().iter().map(|one| interface(one, config)).collect();
-    description.hooks = capture.interfaces().iter().map(|one| hooks(one)).collect();
+    description.hooks = capture.interfaces().iter().map(hooks).collect();
     let mut table = InterfaceTable::default();
     for interface in &interfaces {
         table.add(interface.clone());

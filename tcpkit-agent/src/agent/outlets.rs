@@ -153,7 +153,10 @@ pub(super) fn print(config: &Config, report: &Report) -> std::io::Result<()> {
 /// What the run's records went through, for the report's notes.
 pub(super) fn record_notes(outcome: &RecordOutcome, notes: &mut Vec<String>) {
     if outcome.disordered > 0 {
-        notes.push(format!("{} flow records stand out of order, because shards were far apart", outcome.disordered));
+        notes.push(format!(
+            "{} flow records stand out of order, because shards were far apart",
+            outcome.disordered
+        ));
     }
 }
 

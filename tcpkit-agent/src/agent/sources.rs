@@ -1,6 +1,9 @@
 //! Files and libpcap as sources of blocks.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use crate::{
     cli::Stream,
@@ -40,6 +43,10 @@ impl BlockSource for Files {
 
     fn progress(&self) -> Option<Progress> {
         Some(self.0.progress())
+    }
+
+    fn stop_on(&mut self, flag: &Arc<AtomicBool>) {
+        self.0.stop_on(flag);
     }
 
     fn end_of_capture(&self) -> Option<Timestamp> {
@@ -119,6 +126,9 @@ impl BlockSource for PcapSet {
     fn progress(&self) -> Option<Progress> {
         None
     }
+
+    /// The reader looks at the flag itself, at least once in the time that this waits.
+    fn stop_on(&mut self, _flag: &Arc<AtomicBool>) {}
 
     fn end_of_capture(&self) -> Option<Timestamp> {
         Some(clock())

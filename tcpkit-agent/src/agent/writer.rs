@@ -95,9 +95,14 @@ impl Work {
             self.table.learn(&block.interfaces);
             self.writer.learn(&self.table)?;
         }
-        for descriptor in &block.frames {
+        let mut drops = block.drops.iter().peekable();
+        for (place, descriptor) in block.frames.iter().enumerate() {
+            while let Some(dropped) = drops.next_if(|dropped| dropped.before <= place) {
+                self.writer.dropped(dropped.interface, dropped.frames);
+            }
             self.writer.write(&block.frame(descriptor))?;
         }
+        drops.for_each(|dropped| self.writer.dropped(dropped.interface, dropped.frames));
         if self.blocks.is_empty() {
             self.writer.flush()?;
         }

@@ -56,19 +56,17 @@ fn offending(expression: &str, link_type: LinkType) -> Option<usize> {
 
 /// Whether some ending makes the prefix an expression.
 fn can_be_completed(prefix: &str, link_type: LinkType) -> bool {
-    let parentheses = ")".repeat(open(prefix, '(', ')'));
+    let close = ")".repeat(open(prefix, '(', ')'));
     let in_brackets = open(prefix, '[', ']') > 0;
+    let compiles = |text: String| {
+        libpcap::c_string(&text)
+            .is_some_and(|text| libpcap::compile(&text, link_type, SNAPLEN, false).is_ok())
+    };
     ENDINGS.iter().filter(|ending| ending.contains(']') == in_brackets).any(|ending| {
-        let closed = [parentheses.as_str(), ""];
-        // `(1 + 2) = 3` wants the parenthesis before the relation, `(tcp or port 80)` after the port.
-        closed.iter().zip(["", parentheses.as_str()]).any(|(before, after)| {
-            let text = match ending.starts_with(' ') || ending.is_empty() {
-                true if in_brackets => format!("{prefix}{ending}{parentheses}"),
-                _ => format!("{prefix}{before}{ending}{after}"),
-            };
-            libpcap::c_string(&text)
-                .is_some_and(|text| libpcap::compile(&text, link_type, SNAPLEN, false).is_ok())
-        })
+        // `(tcp or` wants its word before the parenthesis, `(1 + 2` its relation behind it.
+        let behind = !close.is_empty() && !in_brackets;
+        compiles(format!("{prefix}{ending}{close}"))
+            || (behind && compiles(format!("{prefix}{close}{ending}")))
     })
 }
 
@@ -159,6 +157,6 @@ const ENDINGS: [&str; 24] = [
     " \\tcp",
     " \\ip",
 ];
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(3);
 const MOST_BEFORE: usize = 60;
 const MOST_AFTER: usize = 40;

@@ -14,7 +14,6 @@ mod state;
 mod table;
 mod timers;
 
-
 pub use handshake::{Handshake, HandshakeStep, IcmpReason, Outcome};
 pub use key::{FlowKey, Side};
 pub use state::{Announced, Ending, Flow, SideState, WireCount};

@@ -11,7 +11,7 @@ use super::{batch::Batch, facts::Facts, router::Router};
 use crate::{
     filter::{FilterError, Matcher},
     report::ShardSnapshot,
-    source::{Block, Interface, Progress, SourceError},
+    source::{Block, Dropped, Interface, Progress, SourceError},
     time::Timestamp,
     wire::InterfaceId,
 };
@@ -29,6 +29,9 @@ pub trait BlockSource: Send {
 
     /// Bytes read, and the bytes there are, where that is known.
     fn progress(&self) -> Option<Progress>;
+
+    /// Makes a source that waits (for a pipe, for frames) end soon after the flag is set.
+    fn stop_on(&mut self, flag: &Arc<AtomicBool>);
 
     /// When the capture ended, where the source says so.
     fn end_of_capture(&self) -> Option<Timestamp>;
@@ -125,7 +128,11 @@ impl<S: BlockSource> Reader<S> {
                         break;
                     }
                 }
-                Ok(false) => break,
+                Ok(false) => {
+                    // The last words of a source may be of interfaces and losses.
+                    errors.extend(self.on_block(block, &mut watermark).err().map(ReadError::from));
+                    break;
+                }
                 Err(error) => errors.push(error.into()),
             }
         }
@@ -143,13 +150,14 @@ impl<S: BlockSource> Reader<S> {
         self.learn(&block.interfaces);
         let verdict = self.select(&mut block);
         self.publish(false, *watermark);
+        let is_news = !(block.frames.is_empty() && block.interfaces.is_empty() && block.drops.is_empty());
+        if let Some(capture) = self.capture.as_ref().filter(|_| is_news) {
+            // A writer that failed has told the control plane, which ends the capture.
+            drop(capture.send(copy_of(&block)));
+        }
         if block.frames.is_empty() {
             self.idle(watermark);
             return verdict;
-        }
-        if let Some(capture) = &self.capture {
-            // A writer that failed has told the control plane, which ends the capture.
-            drop(capture.send(copy_of(&block)));
         }
         self.deal(block, watermark);
         verdict
@@ -185,8 +193,11 @@ impl<S: BlockSource> Reader<S> {
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         let mut frames = std::mem::take(&mut block.frames);
         let mut verdict = Ok(());
+        let mut places = Places::default();
         let (matcher, remaining) = (&mut self.matcher, &mut self.remaining);
+        let mut drops = std::mem::take(&mut block.drops);
         frames.retain(|descriptor| {
+            places.on_frame(&mut drops);
             if verdict.is_err() || *remaining == Some(0) {
                 return false;
             }
@@ -206,9 +217,11 @@ impl<S: BlockSource> Reader<S> {
             if let Some(remaining) = remaining {
                 *remaining -= u64::from(wanted);
             }
+            places.kept += usize::from(wanted);
             wanted
         });
-        block.frames = frames;
+        places.on_end(&mut drops);
+        (block.frames, block.drops) = (frames, drops);
         verdict
     }
 
@@ -244,7 +257,40 @@ impl<S: BlockSource> Reader<S> {
     }
 }
 
+/// Keeps losses at their place among the frames while frames are taken out.
+#[derive(Debug, Default)]
+struct Places {
+    /// Number of the frame at hand.
+    frame: usize,
+    /// Frames before it that stayed.
+    kept: usize,
+    /// The first loss that still has its old place.
+    next: usize,
+}
+
+impl Places {
+    #[inline]
+    fn on_frame(&mut self, drops: &mut [Dropped]) {
+        while let Some(dropped) = drops.get_mut(self.next).filter(|dropped| dropped.before <= self.frame) {
+            dropped.before = self.kept;
+            self.next += 1;
+        }
+        self.frame += 1;
+    }
+
+    fn on_end(&mut self, drops: &mut [Dropped]) {
+        for dropped in drops.iter_mut().skip(self.next) {
+            dropped.before = self.kept;
+        }
+    }
+}
+
 /// A copy of the wanted frames for the writer, so that the block itself can go on to the shards.
 fn copy_of(block: &Block) -> Block {
-    Block { bytes: block.bytes.clone(), frames: block.frames.clone(), interfaces: block.interfaces.clone() }
+    Block {
+        bytes: block.bytes.clone(),
+        frames: block.frames.clone(),
+        interfaces: block.interfaces.clone(),
+        drops: block.drops.clone(),
+    }
 }

@@ -77,7 +77,7 @@ impl Pipeline {
     /// A thread cannot be had.
     pub fn over_blocks<S: BlockSource + 'static>(
         settings: &EngineSettings,
-        plan: BlockPlan<S>,
+        mut plan: BlockPlan<S>,
         on_end: impl FnOnce() + Send + 'static,
     ) -> io::Result<(Self, Receiver<Delivery>)> {
         let shards = settings.shards;
@@ -92,6 +92,7 @@ impl Pipeline {
             let end = Arc::clone(&end);
             pipeline.spawn(index, move || worker.run(|last| end.get().copied().unwrap_or(last)))?;
         }
+        plan.source.stop_on(&pipeline.stop);
         let reader = pipeline.reader(settings, plan, senders, recycled);
         pipeline.reader = Some(named("reader", move || {
             let outcome = reader.run(&end);

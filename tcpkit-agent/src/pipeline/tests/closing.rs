@@ -107,7 +107,8 @@ fn a_flow_that_goes_on_after_a_forged_reset_stays_as_long_as_it_goes_on() {
 fn live_a_silent_flow_expires_and_replayed_it_does_not() {
     let mut settings = EngineSettings::live(1);
     settings.flows.idle = Some(secs(10));
-    let story = scenario().handshake().after(secs(9)).client(ACK, 1, 1, 1).after(secs(10)).client(ACK, 2, 1, 1);
+    let story =
+        scenario().handshake().after(secs(9)).client(ACK, 1, 1, 1).after(secs(10)).client(ACK, 2, 1, 1);
     check_with(
         story.clone(),
         &settings,
@@ -183,7 +184,8 @@ fn a_flow_seen_on_another_named_interface_is_traffic_there() {
     let observed = observe(&story.frames(), &EngineSettings::replay(1));
     assert_eq!(observed.records[0].interface.as_deref(), Some("eth1"));
     assert_eq!(observed.report.ledger.total.notes["duplicate"], 3);
-    let frames: Vec<u64> = observed.report.bandwidth.interfaces.iter().map(|entry| entry.count.frames).collect();
+    let frames: Vec<u64> =
+        observed.report.bandwidth.interfaces.iter().map(|entry| entry.count.frames).collect();
     assert_eq!(frames, [3, 3]);
 }
 

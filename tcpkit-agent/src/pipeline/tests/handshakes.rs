@@ -35,21 +35,20 @@ fn syn_retransmission_does_not_restart_the_handshake() {
 
 #[test]
 fn synack_retransmissions_count_even_after_the_handshake() {
-    let retried = scenario().handshake().after(ms(1)).server(SYN_ACK, 0, 1, 0).after(ms(1)).client(ACK, 1, 1, 0);
-    check(
-        retried,
-        &["1:40000>2:80 success 15=10+5 again 0/1 client 3/0 server 2/0 end_of_capture"],
-    );
+    let retried =
+        scenario().handshake().after(ms(1)).server(SYN_ACK, 0, 1, 0).after(ms(1)).client(ACK, 1, 1, 0);
+    check(retried, &["1:40000>2:80 success 15=10+5 again 0/1 client 3/0 server 2/0 end_of_capture"]);
 }
 
 #[test]
 fn data_on_the_completing_ack_completes_it() {
-    let piggybacked =
-        scenario().client(SYN, 0, 0, 0).after(ms(3)).server(SYN_ACK, 0, 1, 0).after(ms(2)).client(ACK, 1, 1, 100);
-    check(
-        piggybacked,
-        &["1:40000>2:80 success 5=3+2 again 0/0 client 2/100 server 1/0 end_of_capture"],
-    );
+    let piggybacked = scenario()
+        .client(SYN, 0, 0, 0)
+        .after(ms(3))
+        .server(SYN_ACK, 0, 1, 0)
+        .after(ms(2))
+        .client(ACK, 1, 1, 100);
+    check(piggybacked, &["1:40000>2:80 success 5=3+2 again 0/0 client 2/100 server 1/0 end_of_capture"]);
 }
 
 #[test]
@@ -150,7 +149,8 @@ fn a_client_that_resets_or_finishes_before_its_ack_has_aborted() {
 
 #[test]
 fn resetting_the_remains_of_an_older_connection_does_not_end_the_handshake() {
-    let half_open = scenario().client(SYN, 0, 0, 0).after(ms(1)).server(ACK, 500, 900, 0).client(RST, 900, 0, 0);
+    let half_open =
+        scenario().client(SYN, 0, 0, 0).after(ms(1)).server(ACK, 500, 900, 0).client(RST, 900, 0, 0);
     check(
         half_open.after(secs(1)).handshake().fins(),
         &["1:40000>2:80 success 1016=1011+5 again 1/0 client 6/0 server 3/0 fin"],
@@ -160,10 +160,7 @@ fn resetting_the_remains_of_an_older_connection_does_not_end_the_handshake() {
 #[test]
 fn silence_becomes_a_timeout_and_is_told_once() {
     let silent = scenario().client(SYN, 0, 0, 0).after(secs(1)).client(SYN, 0, 0, 0).after(secs(3));
-    check(
-        silent.clone(),
-        &["1:40000>2:80 pending -=-+- again 1/0 client 2/0 server 0/0 end_of_capture"],
-    );
+    check(silent.clone(), &["1:40000>2:80 pending -=-+- again 1/0 client 2/0 server 0/0 end_of_capture"]);
     let later = silent.after(secs(70)).port(40001).client(ACK, 1, 1, 0);
     check(
         later.clone(),

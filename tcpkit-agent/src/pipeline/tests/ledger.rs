@@ -7,8 +7,7 @@ use crate::pipeline::EngineSettings;
 
 /// The two halves of a segment with 40 octets of payload, as fragments.
 fn fragments() -> [Vec<u8>; 2] {
-    let spec =
-        Spec { from: (1, 40000), to: (2, 80), seq: 1, ack: 1, flags: ACK, payload_len: 40 };
+    let spec = Spec { from: (1, 40000), to: (2, 80), seq: 1, ack: 1, flags: ACK, payload_len: 40 };
     let whole = spec.octets();
     let (first, second) = whole[20..].split_at(32);
     let mut first = ipv4(6, 1, 2, first);
@@ -62,10 +61,7 @@ fn what_nobody_takes_has_a_name() {
 fn steps_back_in_time_are_counted_and_harm_nothing() {
     let story = scenario().client(SYN, 0, 0, 0).after(ms(5)).server(SYN_ACK, 0, 1, 0).before(ms(1));
     let story = story.client(ACK, 1, 1, 0);
-    check(
-        story.clone(),
-        &["1:40000>2:80 success 4=5+- again 0/0 client 2/0 server 1/0 end_of_capture"],
-    );
+    check(story.clone(), &["1:40000>2:80 success 4=5+- again 0/0 client 2/0 server 1/0 end_of_capture"]);
     let report = observe(&story.frames(), &EngineSettings::replay(1)).report;
     assert_eq!(report.ledger.total.notes["time_step_back"], 1);
 }

@@ -49,7 +49,8 @@ fn observe(frames: &[Captured], settings: &EngineSettings) -> Observed {
         }
     }
     shards.iter_mut().for_each(|shard| shard.finish(now, &mut out));
-    let key = |record: &FlowRecord| (record.start_us, record.client_ip, record.client_port, record.server_port);
+    let key =
+        |record: &FlowRecord| (record.start_us, record.client_ip, record.client_port, record.server_port);
     out.finished.sort_by_key(|finished| (finished.at, key(&finished.record)));
     out.events.sort_by_key(|event| event.time);
     let snapshots: Vec<_> = shards.iter().map(Shard::snapshot).collect();

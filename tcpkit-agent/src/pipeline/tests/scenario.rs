@@ -63,7 +63,8 @@ pub(super) struct Spec {
 impl Spec {
     /// IPv4 and TCP; a SYN announces an MSS of 1460, SACK and a window scale of 7.
     pub(super) fn octets(&self) -> Vec<u8> {
-        let options: &[u8] = if self.flags.contains(SYN) { &[2, 4, 5, 180, 4, 2, 1, 1, 3, 3, 7, 0] } else { &[] };
+        let options: &[u8] =
+            if self.flags.contains(SYN) { &[2, 4, 5, 180, 4, 2, 1, 1, 3, 3, 7, 0] } else { &[] };
         let mut tcp = Vec::new();
         tcp.extend(self.from.1.to_be_bytes());
         tcp.extend(self.to.1.to_be_bytes());

@@ -3,7 +3,6 @@
 mod bandwidth;
 mod ledger;
 
-
 use std::collections::BTreeMap;
 
 use super::{
