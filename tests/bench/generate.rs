@@ -36,8 +36,13 @@ pub(crate) fn run(options: &[String]) -> Result<Value> {
         .with_context(|| format!("there is no interface {}", order.interface))?;
     let index: i32 = index.trim().parse().context("the interface's index is no number")?;
     let program = load(&program(index, &order)).context("the kernel refuses the generator")?;
-    let context =
-        Context { repeat: FRAMES_PER_CALL, flags: LIVE_FRAMES, batch_size: 64, xdp: true, ..Context::default() };
+    let context = Context {
+        repeat: FRAMES_PER_CALL,
+        flags: LIVE_FRAMES,
+        batch_size: 64,
+        xdp: true,
+        ..Context::default()
+    };
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_secs(order.seconds) {
         test_run(program.as_fd(), &smallest_frame(), context).context("the kernel sends nothing")?;
@@ -79,7 +84,11 @@ impl Order {
     }
 
     /// The largest random number with which a frame leaves.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share is above 0 and at most 1")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share is above 0 and at most 1"
+    )]
     fn threshold(&self) -> u32 {
         (self.share * f64::from(u32::MAX)) as u32
     }
@@ -94,22 +103,22 @@ const fn instruction(code: u8, registers: u8, offset: i16, immediate: i32) -> [u
 
 fn program(interface_index: i32, order: &Order) -> Vec<u8> {
     [
-        instruction(0xbf, 0x16, 0, 0),                                   // r6 = r1
-        instruction(0x85, 0, 0, 7),                                      // call bpf_get_prandom_u32
-        instruction(0x26, 0x00, 11, order.threshold().cast_signed()),    // if w0 > threshold goto +11
-        instruction(0x57, 0x00, 0, order.flows.cast_signed() - 1),       // r0 &= flows - 1
-        instruction(0x61, 0x62, 0, 0),                                   // r2 = data
-        instruction(0x61, 0x63, 4, 0),                                   // r3 = data_end
-        instruction(0xbf, 0x24, 0, 0),                                   // r4 = r2
-        instruction(0x07, 0x04, 0, 36),                                  // r4 += 36
-        instruction(0x2d, 0x34, 1, 0),                                   // if r4 > r3 goto +1
-        instruction(0x6b, 0x02, 34, 0),                                  // *(u16 *)(r2 + 34) = r0
-        instruction(0xb7, 0x01, 0, interface_index),                     // r1 = interface
-        instruction(0xb7, 0x02, 0, 0),                                   // r2 = 0
-        instruction(0x85, 0, 0, 23),                                     // call bpf_redirect
-        instruction(0x95, 0, 0, 0),                                      // exit
-        instruction(0xb7, 0x00, 0, 1),                                   // r0 = XDP_DROP
-        instruction(0x95, 0, 0, 0),                                      // exit
+        instruction(0xbf, 0x16, 0, 0),                                // r6 = r1
+        instruction(0x85, 0, 0, 7),                                   // call bpf_get_prandom_u32
+        instruction(0x26, 0x00, 11, order.threshold().cast_signed()), // if w0 > threshold goto +11
+        instruction(0x57, 0x00, 0, order.flows.cast_signed() - 1),    // r0 &= flows - 1
+        instruction(0x61, 0x62, 0, 0),                                // r2 = data
+        instruction(0x61, 0x63, 4, 0),                                // r3 = data_end
+        instruction(0xbf, 0x24, 0, 0),                                // r4 = r2
+        instruction(0x07, 0x04, 0, 36),                               // r4 += 36
+        instruction(0x2d, 0x34, 1, 0),                                // if r4 > r3 goto +1
+        instruction(0x6b, 0x02, 34, 0),                               // *(u16 *)(r2 + 34) = r0
+        instruction(0xb7, 0x01, 0, interface_index),                  // r1 = interface
+        instruction(0xb7, 0x02, 0, 0),                                // r2 = 0
+        instruction(0x85, 0, 0, 23),                                  // call bpf_redirect
+        instruction(0x95, 0, 0, 0),                                   // exit
+        instruction(0xb7, 0x00, 0, 1),                                // r0 = XDP_DROP
+        instruction(0x95, 0, 0, 0),                                   // exit
     ]
     .concat()
 }
@@ -159,7 +168,9 @@ mod tests {
     #[test]
     fn an_order_is_whole_or_refused() {
         assert!(Order::parse(&words("--interface a --share 0.5 --seconds 1 --flows 64")).is_ok());
-        for line in ["", "--interface a", "--share 2 --interface a --seconds 1 --flows 64", "--share x", "--share"] {
+        for line in
+            ["", "--interface a", "--share 2 --interface a --seconds 1 --flows 64", "--share x", "--share"]
+        {
             assert!(Order::parse(&words(line)).is_err(), "{line}");
         }
         assert!(Order::parse(&words("--interface a --share 1 --seconds 1 --flows 63")).is_err());

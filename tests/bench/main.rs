@@ -31,8 +31,6 @@ fn reply(words: &[String]) -> Result<serde_json::Value> {
     match words.split_first() {
         Some((word, options)) if word == "generate" => generate::run(options),
         Some((word, [])) if word == "programs" => programs::run(),
-        _ => bail!(
-            "call it `generate --interface NAME --share 0..1 --seconds N --flows N`, or `programs`"
-        ),
+        _ => bail!("call it `generate --interface NAME --share 0..1 --seconds N --flows N`, or `programs`"),
     }
 }
