@@ -1,3 +1,5 @@
 //! Scenarios: one binary, so that it links once.
 
+mod cli;
 mod kernel;
+mod oracle;

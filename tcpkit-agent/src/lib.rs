@@ -5,8 +5,14 @@
 //! The analysis core is sans-I/O: it never asks for the time, never touches a socket, and gives the same report for
 //! the same frames at any speed with any number of shards.
 
+pub mod agent;
+pub mod analyzer;
+pub mod cli;
 pub mod filter;
+pub mod flow;
+pub mod pipeline;
 pub mod report;
+pub mod sink;
 pub mod source;
 pub mod time;
 pub mod wire;

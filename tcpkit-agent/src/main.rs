@@ -1,3 +1,34 @@
 //! `tcpkit`: parse, run, exit.
 
-fn main() {}
+use std::process::ExitCode;
+
+use tcpkit_agent::{
+    agent,
+    cli::{self, Args, Command, Config, Exit, Parsed, System},
+    sink,
+};
+
+fn main() -> ExitCode {
+    let outcome = match cli::parse(std::env::args_os()) {
+        Ok(Parsed::Text(text)) => sink::write_stdout(&text).map_err(Into::into),
+        Ok(Parsed::Run(args)) => run(&args),
+        Err(failure) => Err(failure.into()),
+    };
+    let (exit, line) = match outcome {
+        Ok(()) => (Exit::Success, None),
+        Err(error) => cli::verdict(&error),
+    };
+    if let Some(line) = line {
+        sink::write_stderr(&line);
+    }
+    exit.into()
+}
+
+fn run(args: &Args) -> anyhow::Result<()> {
+    if let Some(Command::Filter(filter)) = &args.command {
+        return agent::filter(filter);
+    }
+    let config = Config::new(&args.agent, &System::current())?;
+    agent::log_to_stderr(config.output.log);
+    agent::run(&config)
+}

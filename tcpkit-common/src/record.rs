@@ -48,6 +48,9 @@ impl Hook {
     /// Every hook, in the order of its number.
     pub const ALL: [Self; 3] = [Self::XdpIngress, Self::TcIngress, Self::TcEgress];
 
+    /// How many there are.
+    pub const COUNT: u32 = 3;
+
     /// The hook with this number.
     #[must_use]
     pub const fn from_number(number: u8) -> Option<Self> {
@@ -59,3 +62,5 @@ impl Hook {
         }
     }
 }
+
+const _: () = assert!(Hook::ALL.len() == Hook::COUNT as usize);

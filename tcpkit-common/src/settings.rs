@@ -1,5 +1,7 @@
 //! What the agent freezes into the eBPF object before it is loaded.
 
+use crate::record::Hook;
+
 /// Name of the read-only global that holds [`Settings`].
 pub const SETTINGS_SYMBOL: &str = "SETTINGS";
 
@@ -64,7 +66,7 @@ pub struct InterfaceSlot {
 #[inline(always)]
 #[must_use]
 pub const fn counter_row(cpu: u32, slot: u32, hook: u32) -> u32 {
-    (cpu * MAX_INTERFACES + slot) * crate::record::Hook::ALL.len() as u32 + hook
+    (cpu * MAX_INTERFACES + slot) * Hook::COUNT + hook
 }
 
 /// Words of the flag that says that a shard's reader sleeps: a cache line, so that shards do not disturb each other.

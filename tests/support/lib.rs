@@ -2,5 +2,6 @@
 
 pub mod generator;
 pub mod netns;
+pub mod run;
 pub mod test_run;
 pub mod traffic;

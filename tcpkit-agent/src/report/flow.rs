@@ -127,6 +127,8 @@ pub enum Close {
     Idle,
     /// It gave way to `--max-flows`.
     Evicted,
+    /// A new connection took its four-tuple while neither side had closed it.
+    Reused,
     /// The capture ended first.
     EndOfCapture,
 }

@@ -8,12 +8,18 @@ mod capture;
 mod event;
 mod flow;
 mod ledger;
+pub mod merge;
+mod observed;
+mod record;
+mod snapshot;
 mod totals;
 
 pub use capture::{CaptureInfo, InterfaceInfo};
 pub use event::{Event, EventKind};
 pub use flow::{Close, DirectionRecord, FlowRecord, HandshakeResult};
 pub use ledger::{Ledger, LedgerEntry};
+pub use record::{LedgerReport, Record};
+pub use snapshot::{Extent, ShardSnapshot};
 pub use totals::{
     BandwidthReport, Count, HandshakeReport, InterfaceBandwidth, SizeBucket, SpanSummary, Totals,
 };

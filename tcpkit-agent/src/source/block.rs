@@ -1,17 +1,33 @@
 //! A run of frames from a file, in one piece of memory, so that reader and workers share bytes without copying.
 
+use super::Interface;
 use crate::{
     time::Timestamp,
     wire::{Frame, FrameDirection, InterfaceId, LinkType},
 };
 
-/// Bytes of a capture file and the frames that stand in them.
+/// Bytes of a capture file and the frames that stand in them; bytes outside any frame mean nothing.
 #[derive(Debug, Default)]
 pub struct Block {
     /// The bytes.
     pub bytes: Vec<u8>,
     /// The frames, in capture order.
     pub frames: Vec<FrameDescriptor>,
+    /// Interfaces that the source met since the block before, for [`InterfaceTable::learn`](super::InterfaceTable).
+    pub interfaces: Vec<(InterfaceId, Interface)>,
+    /// Frames that the file says were lost, in the order of the frames before which they were.
+    pub drops: Vec<Dropped>,
+}
+
+/// Frames that the capturing program lost, by the file's own account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    /// Index into [`Block::frames`] of the frame before which they were lost; the number of frames for those after.
+    pub before: usize,
+    /// On which interface.
+    pub interface: InterfaceId,
+    /// How many.
+    pub frames: u64,
 }
 
 /// One frame of a [`Block`].
@@ -37,9 +53,18 @@ pub struct FrameDescriptor {
 
 impl Block {
     /// Forgets the frames and keeps the memory.
+    ///
+    /// Not needed before a reader's `fill`, which overwrites the bytes in place: cleared memory has to be zeroed again.
     pub fn clear(&mut self) {
         self.bytes.clear();
+        self.forget();
+    }
+
+    /// Forgets the frames, and leaves the bytes to be overwritten.
+    pub(crate) fn forget(&mut self) {
         self.frames.clear();
+        self.interfaces.clear();
+        self.drops.clear();
     }
 
     /// The frame that a descriptor of this block stands for.

@@ -1,8 +1,23 @@
 //! Where frames come from.
 
 pub mod block;
+pub mod counts;
+pub mod error;
+pub mod file;
+mod input;
 pub mod interface;
+mod libpcap;
 pub mod live;
+pub mod merge;
+pub mod pcap_live;
+mod poll;
+#[cfg(test)]
+pub(crate) mod testing;
 
-pub use block::{Block, FrameDescriptor};
+pub use block::{Block, Dropped, FrameDescriptor};
+pub use counts::SourceCounts;
+pub use error::{SourceError, SourceErrorKind};
+pub use file::{Progress, Reader};
 pub use interface::{Interface, InterfaceTable};
+pub use merge::Merge;
+pub use pcap_live::{LiveOptions, LiveStatistics, PcapBreaker, PcapLive};

@@ -26,7 +26,7 @@ pub struct Frame<'a> {
 }
 
 /// Index into the capture's table of interfaces (`source::Interface`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InterfaceId(pub u16);
 
 /// Which way a frame went past the capture point; says nothing about client and server.

@@ -6,11 +6,45 @@
 //! - A value that parsed is valid: accessors cannot fail.
 //! - Checksums are not verified: offload makes outgoing ones look bad.
 
-pub mod frame;
-pub mod packet;
-pub mod segment;
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, reason = "bytes from the network never panic us"))]
 
+use tcpkit_common::flow::FlowHash;
+
+use octets::{Octets, Stop};
+use walk::Walk;
+
+mod cooked;
+mod ethernet;
+pub mod fragment;
+pub mod frame;
+mod icmp;
+mod ip;
+mod ipv4;
+mod ipv6;
+mod legacy;
+mod link;
+mod mpls;
+mod octets;
+pub mod option;
+pub mod packet;
+mod ppp;
+pub mod segment;
+mod tcp;
+mod tunnel;
+mod udp;
+mod walk;
+mod wireless;
+mod wrapped;
+
+#[cfg(test)]
+mod tests;
+
+pub use fragment::{
+    Defragmenter, FragmentCounts, FragmentFrame, FragmentLimits, FragmentTag, FrameTally, Reassembled,
+    parse_datagram,
+};
 pub use frame::{Frame, FrameDirection, InterfaceId, LinkType};
+pub use option::{SackBlock, TcpOption, TcpOptionIter};
 pub use packet::{
     Cause, Datagram, FragmentInfo, IcmpError, IpVersion, Layer, Outer, Packet, ParseError, Parsed, Transport,
     Unanalyzed,
@@ -27,5 +61,54 @@ pub struct ParseOptions {
 impl Default for ParseOptions {
     fn default() -> Self {
         Self { decapsulate: true }
+    }
+}
+
+/// Reads a frame down to its segment, or to whatever it holds instead.
+#[must_use]
+#[inline]
+pub fn parse<'a>(frame: &Frame<'a>, options: ParseOptions) -> Parsed<'a> {
+    let octets = Octets::new(frame.bytes, frame.frame_len, 0);
+    let truncated = octets.is_truncated();
+    if frame.link_type == LinkType::ETHERNET
+        && let Some((version, segment)) = ethernet::plain_segment(octets)
+    {
+        let outer = Outer {
+            version: Some(version),
+            transport: Transport::Tcp,
+            tunnelled: false,
+            truncated,
+            direction: frame.direction,
+        };
+        return Parsed { packet: Ok(Packet::Tcp(segment)), outer };
+    }
+    let outer = Outer { truncated, direction: frame.direction, ..Outer::default() };
+    parse_any(frame.link_type, octets, Walk::new(options, outer))
+}
+
+#[inline(never)]
+fn parse_any(link_type: LinkType, octets: Octets<'_>, mut walk: Walk) -> Parsed<'_> {
+    finish(link::parse(&mut walk, link_type, octets), &walk)
+}
+
+fn finish<'a>(outcome: octets::Outcome<'a>, walk: &Walk) -> Parsed<'a> {
+    let packet = match outcome {
+        Ok(packet) => Ok(packet),
+        Err(Stop::Unanalyzed(cause)) => Ok(Packet::Other(cause)),
+        Err(Stop::Malformed(error)) => Err(error),
+    };
+    Parsed { packet, outer: walk.outer }
+}
+
+/// The hash that chooses a packet's shard: its own conversation's, the quoted one's for an ICMP error, the
+/// addresses' for a fragment, and zero for what belongs to nobody.
+#[must_use]
+pub fn flow_hash(packet: &Packet<'_>) -> FlowHash {
+    match packet {
+        Packet::Tcp(segment) => FlowHash::of(&segment.tuple),
+        Packet::Udp(datagram) => FlowHash::of(&datagram.tuple),
+        Packet::IcmpError(error) => FlowHash::of(&error.quoted),
+        Packet::Fragment(fragment) => FlowHash::of_addresses(&fragment.source, &fragment.destination),
+        Packet::Other(_) => FlowHash(0),
     }
 }

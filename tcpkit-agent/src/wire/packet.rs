@@ -2,6 +2,7 @@
 
 use tcpkit_common::flow::{Address, FourTuple};
 
+use super::frame::FrameDirection;
 use super::segment::{Segment, SeqNumber};
 
 /// A parsed frame: what it holds, and the facts that the totals need even where nobody analyses it.
@@ -24,6 +25,8 @@ pub struct Outer {
     pub tunnelled: bool,
     /// Fewer bytes were captured than the frame had.
     pub truncated: bool,
+    /// Which way the frame went: what the source knew, or else what the link header says (cooked captures).
+    pub direction: FrameDirection,
 }
 
 /// Version of the internet protocol.
@@ -51,10 +54,6 @@ pub enum Transport {
 
 /// The outcome of parsing one frame, or one reassembled datagram.
 #[derive(Clone, Copy, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a packet lives on the stack for one frame and is never stored"
-)]
 pub enum Packet<'a> {
     /// A TCP segment.
     Tcp(Segment<'a>),
@@ -112,6 +111,8 @@ pub struct FragmentInfo<'a> {
     pub source: Address,
     /// Receiver's address.
     pub destination: Address,
+    /// Which header it stands behind.
+    pub version: IpVersion,
     /// IPv4 identification (16 bits) or IPv6 identification (32 bits).
     pub identification: u32,
     /// Protocol number of what the datagram carries.
@@ -122,6 +123,8 @@ pub struct FragmentInfo<'a> {
     pub len: u32,
     /// More fragments follow.
     pub more: bool,
+    /// Octets before these, from the frame's start.
+    pub header_len: u32,
     /// As many of the octets as were captured.
     pub payload: &'a [u8],
 }

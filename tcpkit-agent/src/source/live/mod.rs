@@ -237,6 +237,14 @@ impl std::fmt::Debug for Logger {
     }
 }
 
+/// How frames of these interfaces begin, in the order asked for: what a filter must be compiled for.
+///
+/// # Errors
+/// An interface does not exist, or eBPF capture cannot read its frames.
+pub fn link_types(names: &[String]) -> Result<Vec<LinkType>, LiveError> {
+    find_devices(names)?.iter().map(|device| Ok(device.link()?.1)).collect()
+}
+
 /// Each interface once, in the order asked for.
 fn find_devices(names: &[String]) -> Result<Vec<Device>, LiveError> {
     let mut devices: Vec<Device> = Vec::new();

@@ -1,0 +1,171 @@
+//! Runs over blocks: the replay of files, and live capture by libpcap.
+
+use std::{os::unix::fs::MetadataExt as _, path::Path};
+
+use super::{
+    context::Description,
+    control::{Control, Ending, Subject, Wake},
+    ending::{Deadline, first_error},
+    engine,
+    outlets::{self, Outlets},
+    sources::{self, PcapSet},
+};
+use crate::{
+    cli::{CaptureOutput, Config, Failure, Live, Stream},
+    filter::Matcher,
+    pipeline::{BlockPlan, BlockSource, Pipeline, ReaderTally},
+    report::{Report, merge::assemble},
+    sink::progress::Progress,
+    source::{InterfaceTable, LiveOptions},
+};
+
+/// Replays files.
+///
+/// # Errors
+/// What could not be opened, read or written; all else was done.
+pub(super) fn replay(config: &Config, files: &[Stream]) -> anyhow::Result<()> {
+    refuse_to_overwrite(config, files)?;
+    let mut interfaces = InterfaceTable::default();
+    let source = sources::files(files, &mut interfaces)?;
+    let progress = config.output.progress.then(|| {
+        let total = source.progress().and_then(|progress| progress.size);
+        Progress::new(total)
+    });
+    run(config, source, interfaces, Description::new(config, "file"), progress)
+}
+
+/// Creating `-w` would empty the very file that is to be read.
+fn refuse_to_overwrite(config: &Config, files: &[Stream]) -> Result<(), Failure> {
+    let Some(CaptureOutput { target: Stream::File(target), .. }) = &config.output.capture else {
+        return Ok(());
+    };
+    let identity = |path: &Path| path.metadata().ok().map(|file| (file.dev(), file.ino()));
+    let Some(written) = identity(target) else { return Ok(()) };
+    if files.iter().any(|file| identity(&file.path()) == Some(written)) {
+        return Err(Failure::usage(format!("-w {}", target.display()))
+            .because("is one of the files to be read")
+            .hint("give another name"));
+    }
+    Ok(())
+}
+
+/// Captures by libpcap.
+///
+/// # Errors
+/// What could not be opened, captured or written; all else was done.
+pub(super) fn capture(config: &Config, live: &Live, notes: Vec<String>) -> anyhow::Result<()> {
+    let mut interfaces = InterfaceTable::default();
+    let filter = config.expression.as_deref().map(|expression| prefilter(expression, config.strict_filter));
+    let options = live.interfaces.iter().map(|interface| LiveOptions {
+        interface: interface.clone(),
+        snaplen: live.snaplen,
+        buffer_bytes: Some(live.ring_bytes),
+        filter: filter.clone(),
+        promiscuous: true,
+        immediate: false,
+    });
+    let source = PcapSet::open(options, &mut interfaces)?;
+    let mut description = Description::new(config, "pcap");
+    description.notes = notes;
+    run(config, source, interfaces, description, None)
+}
+
+/// What the kernel filters for libpcap: all that the expression wants, and all that may belong to it (ICMP errors and
+/// later fragments), among which the matcher then decides as it does for a file.
+fn prefilter(expression: &str, strict: bool) -> String {
+    if strict {
+        return expression.to_owned();
+    }
+    format!("({expression}) or icmp or icmp6 or (ip[6:2] & 0x1fff != 0) or (ip6 proto 44)")
+}
+
+fn run<S: BlockSource + 'static>(
+    config: &Config,
+    source: S,
+    interfaces: InterfaceTable,
+    description: Description,
+    progress: Option<Progress>,
+) -> anyhow::Result<()> {
+    let is_live = description.mode == "live";
+    let matcher = config.expression.as_deref().map(|e| Matcher::new(e, config.strict_filter)).transpose()?;
+    let (mut control, wakes) = Control::new()?;
+    let mut outlets = Outlets::open(config, is_live, wakes.clone())?;
+    let capture = outlets.writer(config, &interfaces)?;
+    let plan =
+        BlockPlan { source, interfaces, matcher, capture, count: config.count.map(Into::into), is_live };
+    let (pipeline, deliveries) = Pipeline::over_blocks(&engine(config, is_live), plan, move || {
+        wakes.send(Wake::SourceEnded);
+    })?;
+    outlets.record(deliveries, config.shards)?;
+    let mut run = Run { config, pipeline, description, progress, deadline: Deadline::of(config) };
+    let ending = control.run(&mut run, &outlets.requests);
+    control.give_up_on_second_signal();
+    run.finish(ending, outlets)
+}
+
+/// A pipeline over blocks under control.
+struct Run<'a> {
+    config: &'a Config,
+    pipeline: Pipeline,
+    description: Description,
+    progress: Option<Progress>,
+    deadline: Option<Deadline>,
+}
+
+impl Subject for Run<'_> {
+    fn report(&mut self) -> Report {
+        let snapshots = self.pipeline.snapshots();
+        assemble(self.description.of_blocks(&self.pipeline.tally(), None, false), &snapshots)
+    }
+
+    fn print(&mut self) {
+        let report = self.report();
+        // A sink that is gone ends the run by itself.
+        drop(outlets::print(self.config, &report));
+    }
+
+    fn on_tick(&mut self) -> Option<Ending> {
+        if let Some(progress) = &mut self.progress {
+            let tally = self.pipeline.tally();
+            let frames = tally.interfaces.iter().map(|interface| interface.seen).sum();
+            progress.update(tally.progress.map_or(0, |progress| progress.position), frames);
+        }
+        self.deadline.as_ref().filter(|deadline| deadline.is_over()).map(|_| Ending::Enough)
+    }
+}
+
+impl Run<'_> {
+    fn finish(self, ending: Ending, mut outlets: Outlets) -> anyhow::Result<()> {
+        let Self { config, pipeline, mut description, progress, .. } = self;
+        pipeline.stop();
+        outlets.ended();
+        let (snapshots, outcome, tally) = pipeline.finish_blocks()?;
+        if let Some(progress) = progress {
+            progress.finish();
+        }
+        let records = outlets.finish_records()?;
+        let written = outlets.finish_writer(outcome.end);
+        description.notes.extend(notes(ending, &tally));
+        outlets::record_notes(&records, &mut description.notes);
+        description.notes.extend(outcome.errors.iter().map(ToString::to_string));
+        let context = description.of_blocks(&tally, outcome.end, true);
+        let report = assemble(context, &snapshots);
+        let printed = outlets::print(config, &report);
+        outlets::warn_of_loss(&report);
+        outlets.close();
+        let errors = outcome.errors.into_iter().map(anyhow::Error::from);
+        let others = [records.error, written.err(), printed.err().map(Into::into)];
+        first_error(errors.chain(others.into_iter().flatten()))
+    }
+}
+
+/// What the user should know about how the run ended.
+fn notes(ending: Ending, tally: &ReaderTally) -> Vec<String> {
+    let Ending::Signal(signal) = ending else { return Vec::new() };
+    match tally.progress {
+        Some(progress) if progress.size != Some(progress.position) => {
+            vec![format!("stopped by {signal} before the end of the files")]
+        }
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,141 @@
+//! What a report says of the capture itself: its sources, its interfaces, and what was counted before the shards.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    cli::{Config, Input},
+    filter::link_type_name,
+    pipeline::ReaderTally,
+    report::{
+        CaptureInfo, InterfaceInfo,
+        merge::{ReportContext, SourceCounts},
+    },
+    source::Interface,
+    time::Timestamp,
+    wire::InterfaceId,
+};
+
+/// What is known of a capture before its first frame, and does not change.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Description {
+    /// `live` or `file`.
+    pub(super) mode: &'static str,
+    /// `ebpf`, `pcap` or `file`.
+    pub(super) backend: &'static str,
+    /// The ledger's word for frames without a hook.
+    pub(super) hookless: &'static str,
+    sources: Vec<String>,
+    filter: Option<String>,
+    snaplen: Option<u32>,
+    shards: u32,
+    /// How each interface is captured, where that is told apart.
+    pub(super) hooks: Vec<String>,
+    /// Sentences for the user: fall-backs, damage, oddities.
+    pub(super) notes: Vec<String>,
+}
+
+impl Description {
+    /// The capture that a configuration asks for.
+    pub(super) fn new(config: &Config, backend: &'static str) -> Self {
+        let (mode, sources, snaplen) = match &config.input {
+            Input::Live(live) => ("live", live.interfaces.clone(), Some(live.snaplen)),
+            Input::Files(files) => ("file", files.iter().map(ToString::to_string).collect(), None),
+        };
+        Self {
+            mode,
+            backend,
+            hookless: if backend == "pcap" { "pcap" } else { "file" },
+            sources,
+            filter: config.expression.clone(),
+            snaplen,
+            shards: config.shards,
+            hooks: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// What a report of a capture by blocks needs beside the measurements.
+    pub(super) fn of_blocks(
+        &self,
+        tally: &ReaderTally,
+        end: Option<Timestamp>,
+        complete: bool,
+    ) -> ReportContext {
+        let interfaces: Vec<_> = tally.interfaces.iter().map(|tally| &tally.interface).collect();
+        let mut counts: Vec<SourceCounts> = (0u16..)
+            .zip(&tally.interfaces)
+            .map(|(number, tally)| SourceCounts {
+                place: (InterfaceId(number), None),
+                filtered: tally.filtered,
+                recorded: tally.seen - tally.filtered,
+                ring_full: 0,
+                helper_failed: 0,
+                notes: Vec::new(),
+                traffic: None,
+            })
+            .collect();
+        for note in &tally.notes {
+            // What a file counts as a whole stands with the first of its interfaces.
+            let first = interfaces.iter().position(|interface| belongs(interface, &note.source));
+            if let Some(counts) = first.and_then(|first| counts.get_mut(first)) {
+                counts.ring_full += note.ring_full;
+                counts.notes.extend(note.notes.iter().copied());
+            }
+        }
+        self.context(&interfaces, counts, end, complete)
+    }
+
+    /// The context of a report, from interfaces in order of their number.
+    pub(super) fn context(
+        &self,
+        interfaces: &[&Interface],
+        sources: Vec<SourceCounts>,
+        end: Option<Timestamp>,
+        complete: bool,
+    ) -> ReportContext {
+        let names: BTreeMap<_, _> = (0u16..)
+            .map(InterfaceId)
+            .zip(interfaces.iter().map(|interface| display_name(interface)))
+            .collect();
+        ReportContext {
+            complete,
+            capture: CaptureInfo {
+                mode: self.mode,
+                backend: self.backend,
+                sources: self.sources.clone(),
+                interfaces: interfaces.iter().enumerate().map(|(index, one)| self.info(index, one)).collect(),
+                first_us: None,
+                last_us: None,
+                end_us: end.map(Timestamp::as_micros),
+                filter: self.filter.clone(),
+                snaplen: self.snaplen,
+                shards: self.shards,
+                notes: self.notes.clone(),
+            },
+            sources,
+            interfaces: names,
+            hookless: self.hookless,
+        }
+    }
+
+    fn info(&self, index: usize, interface: &Interface) -> InterfaceInfo {
+        InterfaceInfo {
+            name: interface.name.clone(),
+            source: interface.source.clone(),
+            link_type: link_type_name(interface.link_type),
+            hook: match self.backend {
+                "pcap" => Some("pcap".to_owned()),
+                _ => self.hooks.get(index).cloned(),
+            },
+        }
+    }
+}
+
+fn belongs(interface: &Interface, source: &str) -> bool {
+    interface.source == source || interface.name.as_deref() == Some(source)
+}
+
+/// An interface's name, or its file for a nameless one.
+fn display_name(interface: &Interface) -> String {
+    interface.name.clone().unwrap_or_else(|| interface.source.clone())
+}

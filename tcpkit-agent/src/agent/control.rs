@@ -1,0 +1,132 @@
+//! The control plane: signals, requests for reports, and the clock of a run; it never touches a frame.
+
+use std::time::Duration;
+
+use tokio::{
+    runtime::{self, Runtime},
+    signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
+    time::{MissedTickBehavior, interval},
+};
+
+use crate::sink::http::ReportRequests;
+
+/// Why a run ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The sources have no more frames.
+    SourceEnded,
+    /// SIGINT or SIGTERM.
+    Signal(&'static str),
+    /// A sink does not take any more.
+    SinkFailed,
+    /// As long, or as many frames, as was asked for.
+    Enough,
+    /// Every interface of a live capture is gone.
+    NoInterface,
+}
+
+/// What a thread tells the control plane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wake {
+    /// The reader is done.
+    SourceEnded,
+    /// A sink does not take any more.
+    SinkFailed,
+}
+
+/// A thread's way to the control plane.
+#[derive(Clone, Debug)]
+pub(super) struct Wakes(mpsc::UnboundedSender<Wake>);
+
+impl Wakes {
+    /// Tells it; a control plane that ended already needs no telling.
+    pub(super) fn send(&self, wake: Wake) {
+        let _ended_already = self.0.send(wake);
+    }
+}
+
+/// What the control plane looks after.
+pub(super) trait Subject {
+    /// Someone wants a report as things stand.
+    fn report(&mut self) -> crate::report::Report;
+
+    /// SIGUSR1: print a report now.
+    fn print(&mut self);
+
+    /// Called about twenty times a second.
+    fn on_tick(&mut self) -> Option<Ending>;
+}
+
+/// Signals and channels, ready before the capture begins, so that none is missed.
+pub(super) struct Control {
+    runtime: Runtime,
+    wakes: mpsc::UnboundedReceiver<Wake>,
+    interrupt: Signal,
+    terminate: Signal,
+    user: Signal,
+}
+
+impl Control {
+    /// Takes the signals over.
+    ///
+    /// # Errors
+    /// No event loop or signal handler can be had.
+    pub(super) fn new() -> std::io::Result<(Self, Wakes)> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let (sender, wakes) = mpsc::unbounded_channel();
+        let inside = runtime.enter();
+        let interrupt = signal(SignalKind::interrupt())?;
+        let terminate = signal(SignalKind::terminate())?;
+        let user = signal(SignalKind::user_defined1())?;
+        drop(inside);
+        Ok((Self { runtime, wakes, interrupt, terminate, user }, Wakes(sender)))
+    }
+
+    /// Looks after the subject until it ends, and says why.
+    pub(super) fn run(&mut self, subject: &mut impl Subject, requests: &ReportRequests) -> Ending {
+        let Self { runtime, wakes, interrupt, terminate, user } = self;
+        runtime.block_on(async {
+            let mut ticks = interval(TICK);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => return Ending::Signal("SIGINT"),
+                    _ = terminate.recv() => return Ending::Signal("SIGTERM"),
+                    _ = user.recv() => subject.print(),
+                    wake = wakes.recv() => match wake {
+                        Some(Wake::SinkFailed) => return Ending::SinkFailed,
+                        Some(Wake::SourceEnded) | None => return Ending::SourceEnded,
+                    },
+                    _ = ticks.tick() => {
+                        while let Ok(request) = requests.try_recv() {
+                            request.answer(subject.report());
+                        }
+                        if let Some(ending) = subject.on_tick() {
+                            return ending;
+                        }
+                    }
+                }
+            }
+        })
+    }
+
+    /// From here on the user's second SIGINT or SIGTERM ends the process at once, whatever still hangs.
+    pub(super) fn give_up_on_second_signal(self) {
+        let Self { runtime, mut interrupt, mut terminate, .. } = self;
+        let wait = move || {
+            runtime.block_on(async {
+                tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+            });
+            std::process::exit(INTERRUPTED);
+        };
+        // Without such a thread the process still ends by itself, when everything is written.
+        drop(std::thread::Builder::new().name("impatience".into()).spawn(wait));
+    }
+}
+
+/// Time between two looks at the requests.
+const TICK: Duration = Duration::from_millis(50);
+
+/// 128 + SIGINT, as shells report it.
+const INTERRUPTED: i32 = 130;

@@ -1,0 +1,96 @@
+//! When a run ends, and with what.
+
+use std::time::{Duration, Instant};
+
+use tcpkit_common::counter::Counter;
+
+use crate::{
+    cli::{Config, Input},
+    report::{Event, EventKind},
+    source::live::HookCounters,
+    time::{Span, Timestamp},
+};
+
+/// `--duration`: the end of a live capture.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadline {
+    begun: Instant,
+    duration: Duration,
+}
+
+impl Deadline {
+    /// The deadline that was asked for, counted from now.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long the agent runs is its own affair, not the capture's"
+    )]
+    pub(super) fn of(config: &Config) -> Option<Self> {
+        let Input::Live(live) = &config.input else { return None };
+        live.duration.map(|duration| Self { begun: Instant::now(), duration })
+    }
+
+    /// Whether it has come.
+    pub(super) fn is_over(&self) -> bool {
+        self.begun.elapsed() >= self.duration
+    }
+}
+
+/// The first of several errors decides how the run ends; the others are told on standard error.
+///
+/// # Errors
+/// The first error.
+pub(super) fn first_error(errors: impl IntoIterator<Item = anyhow::Error>) -> anyhow::Result<()> {
+    let mut errors = errors.into_iter();
+    let Some(first) = errors.next() else { return Ok(()) };
+    for error in errors {
+        if let (_, Some(line)) = crate::cli::verdict(&error) {
+            crate::sink::write_stderr(&line);
+        }
+    }
+    Err(first)
+}
+
+/// Notices, once a second, that frames were lost between the kernel and the analysis.
+#[derive(Debug, Default)]
+pub(super) struct LossWatch {
+    looked: Option<Timestamp>,
+    /// Matched and lost at the last look, by interface and hook.
+    before: Vec<(u64, u64)>,
+}
+
+impl LossWatch {
+    /// One event for each place that lost frames since the last look.
+    pub(super) fn look(
+        &mut self,
+        now: Timestamp,
+        counters: &[HookCounters],
+        name: impl Fn(usize) -> Option<String>,
+    ) -> Vec<Event> {
+        if self.looked.is_some_and(|looked| now.since(looked) < LOOK_EVERY) {
+            return Vec::new();
+        }
+        self.looked = Some(now);
+        self.before.resize(counters.len(), (0, 0));
+        let mut events = Vec::new();
+        for (before, counters) in self.before.iter_mut().zip(counters) {
+            let lost = counters.get(Counter::RingFull) + counters.get(Counter::HelperFailed);
+            let (matched, frames) = (counters.matched() - before.0, lost - before.1);
+            *before = (counters.matched(), lost);
+            if frames > 0 {
+                let interface = name(counters.interface).unwrap_or_default();
+                let completeness = share(matched.saturating_sub(frames), matched);
+                let kind = EventKind::CaptureLoss { interface, frames, completeness };
+                events.push(Event { time: now, kind });
+            }
+        }
+        events
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share of the frames of one second needs no 53 bits")]
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 1.0 } else { part as f64 / whole as f64 }
+}
+
+/// Time between two looks: a burst of losses is one line.
+const LOOK_EVERY: Span = Span::from_secs(1);

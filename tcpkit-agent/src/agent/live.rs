@@ -1,0 +1,295 @@
+//! Live capture by eBPF, or by libpcap where eBPF cannot run.
+
+use tcpkit_common::{counter::Counter, record::Hook};
+
+use super::{
+    blocks,
+    context::Description,
+    control::{Control, Ending, Subject},
+    ending::{Deadline, LossWatch, first_error},
+    engine,
+    outlets::{self, Outlets},
+};
+use crate::{
+    cli::{BackendChoice, Config, HookChoice, Live},
+    filter,
+    pipeline::{CaptureTap, Pipeline, RingPlan, Translation},
+    report::{
+        Count, Event, EventKind, Report,
+        merge::{ReportContext, SourceCounts, assemble},
+    },
+    source::{
+        Interface, InterfaceTable,
+        live::{
+            self, Clock, HookCounters, InterfaceState, LiveCapture, LiveError, LiveInterface, ObjectFilter,
+        },
+    },
+    time::Timestamp,
+    wire::InterfaceId,
+};
+
+/// Captures by what the user chose, or by the best that works here.
+///
+/// # Errors
+/// What could not be opened, captured or written; all else was done.
+pub(super) fn capture(config: &Config, live: &Live) -> anyhow::Result<()> {
+    if live.backend == BackendChoice::Pcap {
+        return blocks::capture(config, live, Vec::new());
+    }
+    match open(config, live) {
+        Ok(capture) => run(config, capture),
+        Err(error) if live.backend == BackendChoice::Auto && error.is_for_libpcap() => {
+            let note = format!("captured by libpcap, because {error}");
+            tracing::warn!("{note}");
+            blocks::capture(config, live, vec![note])
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Why eBPF does not capture.
+#[derive(Debug, thiserror::Error)]
+enum OpenError {
+    #[error(transparent)]
+    Live(#[from] LiveError),
+    #[error(transparent)]
+    Filter(#[from] filter::FilterError),
+    #[error(transparent)]
+    Translate(#[from] filter::TranslateError),
+    #[error(
+        "a filter cannot stand for interfaces with and without Ethernet headers; start one tcpkit for each kind"
+    )]
+    MixedLinks,
+}
+
+impl OpenError {
+    /// Whether libpcap may do what eBPF cannot; what the user got wrong is wrong for both.
+    const fn is_for_libpcap(&self) -> bool {
+        !matches!(
+            self,
+            Self::Filter(_) | Self::Live(LiveError::UnknownInterface { .. } | LiveError::NoInterface)
+        )
+    }
+}
+
+fn open(config: &Config, live: &Live) -> Result<LiveCapture, OpenError> {
+    let filter =
+        config.expression.as_deref().map(|expression| object_filter(expression, live)).transpose()?;
+    Ok(LiveCapture::open(live::LiveOptions {
+        interfaces: live.interfaces.clone(),
+        hook: match live.hook {
+            HookChoice::Auto => live::HookChoice::Auto,
+            HookChoice::Tc => live::HookChoice::Tc,
+            HookChoice::Xdp => live::HookChoice::Xdp,
+        },
+        tc_attach: live::TcAttach::Auto,
+        snaplen: live.snaplen,
+        shards: config.shards,
+        ring_bytes: live.ring_bytes,
+        strict_filter: config.strict_filter,
+        no_decap: !config.decapsulate,
+        log_level: live.kernel_log.number(),
+        filter,
+    })?)
+}
+
+fn object_filter(expression: &str, live: &Live) -> Result<ObjectFilter, OpenError> {
+    let link_types = live::link_types(&live.interfaces)?;
+    let Some((first, others)) = link_types.split_first() else { return Err(LiveError::NoInterface.into()) };
+    if others.iter().any(|other| other != first) {
+        return Err(OpenError::MixedLinks);
+    }
+    let program = filter::compile(expression, *first, live.snaplen)?;
+    let translation = filter::translate(&program)?;
+    let reach = translation.reach;
+    let place = Box::new(move |object: &mut Vec<u8>| {
+        *object = filter::place(object, &translation.direct, &translation.copy)
+            .map_err(|error| error.to_string())?;
+        Ok(())
+    });
+    Ok(ObjectFilter { place, reach })
+}
+
+fn run(config: &Config, mut capture: LiveCapture) -> anyhow::Result<()> {
+    let mut description = Description::new(config, "ebpf");
+    description.notes.extend_from_slice(capture.notes());
+    capture.notes().iter().for_each(|note| tracing::info!("{note}"));
+    let interfaces: Vec<_> = capture.interfaces().iter().map(|one| interface(one, config)).collect();
+    description.hooks = capture.interfaces().iter().map(hooks).collect();
+    let mut table = InterfaceTable::default();
+    for interface in &interfaces {
+        table.add(interface.clone());
+    }
+    let (mut control, wakes) = Control::new()?;
+    let mut outlets = Outlets::open(config, true, wakes)?;
+    let taps = taps(config, &table, &mut outlets)?;
+    let clock = capture.clock();
+    let settings = engine(config, true);
+    let plan = RingPlan {
+        rings: capture.take_readers(),
+        translation: Translation::new(capture.clock(), numbers(&capture)),
+        interfaces: (0u16..).map(InterfaceId).zip(interfaces.iter().cloned()).collect(),
+        taps,
+    };
+    let (pipeline, deliveries) = Pipeline::over_rings(&settings, plan)?;
+    outlets.record(deliveries, config.shards)?;
+    let deadline = Deadline::of(config);
+    let losses = LossWatch::default();
+    let mut run = Run { config, capture, pipeline, description, interfaces, clock, deadline, losses };
+    let ending = control.run(&mut run, &outlets.requests);
+    control.give_up_on_second_signal();
+    run.finish(ending, outlets)
+}
+
+fn interface(live: &LiveInterface, config: &Config) -> Interface {
+    let snaplen = match &config.input {
+        crate::cli::Input::Live(live) => Some(live.snaplen),
+        crate::cli::Input::Files(_) => None,
+    };
+    Interface {
+        name: Some(live.name.clone()),
+        source: "live".to_owned(),
+        link_type: live.link_type,
+        snaplen,
+        index: Some(live.index),
+    }
+}
+
+fn hooks(interface: &LiveInterface) -> String {
+    let ingress_by_xdp = interface.hooks.contains(&Hook::XdpIngress);
+    if ingress_by_xdp { "ebpf/xdp+tc".to_owned() } else { "ebpf/tc".to_owned() }
+}
+
+fn numbers(capture: &LiveCapture) -> Vec<(u32, InterfaceId, crate::wire::LinkType)> {
+    (0u16..).zip(capture.interfaces()).map(|(id, one)| (one.index, InterfaceId(id), one.link_type)).collect()
+}
+
+/// One tap for each shard, when there is a file to write.
+fn taps(config: &Config, table: &InterfaceTable, outlets: &mut Outlets) -> anyhow::Result<Vec<CaptureTap>> {
+    let Some(blocks) = outlets.writer(config, table)? else { return Ok(Vec::new()) };
+    let Some(recycled) = outlets.recycled() else { return Ok(Vec::new()) };
+    Ok((0..config.shards).map(|_| CaptureTap::new(blocks.clone(), recycled.clone())).collect())
+}
+
+/// A live capture under control.
+struct Run<'a> {
+    config: &'a Config,
+    capture: LiveCapture,
+    pipeline: Pipeline,
+    description: Description,
+    interfaces: Vec<Interface>,
+    clock: std::sync::Arc<Clock>,
+    deadline: Option<Deadline>,
+    losses: LossWatch,
+}
+
+impl Subject for Run<'_> {
+    fn report(&mut self) -> Report {
+        // The shards first: what they have delivered, the kernel has counted.
+        let snapshots = self.pipeline.snapshots();
+        assemble(self.context(None, false), &snapshots)
+    }
+
+    fn print(&mut self) {
+        let report = self.report();
+        // A sink that is gone ends the run by itself.
+        drop(outlets::print(self.config, &report));
+    }
+
+    fn on_tick(&mut self) -> Option<Ending> {
+        let events = self.changes();
+        self.pipeline.announce(events);
+        let counters = self.capture.counters();
+        let losses =
+            self.losses.look(self.clock.now(), &counters, |index| self.interfaces[index].name.clone());
+        self.pipeline.announce(losses);
+        if self.capture.is_over() {
+            return Some(Ending::NoInterface);
+        }
+        let enough = self.config.count.is_some_and(|count| self.pipeline.taken() >= count.get());
+        let over = self.deadline.is_some_and(|deadline| deadline.is_over());
+        (enough || over).then_some(Ending::Enough)
+    }
+}
+
+impl Run<'_> {
+    /// What happened to the interfaces, as events; it stands in the report too.
+    fn changes(&mut self) -> Vec<Event> {
+        let time = self.clock.now();
+        let mut events = Vec::new();
+        for change in self.capture.changes() {
+            let Some(name) = self.interfaces.get(change.interface).and_then(|one| one.name.clone()) else {
+                continue;
+            };
+            let what = match change.state {
+                InterfaceState::Up => "is up again",
+                InterfaceState::Down => "went down; its capture goes on when it comes back",
+                InterfaceState::Gone => "disappeared; its capture has ended",
+            };
+            self.description.notes.push(format!("{name} {what}"));
+            events.push(Event {
+                time,
+                kind: EventKind::Interface { interface: name, change: what.to_owned() },
+            });
+        }
+        events
+    }
+
+    fn context(&self, end: Option<Timestamp>, complete: bool) -> ReportContext {
+        let interfaces: Vec<_> = self.interfaces.iter().collect();
+        let mut counts: Vec<_> = self.capture.counters().iter().map(source_counts).collect();
+        if let Some(first) = counts.first_mut() {
+            first.notes.push(("clock_steps", self.clock.steps().unsigned_abs()));
+            first.notes.push(("records_dropped", self.pipeline.dropped_records()));
+        }
+        self.description.context(&interfaces, counts, end, complete)
+    }
+
+    fn finish(mut self, ending: Ending, mut outlets: Outlets) -> anyhow::Result<()> {
+        outlets.ended();
+        let problems = self.capture.detach();
+        self.description.notes.extend(problems);
+        let end = self.clock.now();
+        if ending == Ending::NoInterface {
+            self.description.notes.push("every interface disappeared".to_owned());
+        }
+        let mut context = self.context(Some(end), true);
+        let names = self.names();
+        let snapshots = self.pipeline.finish_rings(end)?;
+        let records = outlets.finish_records()?;
+        outlets::record_notes(&records, &mut context.capture.notes);
+        let written = outlets.finish_writer(Some(end));
+        let report = assemble(context, &snapshots);
+        let printed = outlets::print(self.config, &report);
+        outlets::warn_of_loss(&report);
+        outlets.close();
+        let gone =
+            (ending == Ending::NoInterface).then(|| anyhow::anyhow!("every interface disappeared: {names}"));
+        let errors = [gone, records.error, written.err(), printed.err().map(Into::into)];
+        first_error(errors.into_iter().flatten())
+    }
+
+    fn names(&self) -> String {
+        let names: Vec<_> = self.interfaces.iter().filter_map(|one| one.name.as_deref()).collect();
+        names.join(", ")
+    }
+}
+
+fn source_counts(counters: &HookCounters) -> SourceCounts {
+    SourceCounts {
+        place: (InterfaceId(u16::try_from(counters.interface).unwrap_or(u16::MAX)), Some(counters.hook)),
+        filtered: counters.get(Counter::Filtered),
+        recorded: counters.get(Counter::Recorded),
+        ring_full: counters.get(Counter::RingFull),
+        helper_failed: counters.get(Counter::HelperFailed),
+        notes: vec![
+            ("filter_out_of_reach", counters.get(Counter::FilterOutOfReach)),
+            ("super_segments", counters.get(Counter::SuperSegments)),
+        ],
+        traffic: Some(Count {
+            frames: counters.get(Counter::Frames),
+            packets: counters.get(Counter::WirePackets),
+            bytes: counters.get(Counter::WireBytes),
+        }),
+    }
+}

@@ -1,0 +1,176 @@
+//! The sinks of a run: opened before the first frame, closed after the last.
+
+use std::thread::{self, JoinHandle};
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::{
+    control::Wakes,
+    records::{RecordOutcome, RecordSinks, Recorder},
+    writer::{self, Writing},
+};
+use crate::{
+    cli::{Config, Failure, Listen},
+    pipeline::{Delivery, Panicked},
+    report::Report,
+    sink::{
+        http::{Endpoint, Health, ReportRequests, Serving, report_channel},
+        json,
+        text::{self, TextOptions},
+        write_stderr, write_stdout,
+    },
+    source::{Block, InterfaceTable},
+    time::Timestamp,
+};
+
+/// What a run writes to, beside the final report.
+pub(super) struct Outlets {
+    records: Option<RecordSinks>,
+    recorder: Option<JoinHandle<RecordOutcome>>,
+    writing: Option<Writing>,
+    endpoint: Option<Serving>,
+    health: Health,
+    /// Whoever wants a report while the run goes on.
+    pub(super) requests: ReportRequests,
+    wakes: Wakes,
+}
+
+impl Outlets {
+    /// Opens the logs and serves the endpoint.
+    ///
+    /// # Errors
+    /// A file cannot be created, or the address that the user asked for is not to be had.
+    pub(super) fn open(config: &Config, live: bool, wakes: Wakes) -> anyhow::Result<Self> {
+        let records = RecordSinks::open(&config.output, live)?;
+        let (reports, requests) = report_channel();
+        let health = Health::starting();
+        let endpoint = match config.output.listen {
+            Some(listen) => {
+                bind(listen)?.map(|endpoint| endpoint.spawn(reports, health.clone())).transpose()?
+            }
+            None => None,
+        };
+        if let Some(endpoint) = &endpoint {
+            tracing::info!(address = %endpoint.address(), "endpoint listens");
+        }
+        Ok(Self { records: Some(records), recorder: None, writing: None, endpoint, health, requests, wakes })
+    }
+
+    /// Creates the capture file, if one was asked for; the sender takes its blocks.
+    ///
+    /// # Errors
+    /// The file cannot be created.
+    pub(super) fn writer(
+        &mut self,
+        config: &Config,
+        interfaces: &InterfaceTable,
+    ) -> anyhow::Result<Option<Sender<Block>>> {
+        let Some(output) = &config.output.capture else { return Ok(None) };
+        let (sender, writing) =
+            writer::start(output, config.expression.as_deref(), interfaces, self.wakes.clone())?;
+        self.writing = Some(writing);
+        Ok(Some(sender))
+    }
+
+    /// Blocks that the writer is done with.
+    pub(super) fn recycled(&self) -> Option<Receiver<Block>> {
+        self.writing.as_ref().map(|writing| writing.recycled.clone())
+    }
+
+    /// Begins to take records.
+    ///
+    /// # Errors
+    /// A thread cannot be had.
+    pub(super) fn record(&mut self, deliveries: Receiver<Delivery>, shards: u32) -> std::io::Result<()> {
+        let Some(sinks) = self.records.take() else { return Ok(()) };
+        let recorder = Recorder { sinks, deliveries, shards: shards as usize, wakes: self.wakes.clone() };
+        self.recorder = Some(thread::Builder::new().name("recorder".into()).spawn(move || recorder.run())?);
+        self.health.set_capturing();
+        Ok(())
+    }
+
+    /// The capture does not run any more.
+    pub(super) fn ended(&self) {
+        self.health.set_trouble("the capture has ended");
+    }
+
+    /// Ends the logs, when every shard has made its last delivery.
+    ///
+    /// # Errors
+    /// The recorder panicked.
+    pub(super) fn finish_records(&mut self) -> Result<RecordOutcome, Panicked> {
+        match self.recorder.take() {
+            Some(recorder) => recorder.join().map_err(|_| Panicked("recorder")),
+            None => Ok(RecordOutcome::default()),
+        }
+    }
+
+    /// Ends the capture file, when no sender of blocks is left.
+    ///
+    /// # Errors
+    /// What the device refused.
+    pub(super) fn finish_writer(&mut self, end: Option<Timestamp>) -> anyhow::Result<()> {
+        self.writing.take().map_or(Ok(()), |writing| writing.finish(end))
+    }
+
+    /// Stops serving.
+    pub(super) fn close(self) {
+        drop(self.endpoint);
+    }
+}
+
+/// Takes the address; a busy default is a warning, everything else an error.
+fn bind(listen: Listen) -> Result<Option<Endpoint>, Failure> {
+    match Endpoint::bind(listen.address) {
+        Ok(endpoint) => Ok(Some(endpoint)),
+        Err(error) if !listen.asked && error.is_busy() => {
+            let address = listen.address;
+            write_stderr(&format!(
+                "tcpkit: warning: {address} is taken, so this capture has no endpoint: give --stats-listen another address"
+            ));
+            Ok(None)
+        }
+        Err(error) => Err(Failure::run(format!("--stats-listen {}", listen.address))
+            .because(&error.source)
+            .hint("give another address or port, or 'off'")),
+    }
+}
+
+/// Prints the report where the user wants it.
+///
+/// # Errors
+/// Standard output does not take it.
+pub(super) fn print(config: &Config, report: &Report) -> std::io::Result<()> {
+    if config.output.json {
+        return write_stdout(&json::render(report));
+    }
+    if config.output.text {
+        return write_stdout(&text::render(report, TextOptions::of(&std::io::stdout())));
+    }
+    Ok(())
+}
+
+/// What the run's records went through, for the report's notes.
+pub(super) fn record_notes(outcome: &RecordOutcome, notes: &mut Vec<String>) {
+    if outcome.disordered > 0 {
+        notes.push(format!(
+            "{} flow records stand out of order, because shards were far apart",
+            outcome.disordered
+        ));
+    }
+}
+
+/// Whatever else is silent: that frames were lost is said.
+pub(super) fn warn_of_loss(report: &Report) {
+    let total = &report.ledger.total;
+    let lost = total.ring_full + total.helper_failed;
+    if lost > 0 {
+        write_stderr(&format!(
+            "tcpkit: warning: {lost} of {} wanted frames were lost before the analysis: the figures rest on the others",
+            total.matched
+        ));
+    }
+    if !report.ledger.closes {
+        write_stderr("tcpkit: warning: the ledger does not close; please report this as a defect");
+    }
+}

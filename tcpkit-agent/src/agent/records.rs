@@ -1,0 +1,134 @@
+//! The thread that writes what the shards finish: flow log, event log, event lines for people.
+
+use crossbeam_channel::Receiver;
+
+use super::control::{Wake, Wakes};
+use crate::{
+    cli::{Output, Stream},
+    pipeline::Delivery,
+    report::{Event, FlowRecord},
+    sink::{
+        log::{FlushPolicy, JsonLines, LogError},
+        merge::{FlowOrder, OrderedMerge},
+        text::{self, TextOptions},
+        write_stdout,
+    },
+};
+
+/// Where records go.
+#[derive(Default)]
+pub(super) struct RecordSinks {
+    /// `--flow-log`.
+    pub(super) flow_log: Option<JsonLines>,
+    /// `--event-log`.
+    pub(super) event_log: Option<JsonLines>,
+    /// Event lines on standard output.
+    pub(super) lines: Option<TextOptions>,
+}
+
+/// Takes deliveries until every shard has made its last.
+pub(super) struct Recorder {
+    pub(super) sinks: RecordSinks,
+    pub(super) deliveries: Receiver<Delivery>,
+    pub(super) shards: usize,
+    /// Told once, when a sink does not take any more.
+    pub(super) wakes: Wakes,
+}
+
+/// What became of the records.
+#[derive(Debug, Default)]
+pub(super) struct RecordOutcome {
+    /// The first sink that failed.
+    pub(super) error: Option<anyhow::Error>,
+    /// Flow records that came out of order, because more waited than the bound allows.
+    pub(super) disordered: u64,
+}
+
+impl Recorder {
+    /// Writes until the channel closes.
+    pub(super) fn run(mut self) -> RecordOutcome {
+        let mut merge = OrderedMerge::new(self.shards, WAITING);
+        let mut error = None;
+        while let Ok(delivery) = self.deliveries.recv() {
+            if error.is_some() {
+                // Keep taking, so that the shards come to their end.
+                continue;
+            }
+            if let Err(failure) = self.sinks.take(delivery, &mut merge) {
+                error = Some(failure);
+                self.wakes.send(Wake::SinkFailed);
+            }
+        }
+        if error.is_none() {
+            error = self.sinks.finish(&mut merge).err();
+        }
+        RecordOutcome { error, disordered: merge.disordered() }
+    }
+}
+
+impl RecordSinks {
+    /// Opens what the configuration names, before anything is captured.
+    ///
+    /// # Errors
+    /// A file cannot be created.
+    pub(super) fn open(output: &Output, live: bool) -> Result<Self, LogError> {
+        let policy = if live { FlushPolicy::Live } else { FlushPolicy::Replay };
+        let open = |what: &str, stream: &Option<Stream>| {
+            stream.as_ref().map(|stream| JsonLines::create(what, &stream.path(), policy)).transpose()
+        };
+        Ok(Self {
+            flow_log: open("flow log", &output.flow_log)?,
+            event_log: open("event log", &output.event_log)?,
+            lines: output.text.then(|| TextOptions::of(&std::io::stdout())),
+        })
+    }
+
+    fn take(&mut self, delivery: Delivery, merge: &mut OrderedMerge<FlowRecord>) -> anyhow::Result<()> {
+        for event in &delivery.events {
+            self.event(event)?;
+        }
+        if self.flow_log.is_some() {
+            let shard = delivery.shard as usize;
+            for finished in delivery.finished {
+                merge.push(shard, FlowOrder::of(finished.at, &finished.record), finished.record);
+            }
+            merge.advance(shard, delivery.progress);
+            self.release(merge)?;
+        }
+        self.settle()?;
+        Ok(())
+    }
+
+    fn event(&mut self, event: &Event) -> anyhow::Result<()> {
+        if let Some(log) = &mut self.event_log {
+            log.write(event)?;
+        }
+        if let Some(options) = self.lines {
+            let mut line = text::event(event, options);
+            line.push('\n');
+            write_stdout(&line)?;
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, merge: &mut OrderedMerge<FlowRecord>) -> Result<(), LogError> {
+        let Some(log) = &mut self.flow_log else { return Ok(()) };
+        while let Some(record) = merge.pop() {
+            log.write(&record)?;
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self) -> Result<(), LogError> {
+        self.flow_log.iter_mut().chain(&mut self.event_log).try_for_each(JsonLines::settle)
+    }
+
+    fn finish(&mut self, merge: &mut OrderedMerge<FlowRecord>) -> anyhow::Result<()> {
+        self.release(merge)?;
+        self.flow_log.iter_mut().chain(&mut self.event_log).try_for_each(JsonLines::finish)?;
+        Ok(())
+    }
+}
+
+/// Finished flows that may wait for a slower shard.
+const WAITING: usize = 1 << 16;

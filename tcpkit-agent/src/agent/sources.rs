@@ -1,0 +1,153 @@
+//! Files and libpcap as sources of blocks.
+
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use crate::{
+    cli::Stream,
+    pipeline::{BlockSource, SourceNote},
+    source::{
+        Block, InterfaceTable, LiveOptions, Merge, PcapLive, Progress, Reader, SourceCounts, SourceError,
+    },
+    time::{Span, Timestamp},
+};
+
+/// Opens the files, in the order of the command line.
+///
+/// # Errors
+/// The first that cannot be opened.
+pub(super) fn files(files: &[Stream], interfaces: &mut InterfaceTable) -> Result<Files, SourceError> {
+    let readers: Result<Vec<_>, _> =
+        files.iter().map(|file| Reader::open(&file.path(), interfaces)).collect();
+    Ok(Files(Merge::new(readers?)))
+}
+
+/// Capture files, merged by time.
+pub(super) struct Files(Merge);
+
+impl BlockSource for Files {
+    fn fill(&mut self, block: &mut Block) -> Result<bool, SourceError> {
+        self.0.fill(block)
+    }
+
+    fn notes(&mut self) -> Vec<SourceNote> {
+        let note = |reader: &Reader| SourceNote {
+            source: reader.name().to_owned(),
+            ring_full: 0,
+            notes: file_notes(reader.counts()),
+        };
+        self.0.readers().map(note).collect()
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        Some(self.0.progress())
+    }
+
+    fn stop_on(&mut self, flag: &Arc<AtomicBool>) {
+        self.0.stop_on(flag);
+    }
+
+    fn end_of_capture(&self) -> Option<Timestamp> {
+        self.0.end_of_capture()
+    }
+
+    fn idle_time(&self) -> Option<Timestamp> {
+        None
+    }
+}
+
+fn file_notes(counts: &SourceCounts) -> Vec<(&'static str, u64)> {
+    vec![
+        ("file_dropped", counts.file_dropped),
+        ("unknown_blocks", counts.unknown_blocks),
+        ("skipped_blocks", counts.skipped_blocks),
+        ("malformed_options", counts.malformed_options),
+        ("clipped", counts.clipped),
+        ("length_contradictions", counts.length_contradictions),
+        ("without_timestamp", counts.without_timestamp),
+    ]
+}
+
+/// Interfaces captured by libpcap, each in its turn.
+pub(super) struct PcapSet {
+    captures: Vec<(String, PcapLive)>,
+    next: usize,
+    statistics: Vec<SourceNote>,
+}
+
+impl PcapSet {
+    /// Opens the interfaces, in the order of the command line.
+    ///
+    /// # Errors
+    /// The first that cannot be opened.
+    pub(super) fn open(
+        options: impl Iterator<Item = LiveOptions>,
+        interfaces: &mut InterfaceTable,
+    ) -> Result<Self, SourceError> {
+        let captures: Result<Vec<_>, _> = options
+            .map(|options| Ok((options.interface.clone(), PcapLive::open(&options, interfaces)?)))
+            .collect();
+        Ok(Self { captures: captures?, next: 0, statistics: Vec::new() })
+    }
+}
+
+impl BlockSource for PcapSet {
+    /// Looks at each interface in turn; only when none has anything does it sleep, on one of them.
+    fn fill(&mut self, block: &mut Block) -> Result<bool, SourceError> {
+        for turn in 0..=self.captures.len() {
+            let count = self.captures.len();
+            let Some((_, capture)) = self.captures.get_mut(self.next) else { return Ok(false) };
+            let wait = if turn == count { WAIT } else { Duration::ZERO };
+            let more = capture.fill(block, wait)?;
+            self.next = (self.next + 1) % count;
+            if !more || !block.frames.is_empty() {
+                return Ok(more);
+            }
+        }
+        Ok(true)
+    }
+
+    fn notes(&mut self) -> Vec<SourceNote> {
+        let note = |(name, capture): &mut (String, PcapLive)| {
+            let statistics = capture.statistics().ok()?;
+            let notes = vec![("interface_dropped", statistics.interface_dropped)];
+            Some(SourceNote { source: name.clone(), ring_full: statistics.dropped, notes })
+        };
+        let now: Option<Vec<_>> = self.captures.iter_mut().map(note).collect();
+        if let Some(now) = now {
+            self.statistics = now;
+        }
+        // An interface that disappeared cannot be asked any more: its last counts stand.
+        self.statistics.clone()
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        None
+    }
+
+    /// The reader looks at the flag itself, at least once in the time that this waits.
+    fn stop_on(&mut self, _flag: &Arc<AtomicBool>) {}
+
+    fn end_of_capture(&self) -> Option<Timestamp> {
+        Some(clock())
+    }
+
+    fn idle_time(&self) -> Option<Timestamp> {
+        Some(Timestamp(clock().0.saturating_sub_unsigned(SLACK.0)))
+    }
+}
+
+/// The wall clock, which also stamps libpcap's frames.
+#[expect(clippy::disallowed_methods, reason = "a live source is where time enters")]
+pub(super) fn clock() -> Timestamp {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// A frame of this age may still wait in a ring when timers run by the clock.
+const SLACK: Span = Span::from_secs(1);
+
+/// Sleep of an idle capture; bounds the delay at which it notices that it should stop.
+const WAIT: Duration = Duration::from_millis(50);

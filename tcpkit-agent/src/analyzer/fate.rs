@@ -1,0 +1,173 @@
+//! What became of each frame that reached a shard: the delivered side of the ledger.
+//!
+//! `delivered = analyzed + Σ malformed + Σ not_analyzed` holds after every frame.
+
+use tcpkit_common::record::Hook;
+
+use crate::wire::{Cause, InterfaceId, Layer, ParseError, Unanalyzed};
+
+/// Layers that [`FrameCounts::malformed`] tells apart.
+const LAYERS: usize = Layer::Icmp as usize + 1;
+/// Causes that [`FrameCounts::malformed`] tells apart.
+const CAUSES: usize = Cause::Version as usize + 1;
+/// Causes that [`FrameCounts::not_analyzed`] tells apart.
+const UNANALYZED: usize = Unanalyzed::TooDeep as usize + 1;
+/// Places of one interface: its hooks, and none.
+const HOOKS: usize = Hook::ALL.len() + 1;
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The analyzers took it.
+    Analyzed,
+    /// It contradicts itself.
+    Malformed(ParseError),
+    /// It is sound, and no analyzer takes it.
+    NotAnalyzed(Unanalyzed),
+}
+
+/// Something worth a count that is no fate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Note {
+    /// Fewer bytes were captured than the frame had.
+    Truncated,
+    /// Its time is before that of an earlier frame.
+    TimeStepBack,
+    /// Another shard owns its flow, and took it; it counts as delivered there.
+    HandedOver,
+    /// Its flow belongs to another interface, so it counts as traffic only.
+    Duplicate,
+}
+
+impl Note {
+    /// Every note, and its name in the ledger.
+    pub const ALL: [(Self, &'static str); 4] = [
+        (Self::Truncated, "truncated"),
+        (Self::TimeStepBack, "time_step_back"),
+        (Self::HandedOver, "handed_over"),
+        (Self::Duplicate, "duplicate"),
+    ];
+}
+
+/// The frames of one interface and hook.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FrameCounts {
+    /// Frames that reached a shard.
+    pub delivered: u64,
+    /// Frames whose content the analyzers took.
+    pub analyzed: u64,
+    malformed: [[u64; CAUSES]; LAYERS],
+    not_analyzed: [u64; UNANALYZED],
+    notes: [u64; Note::ALL.len()],
+}
+
+impl FrameCounts {
+    /// Frames that contradict themselves in this way.
+    #[must_use]
+    pub const fn malformed(&self, error: ParseError) -> u64 {
+        self.malformed[error.layer as usize][error.cause as usize]
+    }
+
+    /// Sound frames that no analyzer takes, for this cause.
+    #[must_use]
+    pub const fn not_analyzed(&self, cause: Unanalyzed) -> u64 {
+        self.not_analyzed[cause as usize]
+    }
+
+    /// How often something was noted.
+    #[must_use]
+    pub const fn noted(&self, note: Note) -> u64 {
+        self.notes[note as usize]
+    }
+
+    /// Frames with any fate.
+    #[must_use]
+    pub fn fates(&self) -> u64 {
+        self.analyzed
+            + self.malformed.as_flattened().iter().sum::<u64>()
+            + self.not_analyzed.iter().sum::<u64>()
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.delivered += other.delivered;
+        self.analyzed += other.analyzed;
+        let malformed = self.malformed.as_flattened_mut().iter_mut();
+        malformed.zip(other.malformed.as_flattened()).for_each(|(own, theirs)| *own += theirs);
+        let not_analyzed = self.not_analyzed.iter_mut();
+        not_analyzed.zip(other.not_analyzed).for_each(|(own, theirs)| *own += theirs);
+        self.notes.iter_mut().zip(other.notes).for_each(|(own, theirs)| *own += theirs);
+    }
+}
+
+/// Where a frame was seen.
+pub type Place = (InterfaceId, Option<Hook>);
+
+/// The fates of all frames.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FateAnalyzer {
+    interfaces: Vec<Option<Box<[FrameCounts; HOOKS]>>>,
+}
+
+impl FateAnalyzer {
+    /// A frame is delivered here, and this became of it.
+    #[inline]
+    pub fn on_frame(&mut self, place: Place, fate: Fate) {
+        let counts = self.counts_mut(place);
+        counts.delivered += 1;
+        *slot(counts, fate) += 1;
+    }
+
+    /// Frames that were counted under one fate have come to another.
+    pub fn on_change(&mut self, place: Place, frames: u64, from: Fate, to: Fate) {
+        let counts = self.counts_mut(place);
+        let moved = frames.min(*slot(counts, from));
+        *slot(counts, from) -= moved;
+        *slot(counts, to) += moved;
+    }
+
+    /// Something worth a count.
+    #[inline]
+    pub fn on_note(&mut self, place: Place, note: Note) {
+        self.counts_mut(place).notes[note as usize] += 1;
+    }
+
+    /// Adds another shard's frames.
+    pub fn merge(&mut self, other: &Self) {
+        for (place, counts) in other.places() {
+            self.counts_mut(place).merge(counts);
+        }
+    }
+
+    /// Every interface and hook that saw anything, in order.
+    pub fn places(&self) -> impl Iterator<Item = (Place, &FrameCounts)> {
+        (0u16..=u16::MAX).zip(&self.interfaces).flat_map(|(number, hooks)| {
+            let hooks = hooks.iter().flat_map(|hooks| hooks.iter());
+            hooks
+                .zip(HOOK_ORDER)
+                .filter(|(counts, _)| **counts != FrameCounts::default())
+                .map(move |(counts, hook)| ((InterfaceId(number), hook), counts))
+        })
+    }
+
+    #[inline]
+    fn counts_mut(&mut self, (interface, hook): Place) -> &mut FrameCounts {
+        let number = usize::from(interface.0);
+        if number >= self.interfaces.len() {
+            self.interfaces.resize(number + 1, None);
+        }
+        &mut self.interfaces[number].get_or_insert_default()[hook.map_or(0, |hook| hook as usize + 1)]
+    }
+}
+
+const HOOK_ORDER: [Option<Hook>; HOOKS] =
+    [None, Some(Hook::XdpIngress), Some(Hook::TcIngress), Some(Hook::TcEgress)];
+
+#[inline]
+const fn slot(counts: &mut FrameCounts, fate: Fate) -> &mut u64 {
+    match fate {
+        Fate::Analyzed => &mut counts.analyzed,
+        Fate::Malformed(error) => &mut counts.malformed[error.layer as usize][error.cause as usize],
+        Fate::NotAnalyzed(cause) => &mut counts.not_analyzed[cause as usize],
+    }
+}

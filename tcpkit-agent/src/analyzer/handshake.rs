@@ -1,0 +1,146 @@
+//! Handshakes: how they ended and how long they took.
+//!
+//! A flow counts under the outcome that is known of it now, and moves when that is revised, so the counts always add
+//! up to the flows that began.
+
+use super::SpanHistogram;
+use crate::flow::{HandshakeStep, Outcome};
+
+/// All handshakes of a capture.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HandshakeAnalyzer {
+    outcomes: [u64; Outcome::COUNT],
+    syn_retransmissions: u64,
+    synack_retransmissions: u64,
+    durations: SpanHistogram,
+    server_rtts: SpanHistogram,
+    client_rtts: SpanHistogram,
+}
+
+impl HandshakeAnalyzer {
+    /// Takes what handshakes did while a segment was looked at, or while time advanced.
+    #[inline]
+    pub fn on_steps(&mut self, steps: &[HandshakeStep]) {
+        for step in steps {
+            self.on_step(*step);
+        }
+    }
+
+    fn on_step(&mut self, step: HandshakeStep) {
+        match step {
+            HandshakeStep::Began(outcome) => self.outcomes[outcome.index()] += 1,
+            HandshakeStep::Moved { from, to } => {
+                self.outcomes[from.index()] -= 1;
+                self.outcomes[to.index()] += 1;
+            }
+            HandshakeStep::SynRetransmitted => self.syn_retransmissions += 1,
+            HandshakeStep::SynAckRetransmitted => self.synack_retransmissions += 1,
+            HandshakeStep::ServerRtt(span) => self.server_rtts.record(span),
+            HandshakeStep::ClientRtt(span) => self.client_rtts.record(span),
+            HandshakeStep::Completed(span) => self.durations.record(span),
+        }
+    }
+
+    /// Adds another shard's handshakes.
+    pub fn merge(&mut self, other: &Self) {
+        for (own, theirs) in self.outcomes.iter_mut().zip(other.outcomes) {
+            *own += theirs;
+        }
+        self.syn_retransmissions += other.syn_retransmissions;
+        self.synack_retransmissions += other.synack_retransmissions;
+        self.durations.merge(&other.durations);
+        self.server_rtts.merge(&other.server_rtts);
+        self.client_rtts.merge(&other.client_rtts);
+    }
+
+    /// Flows with this outcome.
+    #[must_use]
+    pub const fn count(&self, outcome: Outcome) -> u64 {
+        self.outcomes[outcome.index()]
+    }
+
+    /// SYNs sent again.
+    #[must_use]
+    pub const fn syn_retransmissions(&self) -> u64 {
+        self.syn_retransmissions
+    }
+
+    /// SYN/ACKs sent again.
+    #[must_use]
+    pub const fn synack_retransmissions(&self) -> u64 {
+        self.synack_retransmissions
+    }
+
+    /// First SYN to the ACK that completes the handshake.
+    #[must_use]
+    pub const fn durations(&self) -> &SpanHistogram {
+        &self.durations
+    }
+
+    /// First SYN to SYN/ACK.
+    #[must_use]
+    pub const fn server_rtts(&self) -> &SpanHistogram {
+        &self.server_rtts
+    }
+
+    /// SYN/ACK to ACK.
+    #[must_use]
+    pub const fn client_rtts(&self) -> &SpanHistogram {
+        &self.client_rtts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::time::Span;
+
+    fn step() -> impl Strategy<Value = HandshakeStep> {
+        prop_oneof![
+            Just(HandshakeStep::Began(Outcome::Midstream)),
+            Just(HandshakeStep::SynRetransmitted),
+            Just(HandshakeStep::SynAckRetransmitted),
+            any::<u64>().prop_map(|ns| HandshakeStep::Completed(Span(ns))),
+            any::<u64>().prop_map(|ns| HandshakeStep::ServerRtt(Span(ns))),
+            any::<u64>().prop_map(|ns| HandshakeStep::ClientRtt(Span(ns))),
+        ]
+    }
+
+    fn fed(steps: &[HandshakeStep]) -> HandshakeAnalyzer {
+        let mut analyzer = HandshakeAnalyzer::default();
+        analyzer.on_steps(steps);
+        analyzer
+    }
+
+    #[test]
+    fn a_revised_outcome_leaves_its_old_count() {
+        let analyzer = fed(&[
+            HandshakeStep::Began(Outcome::Midstream),
+            HandshakeStep::Moved { from: Outcome::Midstream, to: Outcome::Pending },
+            HandshakeStep::Moved { from: Outcome::Pending, to: Outcome::Timeout },
+            HandshakeStep::Moved { from: Outcome::Timeout, to: Outcome::Success },
+        ]);
+        let counts = Outcome::ALL.map(|outcome| analyzer.count(outcome));
+        assert_eq!(counts.iter().sum::<u64>(), 1);
+        assert_eq!(analyzer.count(Outcome::Success), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn merging_equals_feeding_one_and_order_does_not_matter(
+            a in prop::collection::vec(step(), 0..40),
+            b in prop::collection::vec(step(), 0..40),
+            c in prop::collection::vec(step(), 0..40),
+        ) {
+            let (mut left, mut right) = (fed(&a), fed(&c));
+            left.merge(&fed(&b));
+            left.merge(&fed(&c));
+            right.merge(&fed(&b));
+            right.merge(&fed(&a));
+            prop_assert_eq!(&left, &right);
+            prop_assert_eq!(left, fed(&[a, b, c].concat()));
+        }
+    }
+}

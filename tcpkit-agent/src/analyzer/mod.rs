@@ -1,0 +1,14 @@
+//! What the reports say, summed up segment by segment.
+//!
+//! Every analyzer has the same shape: a struct, what it takes, `merge`, what it measured. Merging is associative and
+//! commutative, so any number of shards gives one answer. Analyzers do not know each other.
+
+mod bandwidth;
+mod fate;
+mod handshake;
+mod span_histogram;
+
+pub use bandwidth::{BandwidthAnalyzer, SIZE_BOUNDS, Traffic, TrafficCount};
+pub use fate::{Fate, FateAnalyzer, FrameCounts, Note, Place};
+pub use handshake::HandshakeAnalyzer;
+pub use span_histogram::SpanHistogram;

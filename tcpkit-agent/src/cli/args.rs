@@ -1,0 +1,284 @@
+//! What the user typed, as typed.
+//!
+//! Nothing in here looks at the system: the same words give the same [`Args`] on any machine. What the program will
+//! do is decided in [`Config`](super::Config).
+
+use std::{net::IpAddr, num::NonZeroU16, path::PathBuf};
+
+use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+use super::value::{self, Listen};
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tcpkit",
+    version,
+    about = "Watch TCP on a live interface or in capture files: who talks, which handshakes fail, and how far the numbers may be off.",
+    override_usage = "tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit filter [OPTIONS] EXPRESSION...",
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    max_term_width = 100
+)]
+pub struct Args {
+    /// What to do instead of capturing.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Print this help.
+    #[arg(short, long, global = true, action = clap::ArgAction::HelpShort)]
+    help: Option<bool>,
+    /// Print the version.
+    #[arg(short = 'V', visible_short_alias = 'v', long, action = clap::ArgAction::Version)]
+    version: Option<bool>,
+    /// The agent's own options.
+    #[command(flatten)]
+    pub agent: AgentArgs,
+}
+
+/// What else the binary can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show what a filter expression compiles to, and count what it matches in a file.
+    Filter(FilterCommandArgs),
+}
+
+/// Options of the agent, by heading.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct AgentArgs {
+    /// Where frames come from.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// Which frames are wanted.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// How live capture is done.
+    #[command(flatten)]
+    pub capture: CaptureArgs,
+    /// How much is remembered, and for how long.
+    #[command(flatten)]
+    pub analysis: AnalysisArgs,
+    /// What is written, and where.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Where frames come from.
+#[derive(Clone, Debug, ClapArgs)]
+#[command(next_help_heading = "Input")]
+pub struct InputArgs {
+    /// Capture live on this interface; may be repeated.
+    #[arg(short, long, value_name = "INTERFACE", conflicts_with = "read")]
+    pub interface: Vec<String>,
+    /// Read this capture file (pcap, pcapng or snoop, also gzip or zstd; `-` is standard input); may be repeated, and
+    /// the files are merged by time.
+    #[arg(short, long, value_name = "FILE")]
+    pub read: Vec<PathBuf>,
+}
+
+/// Which frames are wanted.
+#[derive(Clone, Debug, Default, ClapArgs)]
+#[command(next_help_heading = "Filter", group = ArgGroup::new("selection").multiple(true).args(["ports", "servers"]))]
+pub struct FilterArgs {
+    /// tcpdump filter expression; without one every frame is wanted.
+    #[arg(value_name = "EXPRESSION")]
+    pub expression: Vec<String>,
+    /// Only TCP from or to these ports, separated by commas.
+    #[arg(short = 'p', long = "port", value_name = "PORT,...", value_delimiter = ',')]
+    pub ports: Vec<NonZeroU16>,
+    /// Only frames from or to these server addresses, separated by commas.
+    #[arg(short = 's', long = "server", value_name = "ADDRESS,...", value_delimiter = ',')]
+    pub servers: Vec<IpAddr>,
+    /// UDP from or to the ports of -p too.
+    #[arg(short = 'u', long, requires = "ports")]
+    pub udp: bool,
+    /// Every ICMP and ICMPv6 error too, beside what -p and -s select.
+    #[arg(long, requires = "selection")]
+    pub icmp: bool,
+    /// Take the expression to the letter: no ICMP errors that quote a wanted packet, no later fragments of one.
+    #[arg(long)]
+    pub strict_filter: bool,
+}
+
+/// How live capture is done.
+#[derive(Clone, Debug, ClapArgs)]
+#[command(next_help_heading = "Live capture")]
+pub struct CaptureArgs {
+    /// Bytes to keep of each frame, at least 64; 0 keeps whole frames.
+    #[arg(long, value_name = "BYTES", default_value = "256", value_parser = value::snaplen, conflicts_with = "read")]
+    pub snaplen: u32,
+    /// Where in the kernel to look: `auto` is tc on an interface that carries the host's own traffic and native xdp on
+    /// a tap without addresses.
+    #[arg(
+        long,
+        value_name = "HOOK",
+        value_enum,
+        default_value_t,
+        conflicts_with = "read",
+        hide_possible_values = false
+    )]
+    pub hook: HookChoice,
+    /// How to capture: `auto` is ebpf, and pcap (libpcap) where ebpf cannot run.
+    #[arg(long, value_name = "BACKEND", value_enum, default_value_t, conflicts_with = "read")]
+    pub backend: BackendChoice,
+    /// Size of each shard's ring between kernel and agent, a power of two from 64K to 1G.
+    #[arg(long, value_name = "BYTES", default_value = "32M", value_parser = value::ring_bytes, conflicts_with = "read")]
+    pub ring_bytes: u32,
+    /// Show messages of the eBPF programs from this level on; this costs time for each frame.
+    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = LogLevel::Off, conflicts_with = "read")]
+    pub kernel_log: LogLevel,
+    /// Stop after this many seconds (decimals allowed); without it, run until interrupted.
+    #[arg(long, value_name = "SECONDS", value_parser = value::positive_seconds, conflicts_with = "read")]
+    pub duration: Option<std::time::Duration>,
+}
+
+/// How much is remembered, and for how long.
+#[derive(Clone, Debug, ClapArgs)]
+#[command(next_help_heading = "Analysis")]
+pub struct AnalysisArgs {
+    /// Stop after this many wanted frames.
+    #[arg(long, value_name = "FRAMES", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// Worker threads, each with its own flows, 1 to 64 [default: one for each core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub shards: Option<u32>,
+    /// Flows remembered at one time, in all shards together; beyond it the longest idle one gives way.
+    #[arg(long, value_name = "FLOWS", default_value = "1000000", value_parser = clap::value_parser!(u32).range(64..))]
+    pub max_flows: u32,
+    /// Forget a flow after this many seconds of capture time without a frame; 0 is never [default: 3600 live, 0 for
+    /// files].
+    #[arg(long, value_name = "SECONDS", value_parser = value::seconds)]
+    pub idle_timeout: Option<std::time::Duration>,
+    /// Call a handshake failed after this many seconds of capture time without an answer.
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = value::positive_seconds)]
+    pub handshake_timeout: std::time::Duration,
+    /// Analyse the outer packet of a tunnel, not the inner one.
+    #[arg(long)]
+    pub no_decap: bool,
+}
+
+/// What is written, and where.
+#[derive(Clone, Debug, ClapArgs)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Write the wanted frames to this capture file: pcapng if it ends in .pcapng, else nanosecond pcap; `-` is
+    /// standard output.
+    #[arg(short = 'w', long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
+    /// With -w, begin a new file before it exceeds this many millions of bytes.
+    #[arg(short = 'C', long, value_name = "MEGABYTES", requires = "write", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rotate_size: Option<u32>,
+    /// With -w, begin a new file after this many seconds of capture time.
+    #[arg(short = 'G', long, value_name = "SECONDS", requires = "write", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rotate_seconds: Option<u32>,
+    /// Write one JSON object for each finished flow to this file; `-` is standard output.
+    #[arg(long, value_name = "FILE")]
+    pub flow_log: Option<PathBuf>,
+    /// Write one JSON object for each event (failed handshake, capture loss, interface change) to this file; `-` is
+    /// standard output.
+    #[arg(long, value_name = "FILE")]
+    pub event_log: Option<PathBuf>,
+    /// Print the report as JSON instead of text.
+    #[arg(long)]
+    pub json: bool,
+    /// Serve reports by HTTP on this address and port; `off` serves none [default: 127.0.0.1:33333 live, off for
+    /// files].
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = value::listen)]
+    pub stats_listen: Option<Listen>,
+    /// Print no event lines, no progress and no summary; errors, --json and the logs remain.
+    #[arg(long)]
+    pub quiet: bool,
+    /// Show the agent's own messages on standard error from this level on.
+    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = LogLevel::Warn)]
+    pub log: LogLevel,
+}
+
+/// `tcpkit filter`.
+#[derive(Clone, Debug, ClapArgs)]
+#[command(disable_help_flag = true)]
+pub struct FilterCommandArgs {
+    /// tcpdump filter expression.
+    #[arg(value_name = "EXPRESSION", required = true)]
+    pub expression: Vec<String>,
+    /// Count what libpcap and the translation match in this capture file; exit status 1 where they differ.
+    #[arg(short, long, value_name = "FILE")]
+    pub read: Option<PathBuf>,
+    /// Link type to compile for, by name or number; with -r it is the file's.
+    #[arg(long, value_name = "TYPE", default_value = "EN10MB", conflicts_with = "read")]
+    pub link_type: String,
+}
+
+/// `--hook`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum HookChoice {
+    /// By what the interface is for.
+    #[default]
+    Auto,
+    /// Traffic control on the way in and out.
+    Tc,
+    /// Native XDP on the way in, traffic control on the way out.
+    Xdp,
+}
+
+/// `--backend`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum BackendChoice {
+    /// eBPF, and libpcap where that cannot run.
+    #[default]
+    Auto,
+    /// eBPF or an error.
+    Ebpf,
+    /// libpcap.
+    Pcap,
+}
+
+/// How much is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum LogLevel {
+    /// Nothing.
+    Off,
+    /// What failed.
+    Error,
+    /// What an operator should act on.
+    Warn,
+    /// State of the agent.
+    Info,
+    /// Each flow.
+    Debug,
+    /// Each packet.
+    Trace,
+}
+
+impl LogLevel {
+    /// The level as `tracing` knows it.
+    #[must_use]
+    pub const fn filter(self) -> tracing::level_filters::LevelFilter {
+        use tracing::level_filters::LevelFilter;
+        match self {
+            Self::Off => LevelFilter::OFF,
+            Self::Error => LevelFilter::ERROR,
+            Self::Warn => LevelFilter::WARN,
+            Self::Info => LevelFilter::INFO,
+            Self::Debug => LevelFilter::DEBUG,
+            Self::Trace => LevelFilter::TRACE,
+        }
+    }
+
+    /// The level as aya-log numbers it (`Error` is 1, `Trace` is 5); 0 is silence.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self as u32
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tcpkit -i eth0 port 443                     capture what port 443 does, until Ctrl-C
+  tcpkit -i eth0 -p 6379 -w redis.pcapng      and keep the frames
+  tcpkit -r trace.pcap --json                 the report of a file as JSON
+  tcpkit -r - --flow-log flows.jsonl < x.pcap one line for each flow
+  tcpkit filter -r trace.pcap 'tcp[13] & 2 != 0'
+
+Exit status: 0 all well, 1 something failed, 2 bad usage.";

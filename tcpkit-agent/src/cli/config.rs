@@ -1,0 +1,322 @@
+//! What the program will do: validated, complete, no default left open.
+
+use std::{net::SocketAddr, num::NonZeroU64, path::PathBuf, time::Duration};
+
+use super::{
+    args::{AgentArgs, BackendChoice, CaptureArgs, HookChoice, LogLevel, OutputArgs},
+    expression::effective_expression,
+    failure::Failure,
+    system::System,
+    value::Listen as ListenChoice,
+};
+use crate::time::Span;
+
+/// Where the agent listens when live, unless told otherwise.
+pub const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 33_333);
+
+/// Live, a flow without a frame for this long is forgotten, unless told otherwise.
+const DEFAULT_IDLE_TIMEOUT: Span = Span::from_secs(3_600);
+
+/// One run of the agent.
+///
+/// Made from [`Args`](super::Args) by [`Config::new`], which may look at the system; whatever stands in here is
+/// consistent and needs no further check.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where frames come from.
+    pub input: Input,
+    /// tcpdump expression in force; `None` wants every frame.
+    pub expression: Option<String>,
+    /// Take the expression to the letter.
+    pub strict_filter: bool,
+    /// Look into tunnels.
+    pub decapsulate: bool,
+    /// Worker threads, `1..=64`.
+    pub shards: u32,
+    /// What is remembered.
+    pub limits: Limits,
+    /// Stop after this many wanted frames.
+    pub count: Option<NonZeroU64>,
+    /// What is written.
+    pub output: Output,
+}
+
+/// Where frames come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Interfaces of this host.
+    Live(Live),
+    /// Capture files, in the order of the command line.
+    Files(Vec<Stream>),
+}
+
+/// A live capture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Live {
+    /// Each once, in the order of the command line; they existed when the command line was read.
+    pub interfaces: Vec<String>,
+    /// Which hook.
+    pub hook: HookChoice,
+    /// eBPF or libpcap.
+    pub backend: BackendChoice,
+    /// Bytes kept of each frame, `64..=262_144`.
+    pub snaplen: u32,
+    /// Bytes of each shard's ring, a power of two.
+    pub ring_bytes: u32,
+    /// aya-log level of the eBPF programs.
+    pub kernel_log: LogLevel,
+    /// Stop after this time.
+    pub duration: Option<Duration>,
+}
+
+/// Bounds on what is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Flows in all shards together.
+    pub max_flows: u32,
+    /// Capture time without a frame after which a flow is forgotten; `None` is never.
+    pub idle_timeout: Option<Span>,
+    /// Capture time without an answer after which a handshake has failed.
+    pub handshake_timeout: Span,
+}
+
+/// What is written, and where. At most one of these has standard output.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// `-w`.
+    pub capture: Option<CaptureOutput>,
+    /// `--flow-log`.
+    pub flow_log: Option<Stream>,
+    /// `--event-log`.
+    pub event_log: Option<Stream>,
+    /// Print the report as JSON on standard output.
+    pub json: bool,
+    /// Print event lines and the summary on standard output; false when it is taken, or with `--quiet`.
+    pub text: bool,
+    /// Show progress on standard error: a terminal is there, and files are read.
+    pub progress: bool,
+    /// Serve reports.
+    pub listen: Option<Listen>,
+    /// The agent's own messages.
+    pub log: LogLevel,
+}
+
+/// `-w`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaptureOutput {
+    /// Where to.
+    pub target: Stream,
+    /// Begin a new file before this one exceeds this many bytes.
+    pub rotate_bytes: Option<u64>,
+    /// Begin a new file after this much capture time.
+    pub rotate_after: Option<Span>,
+}
+
+/// Where the endpoint listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// The user asked for it: that it is busy is then an error, else a warning.
+    pub asked: bool,
+}
+
+/// A file, or a standard stream in its place.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Stream {
+    /// `-`: standard input or output, whichever the option means.
+    Standard,
+    /// A path.
+    File(PathBuf),
+}
+
+impl Stream {
+    /// A path as the user typed it, `-` being the standard stream.
+    #[must_use]
+    pub fn from_path(path: PathBuf) -> Self {
+        if path.as_os_str() == "-" { Self::Standard } else { Self::File(path) }
+    }
+
+    /// The path as sources and sinks take it, `-` being the standard stream.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        match self {
+            Self::Standard => PathBuf::from("-"),
+            Self::File(path) => path.clone(),
+        }
+    }
+}
+
+impl std::fmt::Display for Stream {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Standard => formatter.write_str("-"),
+            Self::File(path) => write!(formatter, "{}", path.display()),
+        }
+    }
+}
+
+impl Config {
+    /// What these words mean on this system.
+    ///
+    /// # Errors
+    /// A [`Failure`] that names the option: nothing to capture from, an interface that does not exist, two outputs for
+    /// one stream, a filter whose parentheses do not match.
+    pub fn new(args: &AgentArgs, system: &System) -> Result<Self, Failure> {
+        let input = input(args, system)?;
+        let live = matches!(input, Input::Live(_));
+        balanced(&args.filter.expression.join(" "))?;
+        Ok(Self {
+            expression: effective_expression(&args.filter),
+            strict_filter: args.filter.strict_filter,
+            decapsulate: !args.analysis.no_decap,
+            shards: args.analysis.shards.unwrap_or(system.cores.clamp(1, 64)),
+            limits: Limits {
+                max_flows: args.analysis.max_flows,
+                idle_timeout: idle_timeout(args.analysis.idle_timeout, live),
+                handshake_timeout: span(args.analysis.handshake_timeout),
+            },
+            count: args.analysis.count.and_then(NonZeroU64::new),
+            output: output(&args.output, live, system)?,
+            input,
+        })
+    }
+}
+
+fn input(args: &AgentArgs, system: &System) -> Result<Input, Failure> {
+    if !args.input.read.is_empty() {
+        return files(&args.input.read).map(Input::Files);
+    }
+    if args.input.interface.is_empty() {
+        return Err(Failure::usage("nothing to capture from")
+            .hint("give -i INTERFACE or -r FILE; see tcpkit --help")
+            .detail(format!("Usage: tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\nInterfaces: {}", system.list())));
+    }
+    let mut interfaces: Vec<String> = Vec::new();
+    for name in &args.input.interface {
+        if !interfaces.contains(name) {
+            known(name, &args.capture, system)?;
+            interfaces.push(name.clone());
+        }
+    }
+    Ok(Input::Live(live(interfaces, &args.capture)))
+}
+
+fn live(interfaces: Vec<String>, capture: &CaptureArgs) -> Live {
+    Live {
+        interfaces,
+        hook: capture.hook,
+        backend: capture.backend,
+        snaplen: capture.snaplen,
+        ring_bytes: capture.ring_bytes,
+        kernel_log: capture.kernel_log,
+        duration: capture.duration,
+    }
+}
+
+/// libpcap captures from things that are no network interfaces (`any`, `nflog`, `usbmon1`) and knows them best.
+fn known(name: &str, capture: &CaptureArgs, system: &System) -> Result<(), Failure> {
+    if capture.backend == BackendChoice::Pcap || system.interfaces.iter().any(|known| known == name) {
+        return Ok(());
+    }
+    Err(Failure::run(format!("interface {name}"))
+        .because("does not exist")
+        .hint(format!("there are: {}", system.list())))
+}
+
+fn files(paths: &[PathBuf]) -> Result<Vec<Stream>, Failure> {
+    let files: Vec<Stream> = paths.iter().cloned().map(Stream::from_path).collect();
+    if files.iter().filter(|file| **file == Stream::Standard).count() > 1 {
+        return Err(Failure::usage("-r -").because("standard input can be read once only"));
+    }
+    Ok(files)
+}
+
+fn idle_timeout(asked: Option<Duration>, live: bool) -> Option<Span> {
+    match asked {
+        Some(Duration::ZERO) => None,
+        Some(timeout) => Some(span(timeout)),
+        None => live.then_some(DEFAULT_IDLE_TIMEOUT),
+    }
+}
+
+fn output(args: &OutputArgs, live: bool, system: &System) -> Result<Output, Failure> {
+    let stream = |path: &Option<PathBuf>| path.clone().map(Stream::from_path);
+    let capture = stream(&args.write).map(|target| CaptureOutput {
+        target,
+        rotate_bytes: args.rotate_size.map(|millions| u64::from(millions) * 1_000_000),
+        rotate_after: args.rotate_seconds.map(|seconds| Span::from_secs(u64::from(seconds))),
+    });
+    if capture.as_ref().is_some_and(CaptureOutput::rotates_standard_output) {
+        return Err(Failure::usage("-C and -G")
+            .because("standard output cannot be rotated")
+            .hint("give -w a file"));
+    }
+    let taken = stdout_owner(args)?.is_some();
+    Ok(Output {
+        capture,
+        flow_log: stream(&args.flow_log),
+        event_log: stream(&args.event_log),
+        json: args.json,
+        text: !taken && !args.quiet,
+        progress: !live && !args.quiet && system.stderr_is_terminal,
+        listen: listen(args.stats_listen, live),
+        log: args.log,
+    })
+}
+
+impl CaptureOutput {
+    fn rotates_standard_output(&self) -> bool {
+        self.target == Stream::Standard && (self.rotate_bytes.is_some() || self.rotate_after.is_some())
+    }
+}
+
+fn listen(choice: Option<ListenChoice>, live: bool) -> Option<Listen> {
+    match choice {
+        Some(ListenChoice::Off) => None,
+        Some(ListenChoice::At(address)) => Some(Listen { address, asked: true }),
+        None => live.then_some(Listen { address: DEFAULT_LISTEN, asked: false }),
+    }
+}
+
+/// The one option that writes to standard output; two of them would be a mixture that nobody can read.
+fn stdout_owner(args: &OutputArgs) -> Result<Option<&'static str>, Failure> {
+    let dash = |path: &Option<PathBuf>| path.as_ref().is_some_and(|path| path.as_os_str() == "-");
+    let mut owners = [
+        ("-w -", dash(&args.write)),
+        ("--flow-log -", dash(&args.flow_log)),
+        ("--event-log -", dash(&args.event_log)),
+        ("--json", args.json),
+    ]
+    .into_iter()
+    .filter_map(|(option, wanted)| wanted.then_some(option));
+    match (owners.next(), owners.next()) {
+        (Some(first), Some(second)) => Err(Failure::usage(format!("{first} and {second}"))
+            .because("both write to standard output")
+            .hint("give one of them a file")),
+        (first, _) => Ok(first),
+    }
+}
+
+/// A `)` without its `(` would end the parentheses that keep the user's words apart from what the options imply.
+fn balanced(words: &str) -> Result<(), Failure> {
+    let mut depth = 0_u32;
+    for symbol in words.chars() {
+        match symbol {
+            '(' => depth += 1,
+            ')' if depth == 0 => return Err(unbalanced(words, "a ) has no (")),
+            ')' => depth -= 1,
+            _ => {}
+        }
+    }
+    if depth == 0 { Ok(()) } else { Err(unbalanced(words, "a ( has no )")) }
+}
+
+fn unbalanced(words: &str, reason: &str) -> Failure {
+    Failure::usage("filter expression").because(reason).hint(format!("write it in quotes: '{words}'"))
+}
+
+fn span(duration: Duration) -> Span {
+    Span(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,21 @@
+//! The command line: what the user typed ([`Args`]), what the program will do ([`Config`]), how it ends ([`Failure`]).
+//!
+//! `main` is: [`parse`], run, exit. No option is accepted that nothing stands behind.
+
+pub mod args;
+pub mod config;
+pub mod expression;
+pub mod failure;
+pub mod system;
+mod usage;
+pub mod value;
+
+pub use args::{AgentArgs, Args, BackendChoice, Command, FilterCommandArgs, HookChoice, LogLevel};
+pub use config::{CaptureOutput, Config, Input, Limits, Listen, Live, Output, Stream};
+pub use expression::effective_expression;
+pub use failure::{Exit, Failure, verdict};
+pub use system::System;
+pub use usage::{Parsed, parse};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! Values of options: words to numbers, with a reason when they are none.
+
+use std::{net::SocketAddr, str::FromStr, time::Duration};
+
+/// Largest frame that libpcap and the kernel side hand over, in bytes (`MAXIMUM_SNAPLEN`, libpcap).
+pub const MAX_SNAPLEN: u32 = 262_144;
+
+/// Least bytes of a frame that hold the headers of an ordinary TCP segment.
+const MIN_SNAPLEN: u32 = 64;
+
+/// Sizes of a ring that the kernel accepts on any page size that Linux uses.
+const RING_BYTES: std::ops::RangeInclusive<u32> = 1 << 16..=1 << 30;
+
+/// `--stats-listen`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// Serve nothing.
+    Off,
+    /// Serve here.
+    At(SocketAddr),
+}
+
+/// Bytes of each frame to keep: 0 is all of them.
+pub(super) fn snaplen(word: &str) -> Result<u32, String> {
+    match number::<u32>(word)? {
+        0 => Ok(MAX_SNAPLEN),
+        bytes if bytes < MIN_SNAPLEN => {
+            Err(format!("fewer than {MIN_SNAPLEN} bytes do not hold the headers; 0 keeps whole frames"))
+        }
+        bytes if bytes > MAX_SNAPLEN => {
+            Err(format!("no frame is longer than {MAX_SNAPLEN}; 0 keeps whole frames"))
+        }
+        bytes => Ok(bytes),
+    }
+}
+
+/// Bytes of a ring: a power of two, `K`, `M` and `G` being powers of 1,024.
+pub(super) fn ring_bytes(word: &str) -> Result<u32, String> {
+    let bytes = bytes(word)?;
+    u32::try_from(bytes)
+        .ok()
+        .filter(|bytes| bytes.is_power_of_two() && RING_BYTES.contains(bytes))
+        .ok_or_else(|| "give a power of two from 64K to 1G".to_owned())
+}
+
+/// Seconds, decimals allowed, 0 too.
+pub(super) fn seconds(word: &str) -> Result<Duration, String> {
+    let seconds = number::<f64>(word)?;
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|duration| duration.as_secs() <= MAX_SECONDS)
+        .ok_or_else(|| format!("give seconds from 0 to {MAX_SECONDS}"))
+}
+
+/// Seconds, decimals allowed, at least a millisecond.
+pub(super) fn positive_seconds(word: &str) -> Result<Duration, String> {
+    let duration = seconds(word)?;
+    if duration < Duration::from_millis(1) {
+        return Err("give at least 0.001 seconds".to_owned());
+    }
+    Ok(duration)
+}
+
+/// An address and a port, or `off`.
+pub(super) fn listen(word: &str) -> Result<Listen, String> {
+    if word == "off" {
+        return Ok(Listen::Off);
+    }
+    SocketAddr::from_str(word).map(Listen::At).map_err(|_| {
+        "give a numeric address and a port, as 127.0.0.1:33333 or [::1]:33333, or off".to_owned()
+    })
+}
+
+fn bytes(word: &str) -> Result<u64, String> {
+    let (digits, unit) = match word.char_indices().last() {
+        Some((at, 'k' | 'K')) => (&word[..at], 1 << 10),
+        Some((at, 'm' | 'M')) => (&word[..at], 1 << 20),
+        Some((at, 'g' | 'G')) => (&word[..at], 1 << 30),
+        _ => (word, 1),
+    };
+    number::<u64>(digits)?.checked_mul(unit).ok_or_else(|| "the number is too large".to_owned())
+}
+
+fn number<T: FromStr>(word: &str) -> Result<T, String>
+where
+    T::Err: std::fmt::Display,
+{
+    word.parse().map_err(|error: T::Err| error.to_string())
+}
+
+/// A hundred years: time-outs are added to nanosecond times of capture, which hold 292 years from 1970.
+const MAX_SECONDS: u64 = 100 * 366 * 86_400;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snaplen_zero_is_whole_frames_and_headers_must_fit() {
+        assert_eq!(snaplen("0"), Ok(MAX_SNAPLEN));
+        assert_eq!(snaplen("262144"), Ok(MAX_SNAPLEN));
+        assert_eq!(snaplen("64"), Ok(64));
+        assert!(snaplen("63").unwrap_err().contains("headers"));
+        assert!(snaplen("262145").unwrap_err().contains("262144"));
+        assert!(snaplen("-1").is_err());
+    }
+
+    #[test]
+    fn a_ring_is_a_power_of_two_with_a_unit() {
+        assert_eq!(ring_bytes("64K"), Ok(65_536));
+        assert_eq!(ring_bytes("32M"), Ok(33_554_432));
+        assert_eq!(ring_bytes("1g"), Ok(1 << 30));
+        assert_eq!(ring_bytes("131072"), Ok(131_072));
+        for bad in ["", "K", "3M", "32K", "2G", "99999999999999999999G", "18446744073709551615G", "é", "1é"]
+        {
+            assert!(ring_bytes(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn seconds_are_finite_and_not_negative() {
+        assert_eq!(seconds("0"), Ok(Duration::ZERO));
+        assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1_500)));
+        for bad in ["-1", "nan", "inf", "1e30", "x", ""] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
+        assert!(positive_seconds("0").is_err());
+    }
+
+    #[test]
+    fn listening_needs_address_and_port() {
+        assert_eq!(listen("off"), Ok(Listen::Off));
+        assert_eq!(listen("[::1]:80"), Ok(Listen::At("[::1]:80".parse().unwrap())));
+        assert!(listen("localhost:80").unwrap_err().contains("127.0.0.1:33333"));
+        assert!(listen("33333").is_err());
+    }
+}

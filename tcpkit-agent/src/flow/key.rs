@@ -1,0 +1,137 @@
+//! Who a flow is between: a four-tuple with its direction removed.
+//!
+//! Both directions of a conversation give the same [`FlowKey`]; [`Side`] says which of its ends sent a segment.
+
+use tcpkit_common::flow::{Address, FourTuple};
+
+/// Two endpoints, the lower one first, compared as integers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FlowKey {
+    low_address: (u64, u64),
+    high_address: (u64, u64),
+    low_port: u16,
+    high_port: u16,
+}
+
+/// One end of a flow, by the order of its [`FlowKey`]; says nothing about client and server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Side {
+    /// The lower endpoint.
+    #[default]
+    Low = 0,
+    /// The higher endpoint.
+    High = 1,
+}
+
+impl Side {
+    /// The other end.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Low => Self::High,
+            Self::High => Self::Low,
+        }
+    }
+}
+
+impl FlowKey {
+    /// The key of a four-tuple, and the side that its source is.
+    ///
+    /// Where both endpoints are the same one, the source is [`Side::Low`].
+    #[must_use]
+    pub const fn of(tuple: &FourTuple) -> (Self, Side) {
+        let source = tuple.source.halves();
+        let destination = tuple.destination.halves();
+        if is_ordered(source, tuple.source_port, destination, tuple.destination_port) {
+            (Self::new(source, tuple.source_port, destination, tuple.destination_port), Side::Low)
+        } else {
+            (Self::new(destination, tuple.destination_port, source, tuple.source_port), Side::High)
+        }
+    }
+
+    /// The four-tuple of a segment that this side sends.
+    #[must_use]
+    pub const fn tuple_from(&self, side: Side) -> FourTuple {
+        let from_low = FourTuple {
+            source: address(self.low_address),
+            destination: address(self.high_address),
+            source_port: self.low_port,
+            destination_port: self.high_port,
+        };
+        match side {
+            Side::Low => from_low,
+            Side::High => from_low.reversed(),
+        }
+    }
+
+    /// Port of an end.
+    #[must_use]
+    pub const fn port(&self, side: Side) -> u16 {
+        match side {
+            Side::Low => self.low_port,
+            Side::High => self.high_port,
+        }
+    }
+
+    /// Whether both ends are the same endpoint, so that a tuple does not tell who sent it.
+    #[must_use]
+    pub fn is_land(&self) -> bool {
+        self.low_address == self.high_address && self.low_port == self.high_port
+    }
+
+    const fn new(low: (u64, u64), low_port: u16, high: (u64, u64), high_port: u16) -> Self {
+        Self { low_address: low, high_address: high, low_port, high_port }
+    }
+}
+
+const fn is_ordered(a: (u64, u64), a_port: u16, b: (u64, u64), b_port: u16) -> bool {
+    if a.0 != b.0 {
+        a.0 < b.0
+    } else if a.1 != b.1 {
+        a.1 < b.1
+    } else {
+        a_port <= b_port
+    }
+}
+
+const fn address(halves: (u64, u64)) -> Address {
+    Address((((halves.0 as u128) << 64) | halves.1 as u128).to_be_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tuple(source: [u8; 4], source_port: u16, destination: [u8; 4], destination_port: u16) -> FourTuple {
+        FourTuple {
+            source: Address::v4(source),
+            destination: Address::v4(destination),
+            source_port,
+            destination_port,
+        }
+    }
+
+    #[test]
+    fn both_directions_have_one_key_and_opposite_sides() {
+        for there in [
+            tuple([10, 0, 0, 1], 40000, [10, 0, 0, 2], 80),
+            tuple([10, 0, 0, 2], 80, [10, 0, 0, 1], 40000),
+            tuple([127, 0, 0, 1], 40000, [127, 0, 0, 1], 80),
+        ] {
+            let (key, side) = FlowKey::of(&there);
+            let (back_key, back_side) = FlowKey::of(&there.reversed());
+            assert_eq!(key, back_key);
+            assert_eq!(side.other(), back_side);
+            assert_eq!(key.tuple_from(side), there);
+            assert_eq!(key.port(side), there.source_port);
+        }
+    }
+
+    #[test]
+    fn a_land_tuple_is_known_as_one() {
+        let land = tuple([10, 0, 0, 1], 80, [10, 0, 0, 1], 80);
+        assert!(FlowKey::of(&land).0.is_land());
+        assert!(!FlowKey::of(&tuple([10, 0, 0, 1], 80, [10, 0, 0, 1], 81)).0.is_land());
+    }
+}

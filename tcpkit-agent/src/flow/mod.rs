@@ -1,0 +1,20 @@
+//! Segments to flows: who talks to whom, what became of the handshake, how it ended.
+//!
+//! A flow is its four-tuple until a SYN with another initial sequence number; VLAN and tunnel are not part of it.
+//! Frames after FIN or RST still belong to it while it lingers. Everything that expires does so by the watermark of
+//! capture time that the caller hands in, by the same rule whenever it is looked at, so any number of tables that
+//! share the flows out between them come to the same answers.
+//! Memory is bounded by [`FlowLimits`]; nothing is allocated per segment.
+
+mod handshake;
+mod key;
+mod options;
+mod slab;
+mod state;
+mod table;
+mod timers;
+
+pub use handshake::{Handshake, HandshakeStep, IcmpReason, Outcome};
+pub use key::{FlowKey, Side};
+pub use state::{Announced, Ending, Flow, SideState, WireCount};
+pub use table::{Arrival, Changes, Failed, FinishedFlow, FlowCounts, FlowLimits, FlowTable, Taken};

@@ -1,0 +1,227 @@
+//! One flow: what every segment touches, kept small; the handshake lies apart.
+
+use super::key::{FlowKey, Side};
+use crate::{
+    time::Timestamp,
+    wire::{InterfaceId, Segment, SeqNumber, TcpFlags},
+};
+
+/// How a flow ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ending {
+    /// Both sides sent FIN.
+    Fin,
+    /// This side sent RST first.
+    Reset(Side),
+    /// Nothing came for a time-out: the handshake's, or that of an idle flow.
+    Idle,
+    /// It gave way to the bound on flows.
+    Evicted,
+    /// Another SYN took its four-tuple while it was open.
+    Reused,
+    /// The capture ended first.
+    EndOfCapture,
+}
+
+/// What one side announced in its SYN.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Announced {
+    /// Maximum segment size.
+    pub mss: Option<u16>,
+    /// Shift of its windows.
+    pub window_scale: Option<u8>,
+    /// SACK permitted; `None` when its SYN was not seen, or not with all of its options.
+    pub sack_permitted: Option<bool>,
+}
+
+/// One direction of a flow, named by its sender.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SideState {
+    /// Frames captured.
+    pub frames: u64,
+    /// Segments on the wire.
+    pub segments: u64,
+    /// Bytes on the wire.
+    pub bytes: u64,
+    /// Payload bytes on the wire.
+    pub payload_bytes: u64,
+    /// Its initial sequence number, or the best guess where its SYN was not seen.
+    pub(super) isn: Option<SeqNumber>,
+    /// Identity of the interfaces on which this direction counts.
+    pub(super) owner: Option<u16>,
+    /// Options of its SYN.
+    pub announced: Announced,
+    pub(super) sent_fin: bool,
+}
+
+/// Where a flow stands in the table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The slot is free.
+    #[default]
+    Vacant,
+    Open,
+    /// Closed; late frames still belong to it.
+    Lingering,
+}
+
+/// One TCP connection as observed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Flow {
+    pub(super) key: FlowKey,
+    pub(super) hash: u32,
+    pub(super) ticket: u32,
+    /// Watermark at its last frame.
+    pub(super) seen: Timestamp,
+    pub(super) phase: Phase,
+    pub(super) client: Side,
+    /// A SYN was seen, and segments may still add to what became of the handshake.
+    pub(super) is_opening: bool,
+    /// They may not any more.
+    pub(super) is_settled: bool,
+    pub(super) ending: Option<Ending>,
+    /// First frame.
+    pub start: Timestamp,
+    /// Latest frame.
+    pub end: Timestamp,
+    /// Interface of the first frame.
+    pub interface: InterfaceId,
+    pub(super) sides: [SideState; 2],
+}
+
+/// Wire packets and bytes that a frame stood for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WireCount {
+    /// Packets on the wire.
+    pub packets: u32,
+    /// Bytes on the wire, every packet with its headers.
+    pub bytes: u64,
+    /// Bytes of each packet but the last; of the frame where it was one packet.
+    pub full_len: u32,
+}
+
+impl WireCount {
+    /// A frame that was one packet.
+    #[must_use]
+    pub const fn one(frame_len: u32) -> Self {
+        Self { packets: 1, bytes: frame_len as u64, full_len: frame_len }
+    }
+
+    /// A frame whose payload went over the wire in pieces of `limit` octets, each behind the same headers; 0 is no
+    /// limit.
+    #[must_use]
+    #[inline]
+    pub fn of(frame_len: u32, header_len: u32, payload_len: u32, limit: u32) -> Self {
+        if limit == 0 || payload_len <= limit {
+            return Self::one(frame_len);
+        }
+        let packets = payload_len.div_ceil(limit);
+        let repeated = u64::from(packets - 1) * u64::from(header_len);
+        Self { packets, bytes: u64::from(frame_len) + repeated, full_len: header_len.saturating_add(limit) }
+    }
+}
+
+impl Flow {
+    /// Who it is between.
+    #[must_use]
+    pub const fn key(&self) -> &FlowKey {
+        &self.key
+    }
+
+    /// Which of its ends is the client.
+    #[must_use]
+    pub const fn client(&self) -> Side {
+        self.client
+    }
+
+    /// What a side sent.
+    #[must_use]
+    pub const fn side(&self, side: Side) -> &SideState {
+        &self.sides[side as usize]
+    }
+
+    /// How it ended, where it did.
+    #[must_use]
+    pub const fn ending(&self) -> Option<Ending> {
+        self.ending
+    }
+
+    /// Packets that a segment stands for on the wire.
+    ///
+    /// By `gso_size` where the capture knows it. Where it does not, no stack sends more than the effective MSS in one
+    /// packet (RFC 9293 §3.7.1: the announced size less the options), so a larger payload was several packets.
+    pub(super) fn wire_count(&self, segment: &Segment<'_>, frame_len: u32, gso_size: u16) -> WireCount {
+        let limit = if gso_size == 0 { self.effective_mss(segment) } else { u32::from(gso_size) };
+        WireCount::of(frame_len, segment.header_len, segment.payload_len, limit)
+    }
+
+    /// 0 where no side announced a size.
+    fn effective_mss(&self, segment: &Segment<'_>) -> u32 {
+        let announced = self.sides.iter().filter_map(|side| side.announced.mss).min();
+        let Some(mss) = announced.map(u32::from).filter(|mss| segment.payload_len > *mss) else { return 0 };
+        let options = u32::try_from(segment.options.0.len()).unwrap_or(0);
+        mss.saturating_sub(options)
+    }
+
+    /// Counts a segment that this side sent.
+    pub(super) fn count(&mut self, side: Side, segment: &Segment<'_>, wire: WireCount) {
+        let state = &mut self.sides[side as usize];
+        state.frames += 1;
+        state.segments += u64::from(wire.packets);
+        state.bytes += wire.bytes;
+        state.payload_bytes += u64::from(segment.payload_len);
+    }
+
+    /// Whether this SYN opens another connection on the same four-tuple.
+    pub(super) fn is_reopened_by(&self, side: Side, segment: &Segment<'_>) -> bool {
+        segment.flags.contains(TcpFlags::SYN)
+            && !segment.flags.contains(TcpFlags::ACK)
+            && self.side(side).isn.is_some_and(|isn| isn != segment.seq)
+    }
+
+    /// Remembers where each side's sequence numbers begin.
+    ///
+    /// Without its SYN, a side's first segment, or the first acknowledgement of the other side, stands just behind it;
+    /// so a SYN that was captured a little late is recognised.
+    pub(super) fn note_isn(&mut self, side: Side, segment: &Segment<'_>) {
+        let has_syn = segment.flags.contains(TcpFlags::SYN);
+        let isn = if has_syn { segment.seq } else { SeqNumber(segment.seq.0.wrapping_sub(1)) };
+        self.sides[side as usize].isn.get_or_insert(isn);
+        if segment.flags.contains(TcpFlags::ACK) {
+            let isn = SeqNumber(segment.ack.0.wrapping_sub(1));
+            self.sides[side.other() as usize].isn.get_or_insert(isn);
+        }
+    }
+
+    /// Whether both sides' initial sequence numbers are known or guessed.
+    pub(super) const fn knows_isns(&self) -> bool {
+        let [low, high] = &self.sides;
+        low.isn.is_some() && high.isn.is_some()
+    }
+
+    /// What FIN and RST end; true when this segment closes the flow.
+    ///
+    /// A flow that had only been given up is ended anew, but it is closed already.
+    pub(super) fn is_closed_by(&mut self, side: Side, segment: &Segment<'_>) -> bool {
+        self.sides[side as usize].sent_fin |= segment.flags.contains(TcpFlags::FIN);
+        let was_open = self.ending.is_none();
+        if !was_open && self.ending != Some(Ending::Idle) {
+            return false;
+        }
+        if segment.flags.contains(TcpFlags::RST) {
+            self.ending = Some(Ending::Reset(side));
+        } else if self.sides.iter().all(|state| state.sent_fin) {
+            self.ending = Some(Ending::Fin);
+        }
+        was_open && self.ending.is_some()
+    }
+
+    /// Whether a segment without SYN may still tell something of the handshake.
+    pub(super) const fn watches_handshake(&self) -> bool {
+        let [low, high] = &self.sides;
+        !self.is_settled && (self.is_opening || low.frames + high.frames <= WATCHED_FRAMES)
+    }
+}
+
+/// Frames of a flow without SYN among which the final ACK of a handshake that was captured late may be.
+const WATCHED_FRAMES: u64 = 16;

@@ -1,0 +1,130 @@
+//! A shard and its outlets: what a worker thread owns, whether its frames come from a ring or from a reader.
+
+use crossbeam_channel::{Receiver, Sender, TrySendError};
+
+use super::{
+    EngineSettings, Foreign, InterfaceFacts, Output, Shard,
+    outlet::{Delivery, Outlet},
+};
+use crate::{
+    report::ShardSnapshot,
+    time::Timestamp,
+    wire::{Frame, InterfaceId},
+};
+
+/// What the control plane may ask of a worker.
+#[derive(Debug)]
+pub(super) enum Request {
+    /// The state so far.
+    Snapshot(Sender<ShardSnapshot>),
+    /// A new interface, or other facts about a known one.
+    Interface(InterfaceId, InterfaceFacts),
+    /// Live only: the hooks are gone; empty the ring and say so.
+    Drain(Sender<()>),
+    /// Live only: nothing comes any more; finish at this time.
+    Finish(Timestamp),
+}
+
+/// One shard, its outlet and its neighbours.
+#[derive(Debug)]
+pub(super) struct Analyst {
+    shard: Shard,
+    index: u32,
+    output: Output,
+    outlet: Outlet,
+    inbox: Receiver<Foreign>,
+    neighbours: Vec<Sender<Foreign>>,
+    /// Watermark: the latest time that this shard was told; never steps back.
+    now: Timestamp,
+}
+
+impl Analyst {
+    /// The analyst of shard `index`; `neighbours` are the inboxes of all shards, its own too.
+    pub(super) fn new(
+        settings: &EngineSettings,
+        index: u32,
+        outlet: Outlet,
+        inbox: Receiver<Foreign>,
+        neighbours: Vec<Sender<Foreign>>,
+    ) -> Self {
+        let shard = Shard::new(settings, index);
+        Self { shard, index, output: Output::default(), outlet, inbox, neighbours, now: Timestamp::MIN }
+    }
+
+    /// The watermark.
+    pub(super) const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Analyses a frame; `watermark` is the latest timestamp of the capture so far, this frame's included.
+    #[inline]
+    pub(super) fn on_frame(&mut self, frame: &Frame<'_>, watermark: Timestamp) {
+        self.now = self.now.max(watermark);
+        self.shard.on_frame(frame, self.now, &mut self.output);
+    }
+
+    /// Analyses a datagram that another shard, or the reader, put together.
+    pub(super) fn on_foreign(&mut self, foreign: Foreign, watermark: Timestamp) {
+        self.now = self.now.max(watermark);
+        self.shard.on_foreign(foreign, self.now, &mut self.output);
+    }
+
+    /// Tells the shard an interface's facts.
+    pub(super) fn on_interface(&mut self, id: InterfaceId, facts: InterfaceFacts) {
+        self.shard.set_interface(id, facts);
+    }
+
+    /// Takes what the neighbours handed over.
+    pub(super) fn empty_inbox(&mut self) {
+        while let Ok(foreign) = self.inbox.try_recv() {
+            self.on_foreign(foreign, self.now);
+        }
+    }
+
+    /// Lets timers run up to `watermark`, hands everything on, and promises that nothing older follows.
+    pub(super) fn flush(&mut self, watermark: Timestamp) {
+        self.now = self.now.max(watermark);
+        self.shard.advance(self.now, &mut self.output);
+        self.hand_over();
+        self.deliver(self.now);
+    }
+
+    /// Ends the analysis at `end` and gives the final state.
+    pub(super) fn finish(mut self, end: Timestamp) -> ShardSnapshot {
+        self.empty_inbox();
+        self.now = self.now.max(end);
+        self.shard.finish(self.now, &mut self.output);
+        self.deliver(Timestamp(i64::MAX));
+        self.shard.snapshot()
+    }
+
+    /// The state so far.
+    pub(super) fn snapshot(&self) -> ShardSnapshot {
+        self.shard.snapshot()
+    }
+
+    /// Gives the neighbours what is theirs. While an inbox is full the own one is emptied, so that two shards that
+    /// hand each other much come on.
+    fn hand_over(&mut self) {
+        let mut foreign = std::mem::take(&mut self.output.foreign);
+        for frame in foreign.drain(..) {
+            let Some(neighbour) = self.neighbours.get(frame.shard as usize).cloned() else { continue };
+            let mut waiting = frame;
+            while let Err(TrySendError::Full(refused)) = neighbour.try_send(waiting) {
+                waiting = refused;
+                self.empty_inbox();
+            }
+        }
+        self.output.foreign = foreign;
+    }
+
+    fn deliver(&mut self, progress: Timestamp) {
+        let delivery = Delivery {
+            shard: self.index,
+            finished: std::mem::take(&mut self.output.finished),
+            events: std::mem::take(&mut self.output.events),
+            progress,
+        };
+        self.outlet.send(delivery);
+    }
+}

@@ -1,0 +1,30 @@
+//! From a source's frames to the shards' measurements: threads that own their flows, and channels between them.
+//!
+//! [`shard`] is the sans-I/O core; [`Pipeline`] runs one per thread, over a reader's blocks (files, libpcap) or over
+//! the kernel's rings. Nothing is shared on the way of a frame.
+
+mod analyst;
+mod batch;
+mod facts;
+mod fragments;
+mod outlet;
+mod output;
+mod reader;
+mod ring_worker;
+mod router;
+mod running;
+mod settings;
+pub mod shard;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+pub use facts::Facts;
+pub use outlet::Delivery;
+pub use output::{Finished, Foreign, Output};
+pub use reader::{BlockSource, InterfaceTally, ReadError, ReaderOutcome, ReaderTally, SourceNote};
+pub use ring_worker::{CaptureTap, Translation};
+pub use running::{BlockPlan, Panicked, Pipeline, RingPlan};
+pub use settings::{EngineSettings, InterfaceFacts};
+pub use shard::Shard;

@@ -1,0 +1,296 @@
+//! The reader thread: blocks of frames from files or from libpcap, filtered, written on, and dealt to the shards.
+
+use std::sync::{
+    Arc, Mutex, OnceLock, PoisonError,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::{batch::Batch, facts::Facts, router::Router};
+use crate::{
+    filter::{FilterError, Matcher},
+    report::ShardSnapshot,
+    source::{Block, Dropped, Interface, Progress, SourceError},
+    time::Timestamp,
+    wire::InterfaceId,
+};
+
+/// Where the blocks come from.
+pub trait BlockSource: Send {
+    /// Fills the block with the next frames; false when there are none any more.
+    ///
+    /// # Errors
+    /// What ends the source early; every frame before it was delivered.
+    fn fill(&mut self, block: &mut Block) -> Result<bool, SourceError>;
+
+    /// What the source itself counted so far, beside the frames that it delivered.
+    fn notes(&mut self) -> Vec<SourceNote>;
+
+    /// Bytes read, and the bytes there are, where that is known.
+    fn progress(&self) -> Option<Progress>;
+
+    /// Makes a source that waits (for a pipe, for frames) end soon after the flag is set.
+    fn stop_on(&mut self, flag: &Arc<AtomicBool>);
+
+    /// When the capture ended, where the source says so.
+    fn end_of_capture(&self) -> Option<Timestamp>;
+
+    /// The time up to which timers may run while nothing comes: the clock's for a live source, none for a file.
+    fn idle_time(&self) -> Option<Timestamp>;
+}
+
+/// What became of the frames before the shards; read by the control plane while the reader runs.
+#[derive(Clone, Debug, Default)]
+pub struct ReaderTally {
+    /// Frames read and frames that the filter did not want, by interface.
+    pub interfaces: Vec<InterfaceTally>,
+    /// What the sources themselves count.
+    pub notes: Vec<SourceNote>,
+    /// Bytes read, and the bytes there are.
+    pub progress: Option<Progress>,
+    /// The account of fragments, which are put together before the shards.
+    pub fragments: Option<ShardSnapshot>,
+}
+
+/// What one file or interface counted itself.
+#[derive(Clone, Debug, Default)]
+pub struct SourceNote {
+    /// The file, or the interface's name.
+    pub source: String,
+    /// Frames lost because the capturing buffer was full.
+    pub ring_full: u64,
+    /// Named counts that are no fates.
+    pub notes: Vec<(&'static str, u64)>,
+}
+
+/// One interface's frames before the shards.
+#[derive(Clone, Debug)]
+pub struct InterfaceTally {
+    /// The interface.
+    pub interface: Interface,
+    /// Frames read.
+    pub seen: u64,
+    /// Frames that the filter did not want.
+    pub filtered: u64,
+}
+
+/// How a reader ended.
+#[derive(Debug, Default)]
+pub struct ReaderOutcome {
+    /// When the capture ended, by the source or by its last frame.
+    pub end: Option<Timestamp>,
+    /// What was wrong with the sources; every frame before the damage was delivered.
+    pub errors: Vec<ReadError>,
+}
+
+/// What keeps frames from being read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// A source is damaged or in trouble.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The expression has no meaning on an interface that the source turned out to have.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+}
+
+/// What the reader thread needs.
+pub(super) struct Reader<S> {
+    pub(super) source: S,
+    pub(super) matcher: Option<Matcher>,
+    /// `-w`: every wanted frame, in the order read.
+    pub(super) capture: Option<Sender<Block>>,
+    /// One per shard.
+    pub(super) shards: Vec<Sender<Batch>>,
+    /// Splits blocks where there are several shards.
+    pub(super) router: Option<Router>,
+    pub(super) recycle: Receiver<Block>,
+    pub(super) facts: Facts,
+    pub(super) tally: Arc<Mutex<ReaderTally>>,
+    pub(super) stop: Arc<AtomicBool>,
+    /// Wanted frames still to deliver (`--count`).
+    pub(super) remaining: Option<u64>,
+}
+
+impl<S: BlockSource> Reader<S> {
+    /// Reads until the source ends, has given enough, or the control plane says stop; leaves the end of the capture
+    /// in `end` before the workers learn that nothing comes any more.
+    pub(super) fn run(mut self, end: &OnceLock<Timestamp>) -> ReaderOutcome {
+        let mut watermark = Timestamp::MIN;
+        let mut errors = Vec::new();
+        while !self.stop.load(Relaxed) && self.remaining != Some(0) {
+            let mut block = self.recycle.try_recv().unwrap_or_default();
+            match self.source.fill(&mut block) {
+                Ok(true) => {
+                    if let Err(error) = self.on_block(block, &mut watermark) {
+                        errors.push(error.into());
+                        break;
+                    }
+                }
+                Ok(false) => {
+                    // The last words of a source may be of interfaces and losses.
+                    errors.extend(self.on_block(block, &mut watermark).err().map(ReadError::from));
+                    break;
+                }
+                Err(error) => errors.push(error.into()),
+            }
+        }
+        self.publish(true, watermark);
+        let last = Some(watermark).filter(|last| *last > Timestamp::MIN);
+        let outcome = ReaderOutcome { end: self.source.end_of_capture().max(last), errors };
+        if let Some(time) = outcome.end {
+            // Nobody else sets it.
+            let _first = end.set(time);
+        }
+        outcome
+    }
+
+    fn on_block(&mut self, mut block: Block, watermark: &mut Timestamp) -> Result<(), FilterError> {
+        self.learn(&block.interfaces);
+        let verdict = self.select(&mut block);
+        self.publish(false, *watermark);
+        let is_news = !(block.frames.is_empty() && block.interfaces.is_empty() && block.drops.is_empty());
+        if let Some(capture) = self.capture.as_ref().filter(|_| is_news) {
+            // A writer that failed has told the control plane, which ends the capture.
+            drop(capture.send(copy_of(&block)));
+        }
+        if block.frames.is_empty() {
+            self.idle(watermark);
+            return verdict;
+        }
+        self.deal(block, watermark);
+        verdict
+    }
+
+    /// Nothing came: the shards' timers go by the source's clock, where it has one.
+    fn idle(&self, watermark: &mut Timestamp) {
+        let Some(time) = self.source.idle_time() else { return };
+        *watermark = time.max(*watermark);
+        for shard in &self.shards {
+            // A worker ends only after its reader, or by a panic that the join reports.
+            drop(shard.send(Batch::Idle(*watermark)));
+        }
+    }
+
+    fn deal(&mut self, block: Block, watermark: &mut Timestamp) {
+        let Some(router) = &mut self.router else {
+            let before = *watermark;
+            *watermark = block.frames.iter().fold(before, |latest, frame| latest.max(frame.timestamp));
+            if let Some(shard) = self.shards.first() {
+                drop(shard.send(Batch::Whole { block: Box::new(block), watermark: before }));
+            }
+            return;
+        };
+        for (shard, batch) in self.shards.iter().zip(router.split(block, watermark)) {
+            // A worker ends only after its reader, or by a panic that the join reports.
+            drop(shard.send(batch));
+        }
+    }
+
+    /// Counts the frames and leaves those that the filter wants; at an error, those before it.
+    fn select(&mut self, block: &mut Block) -> Result<(), FilterError> {
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut frames = std::mem::take(&mut block.frames);
+        let mut verdict = Ok(());
+        let mut places = Places::default();
+        let (matcher, remaining) = (&mut self.matcher, &mut self.remaining);
+        let mut drops = std::mem::take(&mut block.drops);
+        frames.retain(|descriptor| {
+            places.on_frame(&mut drops);
+            if verdict.is_err() || *remaining == Some(0) {
+                return false;
+            }
+            let Some(count) = tally.interfaces.get_mut(usize::from(descriptor.interface.0)) else {
+                return false;
+            };
+            let wanted = match matcher.as_mut().map(|matcher| matcher.matches(&block.frame(descriptor))) {
+                None | Some(Ok(true)) => true,
+                Some(Ok(false)) => false,
+                Some(Err(error)) => {
+                    verdict = Err(error);
+                    return false;
+                }
+            };
+            count.seen += 1;
+            count.filtered += u64::from(!wanted);
+            if let Some(remaining) = remaining {
+                *remaining -= u64::from(wanted);
+            }
+            places.kept += usize::from(wanted);
+            wanted
+        });
+        places.on_end(&mut drops);
+        (block.frames, block.drops) = (frames, drops);
+        verdict
+    }
+
+    /// Makes new interfaces known to everybody behind.
+    pub(super) fn learn(&mut self, new: &[(InterfaceId, Interface)]) {
+        for (id, interface) in new {
+            let facts = self.facts.of(interface);
+            let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+            tally.interfaces.push(InterfaceTally { interface: interface.clone(), seen: 0, filtered: 0 });
+            drop(tally);
+            if let Some(router) = &mut self.router {
+                router.on_interface(*id, facts.clone());
+            }
+            for shard in &self.shards {
+                drop(shard.send(Batch::Interface(*id, facts.clone())));
+            }
+        }
+    }
+
+    fn publish(&mut self, last: bool, watermark: Timestamp) {
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.notes = self.source.notes();
+        tally.progress = self.source.progress();
+        tally.fragments = match (last, self.router.take()) {
+            (true, Some(router)) => Some(router.finish(watermark)),
+            (false, Some(router)) => {
+                let snapshot = router.snapshot();
+                self.router = Some(router);
+                Some(snapshot)
+            }
+            (_, None) => None,
+        };
+    }
+}
+
+/// Keeps losses at their place among the frames while frames are taken out.
+#[derive(Debug, Default)]
+struct Places {
+    /// Number of the frame at hand.
+    frame: usize,
+    /// Frames before it that stayed.
+    kept: usize,
+    /// The first loss that still has its old place.
+    next: usize,
+}
+
+impl Places {
+    #[inline]
+    fn on_frame(&mut self, drops: &mut [Dropped]) {
+        while let Some(dropped) = drops.get_mut(self.next).filter(|dropped| dropped.before <= self.frame) {
+            dropped.before = self.kept;
+            self.next += 1;
+        }
+        self.frame += 1;
+    }
+
+    fn on_end(&mut self, drops: &mut [Dropped]) {
+        for dropped in drops.iter_mut().skip(self.next) {
+            dropped.before = self.kept;
+        }
+    }
+}
+
+/// A copy of the wanted frames for the writer, so that the block itself can go on to the shards.
+fn copy_of(block: &Block) -> Block {
+    Block {
+        bytes: block.bytes.clone(),
+        frames: block.frames.clone(),
+        interfaces: block.interfaces.clone(),
+        drops: block.drops.clone(),
+    }
+}

@@ -1,0 +1,310 @@
+//! A pipeline that runs: its threads, and what the control plane can ask of them.
+
+use std::{
+    io,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::{
+    EngineSettings, Foreign, InterfaceFacts,
+    analyst::{Analyst, Request},
+    batch::Batch,
+    facts::Facts,
+    outlet::{Delivery, Outlet},
+    reader::{BlockSource, Reader, ReaderOutcome, ReaderTally},
+    ring_worker::{CaptureTap, RingWorker, Translation},
+    router::Router,
+    worker::Worker,
+};
+use crate::{
+    filter::Matcher,
+    report::{Event, ShardSnapshot},
+    source::{Block, Interface, InterfaceTable, live::RingReader},
+    time::Timestamp,
+    wire::InterfaceId,
+};
+
+/// What a pipeline over blocks is made of.
+pub struct BlockPlan<S> {
+    /// Where the blocks come from.
+    pub source: S,
+    /// Interfaces that are known before the first block.
+    pub interfaces: InterfaceTable,
+    /// The filter; `None` wants everything.
+    pub matcher: Option<Matcher>,
+    /// `-w`.
+    pub capture: Option<Sender<Block>>,
+    /// Wanted frames after which the reader stops.
+    pub count: Option<u64>,
+    /// A capture that must not wait for its sinks.
+    pub is_live: bool,
+}
+
+/// What a pipeline over rings is made of.
+pub struct RingPlan {
+    /// One per shard.
+    pub rings: Vec<RingReader>,
+    /// From records to frames.
+    pub translation: Translation,
+    /// Interfaces of the capture.
+    pub interfaces: Vec<(InterfaceId, Interface)>,
+    /// `-w`: one tap per shard, or none.
+    pub taps: Vec<CaptureTap>,
+}
+
+/// Threads at work.
+pub struct Pipeline {
+    requests: Vec<Sender<Request>>,
+    workers: Vec<JoinHandle<ShardSnapshot>>,
+    reader: Option<JoinHandle<ReaderOutcome>>,
+    tally: Arc<Mutex<ReaderTally>>,
+    stop: Arc<AtomicBool>,
+    taken: Arc<AtomicU64>,
+    outlet: Outlet,
+}
+
+impl Pipeline {
+    /// Starts a reader and one worker per shard; `on_end` is called when the reader is done.
+    ///
+    /// # Errors
+    /// A thread cannot be had.
+    pub fn over_blocks<S: BlockSource + 'static>(
+        settings: &EngineSettings,
+        mut plan: BlockPlan<S>,
+        on_end: impl FnOnce() + Send + 'static,
+    ) -> io::Result<(Self, Receiver<Delivery>)> {
+        let shards = settings.shards;
+        let (mut pipeline, analysts, requests, deliveries) = Self::prepare(settings, plan.is_live);
+        let (recycle, recycled) = bounded(BLOCKS * shards as usize + 2);
+        let end = Arc::new(OnceLock::new());
+        let mut senders = Vec::new();
+        for (index, (analyst, requests)) in analysts.into_iter().zip(requests).enumerate() {
+            let (sender, batches) = bounded(BLOCKS);
+            senders.push(sender);
+            let worker = Worker { analyst, batches, requests, recycle: recycle.clone() };
+            let end = Arc::clone(&end);
+            pipeline.spawn(index, move || worker.run(|last| end.get().copied().unwrap_or(last)))?;
+        }
+        plan.source.stop_on(&pipeline.stop);
+        let reader = pipeline.reader(settings, plan, senders, recycled);
+        pipeline.reader = Some(named("reader", move || {
+            let outcome = reader.run(&end);
+            on_end();
+            outcome
+        })?);
+        Ok((pipeline, deliveries))
+    }
+
+    /// Starts one worker per ring.
+    ///
+    /// # Errors
+    /// A thread cannot be had.
+    pub fn over_rings(settings: &EngineSettings, plan: RingPlan) -> io::Result<(Self, Receiver<Delivery>)> {
+        let (mut pipeline, analysts, requests, deliveries) = Self::prepare(settings, true);
+        let watermark = Arc::new(AtomicI64::new(Timestamp::MIN.0));
+        let mut taps = plan.taps.into_iter();
+        let mut facts = Facts::default();
+        let known: Vec<_> =
+            plan.interfaces.iter().map(|(id, interface)| (*id, facts.of(interface))).collect();
+        let parts = analysts.into_iter().zip(requests).zip(plan.rings);
+        for (index, ((mut analyst, requests), ring)) in parts.enumerate() {
+            known.iter().for_each(|(id, facts)| analyst.on_interface(*id, facts.clone()));
+            let worker = RingWorker {
+                analyst,
+                ring,
+                requests,
+                translation: plan.translation.clone(),
+                watermark: Arc::clone(&watermark),
+                taken: Arc::clone(&pipeline.taken),
+                capture: taps.next(),
+            };
+            pipeline.spawn(index, move || worker.run())?;
+        }
+        Ok((pipeline, deliveries))
+    }
+
+    /// The state of every shard that still works, and of the reader's fragments.
+    #[must_use]
+    pub fn snapshots(&self) -> Vec<ShardSnapshot> {
+        let asked: Vec<_> = self
+            .requests
+            .iter()
+            .filter_map(|requests| {
+                let (reply, answer) = bounded(1);
+                requests.send(Request::Snapshot(reply)).ok().map(|()| answer)
+            })
+            .collect();
+        let mut snapshots: Vec<_> =
+            asked.into_iter().filter_map(|answer| answer.recv_timeout(PATIENCE).ok()).collect();
+        snapshots.extend(self.tally().fragments);
+        snapshots
+    }
+
+    /// What the reader counted so far.
+    #[must_use]
+    pub fn tally(&self) -> ReaderTally {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Frames that the workers took from the rings so far.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        self.taken.load(Relaxed)
+    }
+
+    /// Flow records that no sink took.
+    #[must_use]
+    pub fn dropped_records(&self) -> u64 {
+        self.outlet.dropped()
+    }
+
+    /// Tells every shard an interface's facts.
+    pub fn set_interface(&self, id: InterfaceId, facts: &InterfaceFacts) {
+        for requests in &self.requests {
+            drop(requests.send(Request::Interface(id, facts.clone())));
+        }
+    }
+
+    /// Hands events of the control plane to the sinks.
+    pub fn announce(&self, events: Vec<Event>) {
+        if !events.is_empty() {
+            let progress = Timestamp::MIN;
+            self.outlet.send(Delivery { shard: 0, finished: Vec::new(), events, progress });
+        }
+    }
+
+    /// Asks the reader to stop after its current block.
+    pub fn stop(&self) {
+        self.stop.store(true, Relaxed);
+    }
+
+    /// Waits for reader and workers; gives the final measurements.
+    ///
+    /// # Errors
+    /// A thread panicked; its message stands on standard error.
+    pub fn finish_blocks(mut self) -> Result<(Vec<ShardSnapshot>, ReaderOutcome, ReaderTally), Panicked> {
+        let outcome = match self.reader.take() {
+            Some(reader) => reader.join().map_err(|_| Panicked("reader"))?,
+            None => ReaderOutcome::default(),
+        };
+        let tally = self.tally();
+        let mut snapshots = self.join()?;
+        snapshots.extend(tally.fragments.clone());
+        Ok((snapshots, outcome, tally))
+    }
+
+    /// Empties the rings, which must not be fed any more, and finishes at `end`.
+    ///
+    /// # Errors
+    /// A thread panicked; its message stands on standard error.
+    pub fn finish_rings(self, end: Timestamp) -> Result<Vec<ShardSnapshot>, Panicked> {
+        let drained: Vec<_> = self
+            .requests
+            .iter()
+            .filter_map(|requests| {
+                let (reply, answer) = bounded(1);
+                requests.send(Request::Drain(reply)).ok().map(|()| answer)
+            })
+            .collect();
+        // Only when all rings are empty has everything been handed over that a neighbour is to get.
+        for answer in drained {
+            answer.recv().map_err(|_| Panicked("worker"))?;
+        }
+        for requests in &self.requests {
+            drop(requests.send(Request::Finish(end)));
+        }
+        self.join()
+    }
+
+    fn join(self) -> Result<Vec<ShardSnapshot>, Panicked> {
+        self.workers.into_iter().map(|worker| worker.join().map_err(|_| Panicked("worker"))).collect()
+    }
+
+    fn prepare(
+        settings: &EngineSettings,
+        may_drop: bool,
+    ) -> (Self, Vec<Analyst>, Vec<Receiver<Request>>, Receiver<Delivery>) {
+        let (outlet, deliveries) = Outlet::new(may_drop);
+        let (neighbours, inboxes): (Vec<Sender<Foreign>>, Vec<_>) =
+            (0..settings.shards).map(|_| bounded(INBOX)).unzip();
+        let analysts = (0..settings.shards)
+            .zip(inboxes)
+            .map(|(index, inbox)| Analyst::new(settings, index, outlet.clone(), inbox, neighbours.clone()))
+            .collect();
+        let (requests, receivers) = (0..settings.shards).map(|_| bounded(REQUESTS)).unzip();
+        let pipeline = Self {
+            requests,
+            workers: Vec::new(),
+            reader: None,
+            tally: Arc::default(),
+            stop: Arc::default(),
+            taken: Arc::default(),
+            outlet,
+        };
+        (pipeline, analysts, receivers, deliveries)
+    }
+
+    fn reader<S: BlockSource>(
+        &self,
+        settings: &EngineSettings,
+        plan: BlockPlan<S>,
+        shards: Vec<Sender<Batch>>,
+        recycle: Receiver<Block>,
+    ) -> Reader<S> {
+        let mut reader = Reader {
+            source: plan.source,
+            matcher: plan.matcher,
+            capture: plan.capture,
+            shards,
+            router: (settings.shards > 1).then(|| Router::new(settings)),
+            recycle,
+            facts: Facts::default(),
+            tally: Arc::clone(&self.tally),
+            stop: Arc::clone(&self.stop),
+            remaining: plan.count,
+        };
+        let known: Vec<_> = (0u16..).map(InterfaceId).zip(plan.interfaces.all().iter().cloned()).collect();
+        reader.learn(&known);
+        reader
+    }
+
+    fn spawn(
+        &mut self,
+        index: usize,
+        work: impl FnOnce() -> ShardSnapshot + Send + 'static,
+    ) -> io::Result<()> {
+        self.workers.push(named(&format!("shard-{index}"), work)?);
+        Ok(())
+    }
+}
+
+/// A thread of the pipeline panicked: a bug, told on standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a {0} thread panicked; please report this with the message above")]
+pub struct Panicked(pub(crate) &'static str);
+
+fn named<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    thread::Builder::new().name(name.to_owned()).spawn(work)
+}
+
+/// Blocks on their way to one worker.
+const BLOCKS: usize = 4;
+
+/// Frames on their way from shard to shard.
+const INBOX: usize = 4_096;
+
+/// Requests on their way to one worker.
+const REQUESTS: usize = 16;
+
+/// How long a snapshot may take: a worker looks at its requests at least ten times a second.
+const PATIENCE: Duration = Duration::from_secs(2);

@@ -1,0 +1,70 @@
+//! What one run of the engine is told.
+
+use std::sync::Arc;
+
+use crate::{
+    flow::FlowLimits,
+    time::Span,
+    wire::{ParseOptions, fragment::FragmentLimits},
+};
+
+/// Settings of all shards of a capture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineSettings {
+    /// Shards that share the flows out between them; at least one.
+    pub shards: u32,
+    /// How frames are read.
+    pub parse: ParseOptions,
+    /// Bounds of the whole capture; each shard has its part of those in number.
+    pub flows: FlowLimits,
+    /// Bounds of each shard on datagrams that wait for fragments.
+    pub fragments: FragmentLimits,
+}
+
+impl EngineSettings {
+    /// Flows of a capture, at most, unless asked otherwise.
+    pub const MAX_FLOWS: u32 = 1_000_000;
+    /// Closed flows that linger in one shard, at most.
+    pub const MAX_LINGERING: u32 = 65_536;
+    /// As long as tcpeek's manual says.
+    pub const HANDSHAKE_TIMEOUT: Span = Span::from_secs(60);
+    /// `TCP_TIMEWAIT_LEN` of Linux (include/net/tcp.h): what comes later belongs to no old connection.
+    pub const LINGER: Span = Span::from_secs(60);
+    /// RFC 5382 REQ-5: an established connection may be silent for two hours and four minutes.
+    pub const IDLE: Span = Span::from_secs(7440);
+
+    /// For files: no flow expires by silence.
+    #[must_use]
+    pub fn replay(shards: u32) -> Self {
+        Self {
+            shards: shards.max(1),
+            parse: ParseOptions::default(),
+            flows: FlowLimits {
+                max_flows: Self::MAX_FLOWS,
+                max_lingering: Self::MAX_LINGERING,
+                handshake_timeout: Self::HANDSHAKE_TIMEOUT,
+                linger: None,
+                idle: None,
+            },
+            fragments: FragmentLimits::default(),
+        }
+    }
+
+    /// For a live capture: closed and silent flows expire.
+    #[must_use]
+    pub fn live(shards: u32) -> Self {
+        let mut settings = Self::replay(shards);
+        settings.flows.linger = Some(Self::LINGER);
+        settings.flows.idle = Some(Self::IDLE);
+        settings
+    }
+}
+
+/// What a shard must know of an interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InterfaceFacts {
+    /// Name, where it has one.
+    pub name: Option<Arc<str>>,
+    /// Interfaces of the same identity count as one: nameless ones share one, others have one each.
+    pub identity: u16,
+}

@@ -1,0 +1,276 @@
+//! One worker's part of the analysis: frames in, records and measurements out; it never asks for the time.
+//!
+//! `now` is the watermark of capture time over the whole capture (the highest timestamp so far, that of the frame at
+//! hand included): given the same frames under the same watermarks, any number of shards finds the same.
+//! Every frame that is delivered has exactly one fate in the ledger.
+
+use tcpkit_common::flow::FlowHash;
+
+use super::{
+    output::{Content, Finished, Foreign, Origin, Output},
+    settings::{EngineSettings, InterfaceFacts},
+};
+use crate::{
+    analyzer::{BandwidthAnalyzer, Fate, FateAnalyzer, HandshakeAnalyzer, Note},
+    flow::{Arrival, Changes, FlowLimits, FlowTable, WireCount},
+    report::{Event, EventKind, Extent, FlowRecord, ShardSnapshot},
+    time::Timestamp,
+    wire::{
+        self, Frame, InterfaceId, Packet, ParseError, ParseOptions, Parsed, Segment, Unanalyzed,
+        fragment::Defragmenter,
+    },
+};
+
+/// The sans-I/O core of one worker.
+#[derive(Debug)]
+pub struct Shard {
+    pub(super) number: u32,
+    pub(super) shards: u32,
+    pub(super) parse: ParseOptions,
+    interfaces: Vec<InterfaceFacts>,
+    pub(super) table: FlowTable,
+    pub(super) changes: Changes,
+    pub(super) defragmenter: Defragmenter,
+    pub(super) fates: FateAnalyzer,
+    handshakes: HandshakeAnalyzer,
+    bandwidth: BandwidthAnalyzer,
+    extent: Extent,
+}
+
+impl Shard {
+    /// Shard number `shard` of `settings.shards`.
+    #[must_use]
+    pub fn new(settings: &EngineSettings, shard: u32) -> Self {
+        let shards = settings.shards.max(1);
+        let limits = FlowLimits { max_flows: settings.flows.max_flows.div_ceil(shards), ..settings.flows };
+        Self {
+            number: shard,
+            shards,
+            parse: settings.parse,
+            interfaces: Vec::new(),
+            table: FlowTable::new(limits),
+            changes: Changes::default(),
+            defragmenter: Defragmenter::new(settings.fragments),
+            fates: FateAnalyzer::default(),
+            handshakes: HandshakeAnalyzer::default(),
+            bandwidth: BandwidthAnalyzer::default(),
+            extent: Extent::default(),
+        }
+    }
+
+    /// Tells what an interface is, before its first frame; one that was never told is nameless, of identity 0.
+    pub fn set_interface(&mut self, interface: InterfaceId, facts: InterfaceFacts) {
+        let place = usize::from(interface.0);
+        if place >= self.interfaces.len() {
+            self.interfaces.resize(place + 1, InterfaceFacts::default());
+        }
+        self.interfaces[place] = facts;
+    }
+
+    /// Takes a frame.
+    pub fn on_frame(&mut self, frame: &Frame<'_>, now: Timestamp, out: &mut Output) {
+        self.take_frame(frame, &Origin::of(frame, now), now, out);
+    }
+
+    /// Takes a frame or a datagram that another shard handed over.
+    pub fn on_foreign(&mut self, foreign: Foreign, now: Timestamp, out: &mut Output) {
+        let now = now.max(foreign.origin.watermark);
+        match foreign.content {
+            Content::Frame(frame) => {
+                self.take_frame(&frame.borrow(&foreign.origin), &foreign.origin, now, out)
+            }
+            Content::Datagram(datagram) => {
+                self.advance(now, out);
+                self.take_datagram(*datagram, &foreign.origin, now, out);
+            }
+        }
+        self.pass_on(out);
+    }
+
+    /// Lets every flow expire that is due by `now`.
+    #[inline]
+    pub fn advance(&mut self, now: Timestamp, out: &mut Output) {
+        self.table.advance(now, &mut self.changes);
+        self.pass_on(out);
+    }
+
+    /// Ends the capture at `end`: the flows that are left follow in order of start and four-tuple.
+    pub fn finish(&mut self, end: Timestamp, out: &mut Output) {
+        self.defragmenter.finish();
+        self.settle_incomplete();
+        self.table.finish(end, &mut self.changes);
+        self.pass_on(out);
+    }
+
+    /// What was measured so far.
+    #[must_use]
+    pub fn snapshot(&self) -> ShardSnapshot {
+        ShardSnapshot {
+            fates: self.fates.clone(),
+            handshakes: self.handshakes.clone(),
+            bandwidth: self.bandwidth.clone(),
+            flows: *self.table.counts(),
+            extent: self.extent,
+        }
+    }
+
+    #[inline]
+    fn take_frame(&mut self, frame: &Frame<'_>, origin: &Origin, now: Timestamp, out: &mut Output) {
+        self.advance(now, out);
+        let parsed = wire::parse(frame, self.parse);
+        match &parsed.packet {
+            Ok(packet @ (Packet::Tcp(_) | Packet::IcmpError(_) | Packet::Fragment(_))) => {
+                let hash = wire::flow_hash(packet);
+                let owner = hash.shard(self.shards);
+                if owner == self.number {
+                    self.take_own(frame, &parsed, packet, hash, origin, now, out);
+                } else {
+                    self.fates.on_note(origin.place(), Note::HandedOver);
+                    out.foreign.push(Foreign::frame(owner, origin, frame));
+                }
+            }
+            _ => self.take_other(frame, &parsed, origin),
+        }
+        self.pass_on(out);
+    }
+
+    #[inline]
+    #[expect(clippy::too_many_arguments, reason = "one call site; a struct would only rename them")]
+    fn take_own(
+        &mut self,
+        frame: &Frame<'_>,
+        parsed: &Parsed<'_>,
+        packet: &Packet<'_>,
+        hash: FlowHash,
+        origin: &Origin,
+        now: Timestamp,
+        out: &mut Output,
+    ) {
+        let size = FrameSize { frame_len: frame.frame_len, gso_size: frame.gso_size };
+        match packet {
+            Packet::Tcp(segment) => {
+                let wire = self.take_segment(segment, hash, origin, size, now);
+                self.count(frame, parsed, wire, Fate::Analyzed, origin);
+            }
+            Packet::IcmpError(error) => {
+                self.table.on_icmp(hash, error, origin.timestamp, &mut self.changes);
+                self.count(frame, parsed, WireCount::one(frame.frame_len), Fate::Analyzed, origin);
+            }
+            Packet::Fragment(fragment) => {
+                let fate = Fate::NotAnalyzed(Unanalyzed::WaitingForFragments);
+                self.count(frame, parsed, WireCount::one(frame.frame_len), fate, origin);
+                self.take_fragment(fragment, frame.frame_len, parsed.outer, origin, now, out);
+            }
+            Packet::Udp(_) | Packet::Other(_) => {}
+        }
+    }
+
+    /// Takes a segment that this shard owns; what it stood for on the wire.
+    #[inline]
+    pub(super) fn take_segment(
+        &mut self,
+        segment: &Segment<'_>,
+        hash: FlowHash,
+        origin: &Origin,
+        size: FrameSize,
+        now: Timestamp,
+    ) -> WireCount {
+        let (identity, is_named) = self.identity(origin.interface);
+        let arrival = Arrival {
+            timestamp: origin.timestamp,
+            now,
+            interface: origin.interface,
+            identity,
+            is_named,
+            frame_len: size.frame_len,
+            gso_size: size.gso_size,
+        };
+        let taken = self.table.on_segment(hash, segment, &arrival, &mut self.changes);
+        if taken.is_duplicate {
+            self.fates.on_note(origin.place(), Note::Duplicate);
+        }
+        taken.wire
+    }
+
+    fn take_other(&mut self, frame: &Frame<'_>, parsed: &Parsed<'_>, origin: &Origin) {
+        let wire = match &parsed.packet {
+            Ok(Packet::Udp(datagram)) => {
+                let header_len = frame.frame_len.saturating_sub(datagram.payload_len);
+                let limit = u32::from(frame.gso_size);
+                WireCount::of(frame.frame_len, header_len, datagram.payload_len, limit)
+            }
+            _ => WireCount::one(frame.frame_len),
+        };
+        self.count(frame, parsed, wire, fate_of(&parsed.packet), origin);
+    }
+
+    /// A frame is delivered here: its fate, its traffic, its time.
+    #[inline]
+    fn count(
+        &mut self,
+        frame: &Frame<'_>,
+        parsed: &Parsed<'_>,
+        wire: WireCount,
+        fate: Fate,
+        origin: &Origin,
+    ) {
+        self.fates.on_frame(origin.place(), fate);
+        self.bandwidth.on_frame(frame, &parsed.outer, wire);
+        self.extent.on_frame(origin.timestamp, origin.watermark);
+        if parsed.outer.truncated {
+            self.fates.on_note(origin.place(), Note::Truncated);
+        }
+        if origin.timestamp < origin.watermark {
+            self.fates.on_note(origin.place(), Note::TimeStepBack);
+        }
+    }
+
+    #[inline]
+    fn identity(&self, interface: InterfaceId) -> (u16, bool) {
+        let facts = self.interfaces.get(usize::from(interface.0));
+        facts.map_or((0, false), |facts| (facts.identity, facts.name.is_some()))
+    }
+
+    /// Turns what happened to flows into measurements, events and records.
+    #[inline]
+    fn pass_on(&mut self, out: &mut Output) {
+        if !self.changes.is_empty() {
+            self.pass_on_changes(out);
+        }
+    }
+
+    fn pass_on_changes(&mut self, out: &mut Output) {
+        let Self { changes, interfaces, handshakes, .. } = self;
+        let name = |interface: InterfaceId| interfaces.get(usize::from(interface.0))?.name.as_ref();
+        handshakes.on_steps(&changes.steps);
+        out.events.extend(changes.failed.iter().map(|failed| {
+            let record = FlowRecord::observed(&failed.flow, &failed.handshake, name(failed.flow.interface));
+            let kind = EventKind::HandshakeFailed { result: record.handshake, flow: Box::new(record) };
+            Event { time: failed.at, kind }
+        }));
+        out.finished.extend(changes.finished.iter().map(|finished| {
+            let record =
+                FlowRecord::observed(&finished.flow, &finished.handshake, name(finished.flow.interface));
+            Finished { at: finished.at, record }
+        }));
+        changes.clear();
+    }
+}
+
+/// Octets of a frame, and of the segments that it stood for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FrameSize {
+    pub(super) frame_len: u32,
+    pub(super) gso_size: u16,
+}
+
+/// What becomes of the frame of a packet.
+pub(super) const fn fate_of(packet: &Result<Packet<'_>, ParseError>) -> Fate {
+    match packet {
+        Ok(Packet::Tcp(_) | Packet::IcmpError(_)) => Fate::Analyzed,
+        Ok(Packet::Fragment(_)) => Fate::NotAnalyzed(Unanalyzed::WaitingForFragments),
+        Ok(Packet::Udp(_)) => Fate::NotAnalyzed(Unanalyzed::Udp),
+        Ok(Packet::Other(cause)) => Fate::NotAnalyzed(*cause),
+        Err(error) => Fate::Malformed(*error),
+    }
+}

@@ -1,0 +1,142 @@
+//! Any number of shards finds the same.
+
+use proptest::prelude::*;
+
+use super::{Observed, observe, scenario::*};
+use crate::{
+    pipeline::{EngineSettings, Output, Shard},
+    report::ShardSnapshot,
+    time::{Span, Timestamp},
+    wire::TcpFlags,
+};
+
+/// Segments between few endpoints with few sequence numbers, so that flows meet themselves again.
+fn frames() -> impl Strategy<Value = Vec<Captured>> {
+    let spec = (0u8..3, 0u16..3, any::<bool>(), 0u32..4, 0u32..4, 0u16..64, 0u16..3);
+    let step = (spec, 0u64..40_000, 0u16..4, any::<bool>(), 0u8..10);
+    prop::collection::vec(step, 0..120).prop_map(|steps| {
+        let mut now = Timestamp(1_700_000_000_000_000_000);
+        let build = |((host, port, forward, seq, ack, flags, len), after, interface, back, icmp)| {
+            let (near, far) = ((host, 40_000 + port), (9, 80));
+            let (from, to) = if forward { (near, far) } else { (far, near) };
+            let flags = TcpFlags(flags);
+            let spec = Spec { from, to, seq, ack, flags, payload_len: len * 1000 };
+            now = now + Span::from_millis(after);
+            let timestamp = if back { Timestamp(now.0 - 5_000_000) } else { now };
+            let mut bytes = spec.octets();
+            if icmp == 0 {
+                let quoted = [&[3, 1, 0, 0, 0, 0, 0, 0], &bytes[..28]].concat();
+                bytes = ipv4(1, 7, from.0, &quoted);
+            }
+            let frame_len = u32::try_from(bytes.len()).unwrap();
+            Captured { timestamp, interface, frame_len, gso_size: 0, bytes }
+        };
+        steps.into_iter().map(build).collect()
+    })
+}
+
+fn canonical(observed: &Observed) -> (Vec<String>, String, Vec<String>) {
+    let mut records: Vec<String> =
+        observed.records.iter().map(|record| serde_json::to_string(record).unwrap()).collect();
+    let mut events: Vec<String> =
+        observed.events.iter().map(|event| serde_json::to_string(event).unwrap()).collect();
+    records.sort();
+    events.sort();
+    let mut report = serde_json::to_value(&observed.report).unwrap();
+    if let Some(notes) = report.pointer_mut("/ledger/total/notes").and_then(|notes| notes.as_object_mut()) {
+        notes.remove("handed_over");
+    }
+    (records, report.to_string(), events)
+}
+
+proptest! {
+    #[test]
+    fn a_report_does_not_depend_on_the_number_of_shards(frames in frames(), shards in 2u32..6, live: bool) {
+        let mut settings = if live { EngineSettings::live(1) } else { EngineSettings::replay(1) };
+        settings.flows.idle = live.then_some(Span::from_secs(100));
+        let one = observe(&frames, &settings);
+        settings.shards = shards;
+        let many = observe(&frames, &settings);
+        prop_assert_eq!(canonical(&one), canonical(&many));
+        prop_assert!(one.report.ledger.closes);
+        let results: u64 = one.report.handshake.results.values().sum();
+        prop_assert_eq!(results, one.report.totals.flows);
+        prop_assert_eq!(one.records.len() as u64, one.report.totals.flows);
+    }
+
+    #[test]
+    fn tight_bounds_lose_no_flow_and_no_frame(frames in frames(), max_flows in 1u32..4, lingering in 0u32..3) {
+        let mut settings = EngineSettings::live(1);
+        settings.flows.max_flows = max_flows;
+        settings.flows.max_lingering = lingering;
+        let observed = observe(&frames, &settings);
+        prop_assert!(observed.report.ledger.closes);
+        prop_assert_eq!(observed.records.len() as u64, observed.report.totals.flows);
+        let counted: u64 =
+            observed.records.iter().map(|record| record.client.frames + record.server.frames).sum();
+        let notes = &observed.report.ledger.total.notes;
+        let icmp = observed.report.bandwidth.protocols["icmp"].frames;
+        let taken = observed.report.ledger.total.analyzed - icmp - notes.get("duplicate").unwrap_or(&0);
+        prop_assert_eq!(counted, taken);
+    }
+
+    #[test]
+    fn flows_leave_in_order_of_their_ending(frames in frames()) {
+        let mut settings = EngineSettings::live(1);
+        settings.flows.idle = Some(Span::from_secs(90));
+        let mut shard = Shard::new(&settings, 0);
+        let mut out = Output::default();
+        let mut now = Timestamp::MIN;
+        for captured in &frames {
+            now = now.max(captured.timestamp);
+            shard.on_frame(&captured.frame(), now, &mut out);
+        }
+        shard.finish(now, &mut out);
+        prop_assert!(out.finished.is_sorted_by_key(|finished| finished.at));
+    }
+
+    #[test]
+    fn advancing_time_by_a_timer_changes_nothing(frames in frames()) {
+        let mut settings = EngineSettings::live(1);
+        settings.flows.idle = Some(Span::from_secs(90));
+        let run = |ticks: bool| {
+            let mut shard = Shard::new(&settings, 0);
+            let mut out = Output::default();
+            let mut now = Timestamp::MIN;
+            for captured in &frames {
+                let next = now.max(captured.timestamp);
+                if ticks && now > Timestamp::MIN {
+                    let middle = Timestamp(now.0.midpoint(next.0));
+                    shard.advance(middle, &mut out);
+                }
+                now = next;
+                shard.on_frame(&captured.frame(), now, &mut out);
+            }
+            shard.finish(now, &mut out);
+            (out.finished.into_iter().map(|it| (it.at, it.record)).collect::<Vec<_>>(), shard.snapshot())
+        };
+        prop_assert_eq!(run(false), run(true));
+    }
+
+    #[test]
+    fn merging_snapshots_is_associative_and_commutative(a in frames(), b in frames(), c in frames()) {
+        let snapshot = |frames: &[Captured]| {
+            let mut shard = Shard::new(&EngineSettings::replay(1), 0);
+            let mut out = Output::default();
+            let mut now = Timestamp::MIN;
+            for captured in frames {
+                now = now.max(captured.timestamp);
+                shard.on_frame(&captured.frame(), now, &mut out);
+            }
+            shard.snapshot()
+        };
+        let (a, b, c) = (snapshot(&a), snapshot(&b), snapshot(&c));
+        let sum = |parts: &[&ShardSnapshot]| {
+            let parts: Vec<ShardSnapshot> = parts.iter().map(|part| (*part).clone()).collect();
+            ShardSnapshot::sum(&parts)
+        };
+        let left = sum(&[&sum(&[&a, &b]), &c]);
+        prop_assert_eq!(&left, &sum(&[&a, &sum(&[&b, &c])]));
+        prop_assert_eq!(&left, &sum(&[&c, &b, &a]));
+    }
+}

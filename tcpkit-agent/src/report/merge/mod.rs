@@ -1,0 +1,122 @@
+//! From the shards' measurements to one report, with a ledger that is checked.
+
+mod bandwidth;
+mod ledger;
+
+use std::collections::BTreeMap;
+
+use super::{
+    CaptureInfo, Count, HandshakeReport, HandshakeResult, Report, SCHEMA, ShardSnapshot, SpanSummary, Totals,
+};
+use crate::{
+    analyzer::{Place, SpanHistogram},
+    flow::Outcome,
+    time::{Span, Timestamp},
+    wire::InterfaceId,
+};
+
+/// What a report needs beside the shards' measurements.
+#[derive(Clone, Debug, Default)]
+pub struct ReportContext {
+    /// False while the capture runs.
+    pub complete: bool,
+    /// Where the frames came from; `first_us` and `last_us` are filled in here.
+    pub capture: CaptureInfo,
+    /// What the source counted, by interface and hook.
+    pub sources: Vec<SourceCounts>,
+    /// What an interface is called, by number: its name, or its file.
+    pub interfaces: BTreeMap<InterfaceId, String>,
+    /// The ledger's word for frames without hook: `file` or `pcap`.
+    pub hookless: &'static str,
+}
+
+/// What the kernel or the reader counted at one place, before the shards saw anything.
+#[derive(Clone, Debug)]
+pub struct SourceCounts {
+    /// Interface and hook.
+    pub place: Place,
+    /// Frames that the filter did not want.
+    pub filtered: u64,
+    /// Frames that reached the ring, or were read from the file and wanted.
+    pub recorded: u64,
+    /// Frames lost because the ring was full.
+    pub ring_full: u64,
+    /// Frames lost because a kernel helper refused.
+    pub helper_failed: u64,
+    /// Named counts that are no fates; zeroes are left out of the report.
+    pub notes: Vec<(&'static str, u64)>,
+    /// Exact traffic of all frames that were wanted, also of those that were lost, where the kernel counts it.
+    pub traffic: Option<Count>,
+}
+
+/// The report of a capture, or of what there is of it so far.
+#[must_use]
+pub fn assemble(context: ReportContext, snapshots: &[ShardSnapshot]) -> Report {
+    let sum = ShardSnapshot::sum(snapshots);
+    let ledger = ledger::close(&context, &sum.fates);
+    let duration = sum.extent.first().zip(sum.extent.last()).map(|(first, last)| last.since(first));
+    let bandwidth = bandwidth::report(&context, &sum.bandwidth, duration);
+    let completeness = share(ledger.total.delivered, ledger.total.matched);
+    let mut capture = context.capture;
+    capture.first_us = sum.extent.first().map(Timestamp::as_micros);
+    capture.last_us = sum.extent.last().map(Timestamp::as_micros);
+    Report {
+        schema: SCHEMA,
+        complete: context.complete,
+        completeness,
+        capture,
+        ledger,
+        totals: totals(&sum, bandwidth.total, duration),
+        handshake: handshake(&sum),
+        bandwidth,
+    }
+}
+
+impl ReportContext {
+    /// What an interface is called.
+    fn interface(&self, id: InterfaceId) -> String {
+        self.interfaces.get(&id).cloned().unwrap_or_else(|| format!("interface {}", id.0))
+    }
+}
+
+fn totals(sum: &ShardSnapshot, all: Count, duration: Option<Span>) -> Totals {
+    Totals {
+        all,
+        duration_us: duration.unwrap_or_default().as_micros_f64(),
+        flows: sum.flows.opened,
+        open_flows: sum.flows.open,
+        evicted_flows: sum.flows.evicted,
+        segments: sum.flows.segments,
+        payload_bytes: sum.flows.payload_bytes,
+    }
+}
+
+fn handshake(sum: &ShardSnapshot) -> HandshakeReport {
+    let handshakes = &sum.handshakes;
+    let result = |outcome: &Outcome| (HandshakeResult::from(*outcome).name(), handshakes.count(*outcome));
+    HandshakeReport {
+        results: Outcome::ALL.iter().map(result).collect(),
+        syn_retransmissions: handshakes.syn_retransmissions(),
+        synack_retransmissions: handshakes.synack_retransmissions(),
+        handshake_us: summary(handshakes.durations()),
+        server_rtt_us: summary(handshakes.server_rtts()),
+        client_rtt_us: summary(handshakes.client_rtts()),
+    }
+}
+
+fn summary(spans: &SpanHistogram) -> SpanSummary {
+    SpanSummary {
+        samples: spans.samples(),
+        min: spans.min().map(Span::as_micros_f64),
+        avg: spans.mean_ns().map(|mean| mean / 1_000.0),
+        p50: spans.per_mille(500).map(Span::as_micros_f64),
+        p99: spans.per_mille(990).map(Span::as_micros_f64),
+        max: spans.max().map(Span::as_micros_f64),
+    }
+}
+
+/// A part of a whole; `None` where there is no whole.
+#[expect(clippy::cast_precision_loss, reason = "a share of more than 2^53 frames needs no more digits")]
+fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}

@@ -1,0 +1,84 @@
+//! What one shard has summed up so far, and the sum over shards.
+
+use crate::{
+    analyzer::{BandwidthAnalyzer, FateAnalyzer, HandshakeAnalyzer},
+    flow::FlowCounts,
+    time::Timestamp,
+};
+
+/// A shard's measurements; merging is associative and commutative.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShardSnapshot {
+    /// What became of each frame.
+    pub fates: FateAnalyzer,
+    /// Handshakes.
+    pub handshakes: HandshakeAnalyzer,
+    /// Traffic.
+    pub bandwidth: BandwidthAnalyzer,
+    /// Flows.
+    pub flows: FlowCounts,
+    /// When frames came.
+    pub extent: Extent,
+}
+
+impl ShardSnapshot {
+    /// Adds another shard's measurements.
+    pub fn merge(&mut self, other: &Self) {
+        self.fates.merge(&other.fates);
+        self.handshakes.merge(&other.handshakes);
+        self.bandwidth.merge(&other.bandwidth);
+        self.flows.merge(&other.flows);
+        self.extent.merge(&other.extent);
+    }
+
+    /// The sum of these.
+    #[must_use]
+    pub fn sum(snapshots: &[Self]) -> Self {
+        let mut sum = Self::default();
+        snapshots.iter().for_each(|snapshot| sum.merge(snapshot));
+        sum
+    }
+}
+
+/// Times of the first frame in capture order and of the latest frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Watermark and time of the first frame. The first of all frames is the one under the lowest watermark, and of
+    /// those the one that is that watermark: its own time.
+    first: Option<(Timestamp, Timestamp)>,
+    last: Option<Timestamp>,
+}
+
+impl Extent {
+    /// A frame of this time, under this watermark.
+    #[inline]
+    pub fn on_frame(&mut self, timestamp: Timestamp, now: Timestamp) {
+        self.first.get_or_insert((now, timestamp));
+        self.last = self.last.max(Some(timestamp));
+    }
+
+    /// Adds another shard's times.
+    pub fn merge(&mut self, other: &Self) {
+        self.first = match (self.first, other.first) {
+            (Some(own), Some(theirs)) => Some(earlier(own, theirs)),
+            (own, theirs) => own.or(theirs),
+        };
+        self.last = self.last.max(other.last);
+    }
+
+    /// Time of the first frame in capture order.
+    #[must_use]
+    pub fn first(&self) -> Option<Timestamp> {
+        self.first.map(|(_, timestamp)| timestamp)
+    }
+
+    /// Latest time of any frame.
+    #[must_use]
+    pub const fn last(&self) -> Option<Timestamp> {
+        self.last
+    }
+}
+
+fn earlier(a: (Timestamp, Timestamp), b: (Timestamp, Timestamp)) -> (Timestamp, Timestamp) {
+    if a.0 < b.0 || (a.0 == b.0 && a.1 >= b.1) { a } else { b }
+}

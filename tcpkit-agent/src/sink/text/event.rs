@@ -1,0 +1,79 @@
+//! One line for each event.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::{
+    TextOptions,
+    number::{count, percent, span, time},
+    style::{Tone, paint, safe},
+};
+use crate::report::{Event, EventKind, FlowRecord, HandshakeResult};
+
+/// The event in one line, without the line's end: time (UTC), what, where, and how much.
+#[must_use]
+pub fn event(event: &Event, options: TextOptions) -> String {
+    let (word, tone, story) = match &event.kind {
+        EventKind::HandshakeFailed { result, flow } => {
+            (result.name(), tone_of(*result), handshake(event.time.as_micros(), flow))
+        }
+        EventKind::CaptureLoss { interface, frames, completeness } => {
+            ("lost", Tone::Bad, loss(interface, *frames, *completeness))
+        }
+        EventKind::Interface { interface, change } => {
+            ("interface", Tone::Warning, format!("{} {}", safe(interface), safe(change)))
+        }
+    };
+    let when = time(event.time.as_micros());
+    let padding = " ".repeat(WORD_COLUMNS.saturating_sub(word.len()));
+    format!("{}  {}{padding}  {story}", paint(&when, Tone::Faint, options), paint(word, tone, options))
+}
+
+const fn tone_of(result: HandshakeResult) -> Tone {
+    match result {
+        HandshakeResult::Success | HandshakeResult::Pending | HandshakeResult::Midstream => Tone::Faint,
+        HandshakeResult::Aborted => Tone::Warning,
+        HandshakeResult::Reject | HandshakeResult::Timeout | HandshakeResult::Unreachable => Tone::Bad,
+    }
+}
+
+fn handshake(now_us: i64, flow: &FlowRecord) -> String {
+    let mut line = format!(
+        "{:>21} > {:<21}  after {}",
+        endpoint(flow.client_ip, flow.client_port),
+        endpoint(flow.server_ip, flow.server_port),
+        span(micros(now_us.saturating_sub(flow.start_us).max(0)))
+    );
+    if let Some(icmp) = &flow.icmp {
+        line.push_str(&format!(", ICMP {}", safe(icmp)));
+    }
+    for (repeats, what) in [(flow.syn_retransmissions, "SYN"), (flow.synack_retransmissions, "SYN/ACK")] {
+        if repeats > 0 {
+            line.push_str(&format!(", {what} sent {} times", u64::from(repeats) + 1));
+        }
+    }
+    if let Some(interface) = &flow.interface {
+        line.push_str(&format!(", on {}", safe(interface)));
+    }
+    line
+}
+
+fn loss(interface: &str, frames: u64, completeness: f64) -> String {
+    format!(
+        "{} lost {} frames between kernel and analysis ({} complete): raise --ring-bytes or narrow the filter",
+        safe(interface),
+        count(frames),
+        percent(completeness, 2)
+    )
+}
+
+fn endpoint(address: IpAddr, port: u16) -> String {
+    SocketAddr::new(address, port).to_string()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "2^53 us are 285 years")]
+fn micros(value: i64) -> f64 {
+    value as f64
+}
+
+/// `unreachable` is the longest word.
+const WORD_COLUMNS: usize = 11;

@@ -1,0 +1,187 @@
+//! Reports and records for tests.
+
+use std::collections::BTreeMap;
+
+use crate::{report::*, time::Timestamp};
+
+/// A live capture under load: two hooks, losses, failures.
+pub(crate) fn report() -> Report {
+    Report {
+        schema: SCHEMA,
+        complete: true,
+        completeness: Some(0.9925),
+        capture: capture(),
+        ledger: ledger(),
+        totals: Totals {
+            all: Count { frames: 1_000_000, packets: 4_500_000, bytes: 6_543_210_987 },
+            duration_us: 12_345_678.9,
+            flows: 5_432,
+            open_flows: 21,
+            evicted_flows: 3,
+            segments: 4_400_000,
+            payload_bytes: 6_200_000_000,
+        },
+        handshake: handshake(),
+        bandwidth: bandwidth(),
+    }
+}
+
+/// Nothing came.
+pub(crate) fn empty() -> Report {
+    Report {
+        schema: SCHEMA,
+        complete: true,
+        completeness: None,
+        capture: CaptureInfo {
+            mode: "file",
+            backend: "file",
+            sources: vec!["x.pcap".into()],
+            ..CaptureInfo::default()
+        },
+        ledger: Ledger { closes: true, ..Ledger::default() },
+        totals: Totals::default(),
+        handshake: HandshakeReport::default(),
+        bandwidth: BandwidthReport::default(),
+    }
+}
+
+/// A refused connection.
+pub(crate) fn flow() -> FlowRecord {
+    FlowRecord {
+        client_ip: [10, 0, 0, 1].into(),
+        client_port: 43_210,
+        server_ip: [10, 0, 0, 2].into(),
+        server_port: 80,
+        midstream: false,
+        interface: Some("eth0".into()),
+        start_us: 1_795_247_133_123_456,
+        end_us: 1_795_247_133_123_999,
+        handshake: HandshakeResult::Reject,
+        icmp: None,
+        handshake_us: None,
+        server_rtt_us: None,
+        client_rtt_us: None,
+        syn_retransmissions: 0,
+        synack_retransmissions: 0,
+        client: DirectionRecord::default(),
+        server: DirectionRecord::default(),
+        close: Close::RstServer,
+    }
+}
+
+/// One event of each kind.
+pub(crate) fn events() -> Vec<Event> {
+    let time = Timestamp(1_795_247_133_123_999_000);
+    let timeout = FlowRecord {
+        client_ip: "2001:db8::1".parse().unwrap(),
+        server_ip: "2001:db8::2".parse().unwrap(),
+        start_us: 1_795_247_103_123_999,
+        syn_retransmissions: 4,
+        interface: None,
+        ..flow()
+    };
+    let unreachable = FlowRecord { icmp: Some("3/1".into()), synack_retransmissions: 1, ..flow() };
+    let failed = |result, flow| EventKind::HandshakeFailed { result, flow: Box::new(flow) };
+    [
+        failed(HandshakeResult::Reject, flow()),
+        failed(HandshakeResult::Timeout, timeout),
+        failed(HandshakeResult::Unreachable, unreachable),
+        failed(HandshakeResult::Aborted, flow()),
+        EventKind::CaptureLoss { interface: "eth0".into(), frames: 12_345, completeness: 0.999_99 },
+        EventKind::Interface { interface: "eth\x1b[2J0".into(), change: "went down".into() },
+    ]
+    .into_iter()
+    .map(|kind| Event { time, kind })
+    .collect()
+}
+
+fn capture() -> CaptureInfo {
+    let interface = |name: &str, hook: &str| InterfaceInfo {
+        name: Some(name.into()),
+        source: "live".into(),
+        link_type: "EN10MB".into(),
+        hook: Some(hook.into()),
+    };
+    CaptureInfo {
+        mode: "live",
+        backend: "ebpf",
+        sources: vec!["eth0".into(), "lo".into()],
+        interfaces: vec![interface("eth0", "ebpf/tc"), interface("lo", "ebpf/tc")],
+        first_us: Some(1_795_247_133_123_456),
+        last_us: Some(1_795_247_145_469_135),
+        end_us: Some(1_795_247_145_500_000),
+        filter: Some("(tcp port 80 or tcp port 443)".into()),
+        snaplen: Some(256),
+        shards: 2,
+        notes: vec![
+            "eth0: native XDP was refused (Operation not supported), so ingress is captured at TC, after GRO"
+                .into(),
+        ],
+    }
+}
+
+fn ledger() -> Ledger {
+    let entry = |interface: &str, hook: &str, part: u64| LedgerEntry {
+        interface: interface.into(),
+        hook: hook.into(),
+        seen: 2_000_000 / part,
+        filtered: 1_000_000 / part,
+        matched: 1_000_000 / part,
+        recorded: 992_500 / part,
+        ring_full: 7_000 / part,
+        helper_failed: 500 / part,
+        in_flight: 0,
+        delivered: 992_500 / part,
+        analyzed: 990_000 / part,
+        malformed: BTreeMap::from([("tcp.data_offset".to_owned(), 500 / part)]),
+        not_analyzed: BTreeMap::from([("udp".to_owned(), 2_000 / part)]),
+        notes: BTreeMap::from([("truncated".to_owned(), 800_000 / part)]),
+    };
+    Ledger {
+        closes: true,
+        total: entry("*", "*", 1),
+        entries: vec![entry("eth0", "tc_ingress", 2), entry("a-long-interface", "tc_egress", 2)],
+    }
+}
+
+fn handshake() -> HandshakeReport {
+    let spans = |factor: f64| SpanSummary {
+        samples: 5_000,
+        min: Some(12.3 * factor),
+        avg: Some(250.0 * factor),
+        p50: Some(200.0 * factor),
+        p99: Some(9_876.5 * factor),
+        max: Some(1_234_567.0 * factor),
+    };
+    HandshakeReport {
+        results: BTreeMap::from([("success", 5_000), ("reject", 300), ("timeout", 32), ("midstream", 100)]),
+        syn_retransmissions: 77,
+        synack_retransmissions: 5,
+        handshake_us: spans(1.0),
+        server_rtt_us: spans(0.8),
+        client_rtt_us: SpanSummary::default(),
+    }
+}
+
+fn bandwidth() -> BandwidthReport {
+    let count = |part: u64| Count {
+        frames: 1_000_000 / part,
+        packets: 4_500_000 / part,
+        bytes: 6_543_210_987 / part,
+    };
+    BandwidthReport {
+        total: count(1),
+        bits_per_second: Some(4_240_000_000.0),
+        packets_per_second: Some(364_500.4),
+        ip_versions: BTreeMap::from([("ipv4", count(2)), ("ipv6", count(2)), ("not_ip", Count::default())]),
+        protocols: BTreeMap::from([("tcp", count(1)), ("udp", count(500))]),
+        directions: BTreeMap::from([("inbound", count(3)), ("outbound", count(2))]),
+        interfaces: vec![
+            InterfaceBandwidth { interface: "eth0".into(), count: count(2) },
+            InterfaceBandwidth { interface: "lo".into(), count: count(4_500_000) },
+        ],
+        packet_sizes: [(Some(64), 10), (Some(127), 3_000_000), (Some(1_518), 1_000_000), (None, 499_990)]
+            .map(|(up_to, packets)| SizeBucket { up_to, packets })
+            .to_vec(),
+    }
+}

@@ -1,0 +1,186 @@
+//! TCP options (RFC 9293 §3.2), decoded on demand.
+//!
+//! An option is one octet, or kind, length and value. A list that contradicts itself ends there:
+//! [`TcpOptions::is_malformed`] tells. A capture that cut the header looks the same, so that question belongs to
+//! segments of which the whole header was captured.
+
+use super::segment::{SeqNumber, TcpOptions};
+
+/// Option kinds (<https://www.iana.org/assignments/tcp-parameters>).
+mod kind {
+    pub(super) const END: u8 = 0;
+    pub(super) const NO_OPERATION: u8 = 1;
+    pub(super) const MSS: u8 = 2;
+    pub(super) const WINDOW_SCALE: u8 = 3;
+    pub(super) const SACK_PERMITTED: u8 = 4;
+    pub(super) const SACK: u8 = 5;
+    pub(super) const TIMESTAMPS: u8 = 8;
+    pub(super) const MULTIPATH: u8 = 30;
+    pub(super) const FAST_OPEN: u8 = 34;
+    /// RFC 6994: experiments share this kind.
+    pub(super) const EXPERIMENT: u8 = 254;
+}
+
+/// RFC 7413's identifier while fast open was an experiment (RFC 7413 §4.1.1).
+const FAST_OPEN_EXPERIMENT: [u8; 2] = [0xf9, 0x89];
+
+/// One option: its kind and its value, without kind and length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpOption<'a> {
+    /// Option kind.
+    pub kind: u8,
+    /// Its value.
+    pub value: &'a [u8],
+}
+
+/// The options of a segment in their order, without padding.
+#[derive(Clone, Copy, Debug)]
+pub struct TcpOptionIter<'a> {
+    rest: &'a [u8],
+    is_malformed: bool,
+}
+
+/// A range of sequence numbers that the receiver holds (RFC 2018 §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SackBlock {
+    /// The first sequence number of the block.
+    pub left: SeqNumber,
+    /// The first sequence number behind the block.
+    pub right: SeqNumber,
+}
+
+impl<'a> TcpOptions<'a> {
+    /// The options in their order.
+    #[must_use]
+    #[inline]
+    pub const fn iter(self) -> TcpOptionIter<'a> {
+        TcpOptionIter { rest: self.0, is_malformed: false }
+    }
+
+    /// Whether the list contradicts itself: a length below two, or beyond the list.
+    #[must_use]
+    pub fn is_malformed(self) -> bool {
+        let mut options = self.iter();
+        options.by_ref().for_each(drop);
+        options.is_malformed
+    }
+
+    /// Maximum segment size (RFC 9293 §3.7.1), octets; of SYN segments.
+    #[must_use]
+    #[inline]
+    pub fn mss(self) -> Option<u16> {
+        self.value(kind::MSS).map(u16::from_be_bytes)
+    }
+
+    /// Window scale (RFC 7323 §2.2), a shift count as it was sent; those above 14 count as 14 (§2.3).
+    #[must_use]
+    #[inline]
+    pub fn window_scale(self) -> Option<u8> {
+        self.value::<1>(kind::WINDOW_SCALE).map(|[shift]| shift)
+    }
+
+    /// Whether selective acknowledgements may be sent (RFC 2018 §2).
+    #[must_use]
+    #[inline]
+    pub fn sack_permitted(self) -> bool {
+        self.value::<0>(kind::SACK_PERMITTED).is_some()
+    }
+
+    /// TSval and TSecr (RFC 7323 §3.2).
+    #[must_use]
+    #[inline]
+    pub fn timestamps(self) -> Option<(u32, u32)> {
+        // Nearly every segment of an open connection has exactly this layout (RFC 7323, appendix A).
+        let value = match *self.0 {
+            [kind::NO_OPERATION, kind::NO_OPERATION, kind::TIMESTAMPS, 10, a, b, c, d, e, f, g, h] => {
+                [a, b, c, d, e, f, g, h]
+            }
+            _ => self.value::<8>(kind::TIMESTAMPS)?,
+        };
+        let [a, b, c, d, e, f, g, h] = value;
+        Some((u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])))
+    }
+
+    /// The blocks of the selective acknowledgement (RFC 2018 §3), in their order.
+    #[inline]
+    pub fn sack_blocks(self) -> impl Iterator<Item = SackBlock> + 'a {
+        let value = self.find(kind::SACK).unwrap_or_default();
+        value.chunks_exact(8).filter_map(|block| {
+            let (left, rest) = block.split_first_chunk()?;
+            let (right, _) = rest.split_first_chunk()?;
+            Some(SackBlock {
+                left: SeqNumber(u32::from_be_bytes(*left)),
+                right: SeqNumber(u32::from_be_bytes(*right)),
+            })
+        })
+    }
+
+    /// The fast open cookie (RFC 7413 §4.1.1), empty where one is asked for; the experimental option too.
+    #[must_use]
+    pub fn fast_open_cookie(self) -> Option<&'a [u8]> {
+        self.find(kind::FAST_OPEN)
+            .or_else(|| self.find(kind::EXPERIMENT)?.strip_prefix(FAST_OPEN_EXPERIMENT.as_slice()))
+    }
+
+    /// The multipath option's value, subtype in its first four bits (RFC 8684 §3); the first one of several.
+    #[must_use]
+    pub fn mptcp(self) -> Option<&'a [u8]> {
+        self.find(kind::MULTIPATH)
+    }
+
+    /// The value of the first option of this kind.
+    #[inline]
+    fn find(self, kind: u8) -> Option<&'a [u8]> {
+        self.iter().find(|option| option.kind == kind).map(|option| option.value)
+    }
+
+    /// The same, where the value has the `LEN` octets that the option's definition asks for.
+    #[inline]
+    fn value<const LEN: usize>(self, kind: u8) -> Option<[u8; LEN]> {
+        self.iter()
+            .filter(|option| option.kind == kind)
+            .find_map(|option| <[u8; LEN]>::try_from(option.value).ok())
+    }
+}
+
+impl<'a> IntoIterator for TcpOptions<'a> {
+    type Item = TcpOption<'a>;
+    type IntoIter = TcpOptionIter<'a>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl<'a> Iterator for TcpOptionIter<'a> {
+    type Item = TcpOption<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<TcpOption<'a>> {
+        loop {
+            let (&kind, rest) = self.rest.split_first()?;
+            match kind {
+                kind::END => self.rest = &[],
+                kind::NO_OPERATION => self.rest = rest,
+                _ => return self.sized(kind, rest),
+            }
+        }
+    }
+}
+
+impl<'a> TcpOptionIter<'a> {
+    /// An option with a length, which counts kind and length too.
+    #[inline]
+    fn sized(&mut self, kind: u8, rest: &'a [u8]) -> Option<TcpOption<'a>> {
+        let split = rest
+            .split_first()
+            .and_then(|(&len, rest)| rest.split_at_checked(usize::from(len).checked_sub(2)?));
+        let Some((value, rest)) = split else {
+            self.is_malformed = true;
+            self.rest = &[];
+            return None;
+        };
+        self.rest = rest;
+        Some(TcpOption { kind, value })
+    }
+}

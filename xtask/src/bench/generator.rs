@@ -1,0 +1,66 @@
+//! Frames made inside the kernel, by a helper binary of the tests' package.
+//!
+//! Loading programs is no business of xtask, so `tcpkit-bench` does it:
+//! `tcpkit-bench generate --interface NAME --rate FRAMES_PER_SECOND --seconds N --flows N` sends 64-byte frames out of
+//! an interface and prints `{"sent": N}`; `tcpkit-bench programs` prints nanoseconds per packet by program name.
+
+use std::{collections::BTreeMap, path::PathBuf, process::Command};
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+use super::network::{FAR_INTERFACE, Network};
+use crate::{
+    privilege,
+    shell::{cargo, find_program, read, run, workspace},
+};
+
+/// Flows of the generated traffic.
+const FLOWS: u32 = 4096;
+
+/// The helper, built for release.
+#[derive(Debug)]
+pub(super) struct Generator {
+    binary: PathBuf,
+    taskset: PathBuf,
+}
+
+impl Generator {
+    /// Builds the helper.
+    ///
+    /// # Errors
+    /// If it cannot be built.
+    pub(super) fn build() -> Result<Self> {
+        let mut build = cargo();
+        build.args(["build", "--release", "--package", "tcpkit-tests", "--bin", "tcpkit-bench"]);
+        run(&mut build).context("cannot build the packet generator")?;
+        let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+        let binary = workspace().join(target).join("release/tcpkit-bench");
+        let taskset = find_program("taskset").context("taskset (package util-linux) is missing")?;
+        Ok(Self { binary, taskset })
+    }
+
+    /// Sends at a rate from the far end, on the first core; returns how many frames left.
+    ///
+    /// # Errors
+    /// If the helper fails.
+    pub(super) fn send(&self, network: &Network, rate: u64, seconds: u32) -> Result<u64> {
+        let mut command = network.far(&self.taskset)?;
+        command.args(["-c", "0"]).arg(&self.binary).args(["generate", "--interface", FAR_INTERFACE]);
+        command.args(["--rate", &rate.to_string(), "--seconds", &seconds.to_string()]);
+        command.args(["--flows", &FLOWS.to_string()]);
+        let reply: Value =
+            serde_json::from_str(&read(&mut command)?).context("the generator's reply is not JSON")?;
+        reply["sent"].as_u64().context("the generator does not say what it sent")
+    }
+
+    /// Nanoseconds per packet of each eBPF program.
+    ///
+    /// # Errors
+    /// If the helper fails.
+    pub(super) fn programs(&self) -> Result<BTreeMap<String, f64>> {
+        let mut command: Command = privilege::as_root(&self.binary)?;
+        let reply = read(command.arg("programs"))?;
+        serde_json::from_str(&reply).context("the helper's reply is not JSON")
+    }
+}

@@ -1,0 +1,145 @@
+//! Two network namespaces and the cable between them, gone again whatever happens.
+
+use std::{
+    process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::{privilege, shell};
+
+/// Two namespaces joined by a veth pair; taken down when it goes out of scope.
+#[derive(Debug)]
+pub(super) struct Network {
+    near: String,
+    far: String,
+}
+
+/// The near end's interface, address and the far end's.
+pub(super) const NEAR_INTERFACE: &str = "bench0";
+/// The far end's interface.
+pub(super) const FAR_INTERFACE: &str = "bench1";
+/// The far end's address.
+pub(super) const FAR_ADDRESS: &str = "10.199.0.2";
+
+impl Network {
+    /// Builds it; namespaces are named after this process, so that two runs do not meet.
+    ///
+    /// # Errors
+    /// If this is not root, or `ip` fails.
+    pub(super) fn build() -> Result<Self> {
+        let id = std::process::id();
+        let network = Self { near: format!("xtask-near-{id}"), far: format!("xtask-far-{id}") };
+        for name in [&network.near, &network.far] {
+            ip(&["netns", "add", name])?;
+            ip(&["-n", name, "link", "set", "lo", "up"])?;
+        }
+        let (near, far) = (network.near.as_str(), network.far.as_str());
+        ip(&[
+            "link",
+            "add",
+            NEAR_INTERFACE,
+            "netns",
+            near,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            FAR_INTERFACE,
+            "netns",
+            far,
+        ])?;
+        for (name, interface, address) in
+            [(near, NEAR_INTERFACE, "10.199.0.1/24"), (far, FAR_INTERFACE, "10.199.0.2/24")]
+        {
+            ip(&["-n", name, "address", "add", address, "dev", interface])?;
+            ip(&["-n", name, "link", "set", interface, "up"])?;
+        }
+        Ok(network)
+    }
+
+    /// A command at the near end.
+    ///
+    /// # Errors
+    /// If root is out of reach.
+    pub(super) fn near(&self, program: &std::path::Path) -> Result<Command> {
+        within(&self.near, program)
+    }
+
+    /// A command at the far end.
+    ///
+    /// # Errors
+    /// If root is out of reach.
+    pub(super) fn far(&self, program: &std::path::Path) -> Result<Command> {
+        within(&self.far, program)
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        for name in [&self.near, &self.far] {
+            if let Err(error) = ip(&["netns", "delete", name]) {
+                shell::say(format_args!("bench: namespace {name} is left: {error:#}"));
+            }
+        }
+    }
+}
+
+/// A process in the background, ended when it goes out of scope.
+#[derive(Debug)]
+pub(super) struct Background(Option<Child>);
+
+impl Background {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub(super) fn start(command: &mut Command) -> Result<Self> {
+        let child =
+            command.stdin(Stdio::null()).spawn().context("cannot start a process in the background")?;
+        Ok(Self(Some(child)))
+    }
+
+    /// Asks it to finish (SIGINT) and returns what it printed.
+    ///
+    /// # Errors
+    /// If it cannot be waited for.
+    pub(super) fn finish(mut self) -> Result<std::process::Output> {
+        let child = self.0.take().context("it was finished before")?;
+        interrupt(child.id())?;
+        child.wait_with_output().context("cannot wait for a process in the background")
+    }
+
+    /// Whether it still runs.
+    pub(super) fn is_running(&mut self) -> bool {
+        self.0.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            // What ended before needs no end; what cannot be ended will be said by the namespace that stays.
+            let _ = interrupt(child.id());
+            thread::sleep(Duration::from_millis(200));
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn interrupt(id: u32) -> Result<()> {
+    shell::run(privilege::as_root("kill")?.arg("-INT").arg(id.to_string()))
+}
+
+fn within(namespace: &str, program: &std::path::Path) -> Result<Command> {
+    let mut command = privilege::as_root("ip")?;
+    command.args(["netns", "exec", namespace]).arg(program);
+    Ok(command)
+}
+
+fn ip(arguments: &[&str]) -> Result<()> {
+    shell::read(privilege::as_root("ip")?.args(arguments)).map(drop)
+}

@@ -1,0 +1,146 @@
+//! A large file: `tcpkit -r` with everything analysed beside `tcpdump`, which only copies.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write as _},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result};
+
+use super::{
+    Limit, Options, Verdict,
+    measure::{Cost, cost_of, median},
+    template::Template,
+};
+use crate::shell::{answer, find_program, say, workspace};
+
+/// The pattern of the large file.
+const TEMPLATE: &str = "tests/captures/traffic-mix.pcap";
+
+/// 2023-11-14 22:13:20 UTC: when the large file begins.
+const BEGIN_US: u64 = 1_700_000_000_000_000;
+
+/// Runs both in turn and compares the medians.
+///
+/// # Errors
+/// If the file cannot be made or one of the programs fails.
+pub(super) fn run(tcpkit: &Path, options: &Options) -> Result<Vec<Verdict>> {
+    let file = match &options.file {
+        Some(file) => file.clone(),
+        None => generated(options.size)?,
+    };
+    let tcpdump =
+        find_program("tcpdump").context("tcpdump is not installed: run `cargo xtask setup --tests`")?;
+    warm(&file)?;
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for run in 1..=options.runs.max(1) {
+        let our = cost_of(Command::new(tcpkit).arg("-r").arg(&file).args(["--json", "--quiet"]))?;
+        let their = cost_of(Command::new(&tcpdump).arg("-r").arg(&file).args(["-w", "/dev/null"]))?;
+        say(format_args!("run {run}: tcpkit {}, tcpdump {}", line(our), line(their)));
+        ours.push(our);
+        theirs.push(their);
+    }
+    Ok(compare(&file, &ours, &theirs))
+}
+
+fn compare(file: &Path, ours: &[Cost], theirs: &[Cost]) -> Vec<Verdict> {
+    let of = |costs: &[Cost], part: fn(&Cost) -> f64| median(costs.iter().map(part));
+    let (our_cpu, their_cpu) = (of(ours, |cost| cost.cpu), of(theirs, |cost| cost.cpu));
+    let (our_wall, their_wall) = (of(ours, |cost| cost.wall), of(theirs, |cost| cost.wall));
+    let memory = ours.iter().map(|cost| cost.peak_memory).max().unwrap_or_default();
+    answer(format_args!("{}: medians of {} runs", file.display(), ours.len()));
+    answer(format_args!(
+        "  tcpkit   cpu {our_cpu:7.2} s  wall {our_wall:7.2} s  peak memory {} MiB",
+        memory >> 20
+    ));
+    answer(format_args!("  tcpdump  cpu {their_cpu:7.2} s  wall {their_wall:7.2} s"));
+    vec![
+        Verdict {
+            name: "offline: CPU time, tcpkit / tcpdump",
+            ratio: our_cpu / their_cpu,
+            limit: Limit::AtMost(2.0),
+        },
+        Verdict {
+            name: "offline: wall time, tcpkit / tcpdump",
+            ratio: our_wall / their_wall,
+            limit: Limit::AtMost(1.0),
+        },
+    ]
+}
+
+fn line(cost: Cost) -> String {
+    format!("cpu {:.2} s wall {:.2} s", cost.cpu, cost.wall)
+}
+
+/// Reads the file once, so that the first run does not pay for the disk.
+fn warm(file: &Path) -> Result<()> {
+    let mut input = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
+    io::copy(&mut input, &mut io::sink()).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(())
+}
+
+/// The large file; one of the right size from an earlier run is used again.
+fn generated(size: u64) -> Result<PathBuf> {
+    let path = workspace().join("target/bench").join(format!("mix-{size}.pcap"));
+    if path.is_file() {
+        return Ok(path);
+    }
+    say(format_args!("bench: writing {} ({} MB)", path.display(), size / 1_000_000));
+    let folder = path.parent().context("the file has a folder")?;
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let unfinished = path.with_extension("part");
+    write(&unfinished, size).with_context(|| format!("cannot write {}", unfinished.display()))?;
+    std::fs::rename(&unfinished, &path).with_context(|| format!("cannot name {}", path.display()))?;
+    Ok(path)
+}
+
+/// Loops the pattern, each time with a client of its own, one loop after the other in time.
+fn write(path: &Path, size: u64) -> Result<()> {
+    let template =
+        std::fs::read(workspace().join(TEMPLATE)).with_context(|| format!("cannot read {TEMPLATE}"))?;
+    let template = Template::parse(&template)?;
+    let mut output = BufWriter::with_capacity(1 << 20, File::create(path)?);
+    output.write_all(template.header())?;
+    let mut written = 0;
+    let mut buffer = Vec::new();
+    for turn in 0.. {
+        if written >= size {
+            break;
+        }
+        template.instance(client(turn), BEGIN_US + turn * template.span_us(), &mut buffer);
+        output.write_all(&buffer)?;
+        written += buffer.len() as u64;
+    }
+    output.flush()?;
+    Ok(())
+}
+
+/// 62,500 clients in turn, 10.99.1.1 to 10.99.250.250.
+fn client(turn: u64) -> [u8; 4] {
+    let octet = |value: u64| u8::try_from(1 + value % 250).unwrap_or(1);
+    [10, 99, octet(turn / 250), octet(turn)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_turn_has_a_client_of_its_own() {
+        assert_eq!(client(0), [10, 99, 1, 1]);
+        assert_eq!(client(249), [10, 99, 1, 250]);
+        assert_eq!(client(250), [10, 99, 2, 1]);
+        assert_eq!(client(62_499), [10, 99, 250, 250]);
+    }
+
+    #[test]
+    fn the_pattern_makes_a_file_of_the_size_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mix.pcap");
+        write(&path, 2_000_000).unwrap();
+        let length = path.metadata().unwrap().len();
+        assert!((2_000_000..3_000_000).contains(&length), "{length}");
+    }
+}
