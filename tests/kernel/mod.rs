@@ -2,5 +2,6 @@
 
 mod frames;
 mod live;
+mod overload;
 mod parse;
 mod programs;

@@ -146,6 +146,7 @@ unsafe fn own_address(address: *const libc::sockaddr) -> bool {
 }
 
 /// A socket to ask and tell interfaces by `ioctl`.
+#[derive(Debug)]
 pub(super) struct Control(OwnedFd);
 
 impl Control {

@@ -1,12 +1,17 @@
 //! What attaching XDP changes on an interface: said before, and put back after.
 
-use std::fmt::{self, Display, Formatter};
+use std::{
+    fmt::{self, Display, Formatter},
+    sync::Arc,
+};
 
 use super::device::{Control, Device};
 
 /// Offloads of one interface, as far as it tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Offloads {
+    // It keeps to the network namespace in which it was opened, whoever asks later.
+    control: Arc<Control>,
     name: String,
     values: [Option<u32>; SETTINGS.len()],
     queues: Option<u32>,
@@ -14,46 +19,47 @@ pub(super) struct Offloads {
 
 impl Offloads {
     /// As they are now.
-    pub(super) fn read(name: &str) -> Self {
-        let control = Control::open().ok();
-        let ask = |command| control.as_ref().and_then(|control| value(control, name, command));
+    fn read(control: &Arc<Control>, name: &str) -> Self {
         Self {
+            control: Arc::clone(control),
             name: name.to_owned(),
-            values: SETTINGS.map(|setting| ask(setting.ask).map(|value| value & setting.mask)),
-            queues: control.as_ref().and_then(|control| queues(control, name)),
+            values: SETTINGS
+                .map(|setting| value(control, name, setting.ask).map(|value| value & setting.mask)),
+            queues: queues(control, name),
         }
     }
 
-    /// What is no longer as it was, in words.
+    /// What is no longer as it was, in words; nothing, if the interface is gone.
     pub(super) fn changes(&self) -> Vec<String> {
-        let now = Self::read(&self.name);
+        let now = Self::read(&self.control, &self.name);
         let mut changes = Vec::new();
         for (index, setting) in SETTINGS.iter().enumerate() {
-            if self.values[index] != now.values[index] {
-                let state =
-                    |value: Option<u32>| if value.is_some_and(|value| value != 0) { "on" } else { "off" };
-                let (was, is) = (state(self.values[index]), state(now.values[index]));
-                changes.push(format!("{} of {} went from {was} to {is}", setting.name, self.name));
+            if let (Some(was), Some(is)) = (self.values[index], now.values[index])
+                && was != is
+            {
+                let name = &self.name;
+                changes.push(format!("{} of {name} went from {} to {}", setting.name, state(was), state(is)));
             }
         }
-        if self.queues != now.queues {
-            changes.push(format!("{} has {:?} queues instead of {:?}", self.name, now.queues, self.queues));
+        if let (Some(was), Some(is)) = (self.queues, now.queues)
+            && was != is
+        {
+            changes.push(format!("{} has {is} queues instead of {was}", self.name));
         }
         changes
     }
 
     /// Puts back what is no longer as it was; gives what could not be.
     pub(super) fn restore(&self) -> Vec<String> {
-        let now = Self::read(&self.name);
-        let Ok(control) = Control::open() else { return self.changes() };
+        let now = Self::read(&self.control, &self.name);
         for (index, setting) in SETTINGS.iter().enumerate() {
             let (Some(was), Some(is)) = (self.values[index], now.values[index]) else { continue };
             if was != is {
                 // The flags come in one word: those of others stay as they are.
-                let others = value(&control, &self.name, setting.ask).unwrap_or(0) & !setting.mask;
+                let others = value(&self.control, &self.name, setting.ask).unwrap_or(0) & !setting.mask;
                 let mut request = Value { command: setting.tell, data: was | others };
                 // Whether it took is seen below.
-                let _ = control.ethtool(&self.name, &mut request);
+                let _ = self.control.ethtool(&self.name, &mut request);
             }
         }
         self.changes()
@@ -64,7 +70,7 @@ impl Display for Offloads {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         for (setting, value) in SETTINGS.iter().zip(self.values) {
             if let Some(value) = value {
-                write!(formatter, "{} {}, ", setting.name, if value == 0 { "off" } else { "on" })?;
+                write!(formatter, "{} {}, ", setting.name, state(value))?;
             }
         }
         match self.queues {
@@ -76,16 +82,21 @@ impl Display for Offloads {
 
 /// The interfaces that XDP on this one may change: itself, and the other end of a veth where it is in sight.
 pub(super) fn affected(device: &Device) -> Vec<Offloads> {
-    let mut affected = vec![Offloads::read(&device.name)];
+    let Ok(control) = Control::open().map(Arc::new) else { return Vec::new() };
+    let mut affected = vec![Offloads::read(&control, &device.name)];
     if device.driver.as_deref() == Some("veth") {
         let peer = std::fs::read_to_string(format!("/sys/class/net/{}/iflink", device.name))
             .ok()
             .and_then(|index| index.trim().parse().ok())
             .and_then(super::sys::interface_name)
             .filter(|peer| *peer != device.name);
-        affected.extend(peer.map(|peer| Offloads::read(&peer)));
+        affected.extend(peer.map(|peer| Offloads::read(&control, &peer)));
     }
     affected
+}
+
+const fn state(value: u32) -> &'static str {
+    if value == 0 { "off" } else { "on" }
 }
 
 /// One offload: how to ask for it and how to tell it (linux/ethtool.h).
