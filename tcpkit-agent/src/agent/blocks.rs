@@ -87,7 +87,8 @@ fn run<S: BlockSource + 'static>(
     progress: Option<Progress>,
 ) -> anyhow::Result<()> {
     let is_live = description.mode == "live";
-    let matcher = config.expression.as_deref().map(|e| Matcher::new(e, config.strict_filter)).transpose()?;
+    let matcher = config.expression.as_deref().map(|e| Matcher::new(e, config.strict_filter)).transpose();
+    let matcher = matcher.map_err(Failure::filter)?;
     let (mut control, wakes) = Control::new()?;
     let mut outlets = Outlets::open(config, is_live, wakes.clone())?;
     let capture = outlets.writer(config, &interfaces)?;

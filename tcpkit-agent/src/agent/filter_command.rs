@@ -18,8 +18,13 @@ pub fn filter(args: &FilterCommandArgs) -> anyhow::Result<()> {
     let expression = args.expression.join(" ");
     match &args.read {
         Some(file) => on_file(&expression, file),
-        None => Ok(write_stdout(&filter::explain(&expression, link_type(&args.link_type)?)?.to_string())?),
+        None => print(&expression, link_type(&args.link_type)?),
     }
+}
+
+fn print(expression: &str, link_type: LinkType) -> anyhow::Result<()> {
+    let explanation = filter::explain(expression, link_type).map_err(Failure::filter)?;
+    Ok(write_stdout(&explanation.to_string())?)
 }
 
 fn on_file(expression: &str, file: &Path) -> anyhow::Result<()> {
@@ -31,7 +36,7 @@ fn on_file(expression: &str, file: &Path) -> anyhow::Result<()> {
     let first = block.frames.first().map(|frame| frame.link_type);
     let known = interfaces.all().first().map(|interface| interface.link_type);
     let link_type = first.or(known).unwrap_or(LinkType::ETHERNET);
-    write_stdout(&filter::explain(expression, link_type)?.to_string())?;
+    print(expression, link_type)?;
     let programs = Programs::default();
     let mut comparison = Comparison::new(expression, &programs);
     while more {

@@ -3,7 +3,7 @@
 //!
 //! Classic programs only jump forward, so one pass in program order sees every predecessor first.
 
-use super::operation::{Alu, MEMORY_WORDS, Operand, Operation, Register, Size, Value};
+use super::operation::{Alu, Condition, MEMORY_WORDS, Operand, Operation, Register, Returned, Size, Value};
 
 /// Facts about a program.
 #[derive(Debug)]
@@ -12,6 +12,9 @@ pub(super) struct Analysis {
     pub(super) held: Vec<Option<u32>>,
     /// Bytes from the frame's start that the program may read; `u32::MAX` when that is not known.
     pub(super) reach: u32,
+    /// For each operation: it loads two or four bytes, and all that becomes of them is one comparison with a constant,
+    /// by the next operation.
+    pub(super) only_compared: Vec<bool>,
     /// Memory words, as bits, that may be read before they are written.
     pub(super) unwritten: u16,
 }
@@ -22,7 +25,12 @@ pub(super) fn analyse(operations: &[Operation]) -> Analysis {
     if let Some(first) = states.first_mut() {
         *first = Some(State::ENTRY);
     }
-    let mut analysis = Analysis { held: Vec::with_capacity(operations.len()), reach: 0, unwritten: 0 };
+    let mut analysis = Analysis {
+        held: Vec::with_capacity(operations.len()),
+        reach: 0,
+        only_compared: only_compared(operations),
+        unwritten: 0,
+    };
     for (index, operation) in operations.iter().enumerate() {
         analysis.held.push(states[index].map(|state| state.held));
         let Some(mut state) = states[index] else { continue };
@@ -34,6 +42,56 @@ pub(super) fn analyse(operations: &[Operation]) -> Analysis {
         }
     }
     analysis
+}
+
+/// Loads whose value may stay in network order: the constant of the comparison is turned around instead.
+fn only_compared(operations: &[Operation]) -> Vec<bool> {
+    let used = uses_of_a(operations);
+    let mut jumped_to = vec![false; operations.len()];
+    for (index, operation) in operations.iter().enumerate() {
+        if let Operation::Jump(_) | Operation::Branch(..) = operation {
+            for target in successors(operation, index).into_iter().flatten() {
+                jumped_to[target] = true;
+            }
+        }
+    }
+    let is_compared = |(index, operation): (usize, &Operation)| {
+        let (Operation::LoadAbsolute(size, _) | Operation::LoadIndirect(size, _)) = operation else {
+            return false;
+        };
+        match (size, operations.get(index + 1)) {
+            (Size::Half, Some(Operation::Branch(_, Operand::Constant(0x1_0000..), ..))) => false,
+            (
+                Size::Half | Size::Word,
+                Some(Operation::Branch(Condition::Equal, Operand::Constant(_), taken, otherwise)),
+            ) => !jumped_to[index + 1] && !used[*taken] && !used[*otherwise],
+            _ => false,
+        }
+    };
+    operations.iter().enumerate().map(is_compared).collect()
+}
+
+/// For each operation: A's value at its beginning is read by it or later.
+fn uses_of_a(operations: &[Operation]) -> Vec<bool> {
+    let mut used = vec![false; operations.len()];
+    for (index, operation) in operations.iter().enumerate().rev() {
+        used[index] = match *operation {
+            Operation::Set(Register::A, _)
+            | Operation::LoadAbsolute(..)
+            | Operation::LoadIndirect(..)
+            | Operation::LoadPacketType => false,
+            Operation::Set(Register::X, Value::Other)
+            | Operation::Store(_, Register::A)
+            | Operation::Alu(..)
+            | Operation::Negate
+            | Operation::Branch(..)
+            | Operation::Return(Returned::A) => true,
+            Operation::Return(Returned::Constant(_)) => false,
+            Operation::Jump(target) => used[target],
+            _ => used.get(index + 1).copied().unwrap_or(false),
+        };
+    }
+    used
 }
 
 fn successors(operation: &Operation, index: usize) -> [Option<usize>; 2] {

@@ -146,8 +146,9 @@ pub enum DecodeError {
     },
     /// A jump backwards: `protochain`.
     #[error(
-        "the filter needs a loop (classic instruction {index} jumps backwards, as protochain does), and eBPF programs \
-         of kernels before 5.17 may not loop: leave protochain out, or filter by libpcap (--backend pcap, or a file)"
+        "the filter needs a loop (classic instruction {index} jumps backwards, as protochain does), and the kernel's \
+         verifier takes no loop whose end depends on the frame: leave protochain out, or filter by libpcap \
+         (--backend pcap, or a file)"
     )]
     BackwardJump {
         /// Where it stands.

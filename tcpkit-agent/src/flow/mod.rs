@@ -6,6 +6,8 @@
 //! share the flows out between them come to the same answers.
 //! Memory is bounded by [`FlowLimits`]; nothing is allocated per segment.
 
+mod changes;
+mod expiry;
 mod handshake;
 mod key;
 mod options;
@@ -14,7 +16,8 @@ mod state;
 mod table;
 mod timers;
 
+pub use changes::{Arrival, Changes, Failed, FinishedFlow, FlowCounts, FlowLimits, Taken};
 pub use handshake::{Handshake, HandshakeStep, IcmpReason, Outcome};
 pub use key::{FlowKey, Side};
 pub use state::{Announced, Ending, Flow, SideState, WireCount};
-pub use table::{Arrival, Changes, Failed, FinishedFlow, FlowCounts, FlowLimits, FlowTable, Taken};
+pub use table::FlowTable;

@@ -35,6 +35,8 @@ pub struct Shard {
     handshakes: HandshakeAnalyzer,
     bandwidth: BandwidthAnalyzer,
     extent: Extent,
+    /// Latest watermark that was handed in.
+    now: Timestamp,
 }
 
 impl Shard {
@@ -55,6 +57,7 @@ impl Shard {
             handshakes: HandshakeAnalyzer::default(),
             bandwidth: BandwidthAnalyzer::default(),
             extent: Extent::default(),
+            now: Timestamp::MIN,
         }
     }
 
@@ -81,7 +84,7 @@ impl Shard {
             }
             Content::Datagram(datagram) => {
                 self.advance(now, out);
-                self.take_datagram(*datagram, &foreign.origin, now, out);
+                self.take_datagram(*datagram, &foreign.origin, self.now, out);
             }
         }
         self.pass_on(out);
@@ -90,15 +93,17 @@ impl Shard {
     /// Lets every flow expire that is due by `now`.
     #[inline]
     pub fn advance(&mut self, now: Timestamp, out: &mut Output) {
-        self.table.advance(now, &mut self.changes);
+        self.now = self.now.max(now);
+        self.table.advance(self.now, &mut self.changes);
         self.pass_on(out);
     }
 
-    /// Ends the capture at `end`: the flows that are left follow in order of start and four-tuple.
+    /// Ends the capture at `end`, or at the latest watermark where that is later: the flows that are left follow in
+    /// order of start and four-tuple.
     pub fn finish(&mut self, end: Timestamp, out: &mut Output) {
         self.defragmenter.finish();
         self.settle_incomplete();
-        self.table.finish(end, &mut self.changes);
+        self.table.finish(end.max(self.now), &mut self.changes);
         self.pass_on(out);
     }
 
@@ -117,6 +122,7 @@ impl Shard {
     #[inline]
     fn take_frame(&mut self, frame: &Frame<'_>, origin: &Origin, now: Timestamp, out: &mut Output) {
         self.advance(now, out);
+        let now = self.now;
         let parsed = wire::parse(frame, self.parse);
         match &parsed.packet {
             Ok(packet @ (Packet::Tcp(_) | Packet::IcmpError(_) | Packet::Fragment(_))) => {

@@ -1,8 +1,8 @@
 //! Frames made inside the kernel, by a helper binary of the tests' package.
 //!
 //! Loading programs is no business of xtask, so `tcpkit-bench` does it:
-//! `tcpkit-bench generate --interface NAME --rate FRAMES_PER_SECOND --seconds N --flows N` sends 64-byte frames out of
-//! an interface and prints `{"sent": N}`; `tcpkit-bench programs` prints nanoseconds per packet by program name.
+//! `tcpkit-bench generate --interface NAME --share 0..1 --seconds N --flows N` sends 64-byte frames out of an interface,
+//! at a share of the most that the kernel can, and prints `{"seconds": N}`; `tcpkit-bench programs` prints nanoseconds per packet by program name.
 
 use std::{collections::BTreeMap, path::PathBuf, process::Command};
 
@@ -40,18 +40,20 @@ impl Generator {
         Ok(Self { binary, taskset })
     }
 
-    /// Sends at a rate from the far end, on the first core; returns how many frames left.
+    /// Sends from the far end, on the first core; returns how many frames arrived at the near end in a second.
     ///
     /// # Errors
     /// If the helper fails.
-    pub(super) fn send(&self, network: &Network, rate: u64, seconds: u32) -> Result<u64> {
+    pub(super) fn send(&self, network: &Network, share: f64, seconds: u32) -> Result<f64> {
+        let before = network.arrived()?;
         let mut command = network.far(&self.taskset)?;
         command.args(["-c", "0"]).arg(&self.binary).args(["generate", "--interface", FAR_INTERFACE]);
-        command.args(["--rate", &rate.to_string(), "--seconds", &seconds.to_string()]);
+        command.args(["--share", &share.to_string(), "--seconds", &seconds.to_string()]);
         command.args(["--flows", &FLOWS.to_string()]);
         let reply: Value =
             serde_json::from_str(&read(&mut command)?).context("the generator's reply is not JSON")?;
-        reply["sent"].as_u64().context("the generator does not say what it sent")
+        let took = reply["seconds"].as_f64().context("the generator does not say how long it took")?;
+        Ok(network.arrived()?.saturating_sub(before) as f64 / took)
     }
 
     /// Nanoseconds per packet of each eBPF program.

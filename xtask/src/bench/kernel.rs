@@ -20,12 +20,9 @@ use crate::shell::{answer, find_program, say};
 /// Time for a program to attach before traffic begins.
 const ATTACH: Duration = Duration::from_secs(2);
 
-/// Where the search for a rate begins, and what part of itself each step adds.
-const FIRST_RATE: u64 = 100_000;
-const STEP: u64 = 4;
-
-/// A generator that stays this far below the rate asked for is at its end.
-const REACHED: f64 = 0.95;
+/// Share of the generator's most at which the search begins, and what each step multiplies it by.
+const FIRST_SHARE: f64 = 1.0 / 64.0;
+const STEP: f64 = 1.25;
 
 /// Which ingress hook is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,10 +33,12 @@ pub(super) enum Hook {
     Tc,
 }
 
-/// What one run at one rate gave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What one run gave.
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Passage {
-    sent: u64,
+    /// Frames per second that arrived.
+    rate: f64,
+    /// Frames that the program under test lost.
     lost: u64,
 }
 
@@ -50,10 +49,11 @@ struct Passage {
 pub(super) fn rate(tcpkit: &Path, hook: Hook, options: &Options) -> Result<Vec<Verdict>> {
     let generator = Generator::build()?;
     let bed = Bed { network: Network::build()?, generator, seconds: options.seconds, taskset: taskset()? };
+    bed.network.like_a_nic()?;
     let tcpdump =
         find_program("tcpdump").context("tcpdump is not installed: run `cargo xtask setup --tests`")?;
-    let theirs = highest("tcpdump", options.seconds, |rate| bed.tcpdump(&tcpdump, rate))?;
-    let ours = highest("tcpkit", options.seconds, |rate| bed.tcpkit(tcpkit, hook, rate))?;
+    let theirs = highest("tcpdump", |share| bed.tcpdump(&tcpdump, share))?;
+    let ours = highest("tcpkit", |share| bed.tcpkit(tcpkit, hook, share))?;
     answer(format_args!("{hook:?}: without loss tcpdump {theirs:.0}, tcpkit {ours:.0} frames per second"));
     let name = match hook {
         Hook::Xdp => "xdp: highest lossless rate, tcpkit / tcpdump",
@@ -82,18 +82,18 @@ struct Bed {
 }
 
 impl Bed {
-    fn tcpdump(&self, tcpdump: &Path, rate: u64) -> Result<Passage> {
+    fn tcpdump(&self, tcpdump: &Path, share: f64) -> Result<Passage> {
         let mut command = self.network.near(&self.taskset)?;
         command.args(["-c", "1"]).arg(tcpdump).args(["-i", NEAR_INTERFACE, "-Z", "root"]);
         command.args(["-w", "/dev/null", "-s", "128", "-B", "65536"]).stderr(Stdio::piped());
-        let (sent, output) = self.watch(Background::start(&mut command)?, rate)?;
+        let (rate, output) = self.watch(Background::start(&mut command)?, share)?;
         let text = String::from_utf8_lossy(&output.stderr);
         let lost =
             tcpdump_lost(&text).with_context(|| format!("tcpdump does not say what it lost: {text}"))?;
-        Ok(Passage { sent, lost })
+        Ok(Passage { rate, lost })
     }
 
-    fn tcpkit(&self, tcpkit: &Path, hook: Hook, rate: u64) -> Result<Passage> {
+    fn tcpkit(&self, tcpkit: &Path, hook: Hook, share: f64) -> Result<Passage> {
         let hook = if hook == Hook::Xdp { "xdp" } else { "tc" };
         let mut command = self.network.near(&self.taskset)?;
         command.args(["-c", "1"]).arg(tcpkit).args([
@@ -104,49 +104,47 @@ impl Bed {
             "--json",
             "--quiet",
         ]);
-        let (sent, output) = self.watch(Background::start(command.stdout(Stdio::piped()))?, rate)?;
+        let (rate, output) = self.watch(Background::start(command.stdout(Stdio::piped()))?, share)?;
         let report: Value = serde_json::from_slice(&output.stdout).context("tcpkit's report is not JSON")?;
-        Ok(Passage { sent, lost: ledger_lost(&report)? })
+        Ok(Passage { rate, lost: ledger_lost(&report)? })
     }
 
     /// Traffic past a program that runs; what was sent, and what the program printed.
-    fn watch(&self, mut program: Background, rate: u64) -> Result<(u64, std::process::Output)> {
+    fn watch(&self, mut program: Background, share: f64) -> Result<(f64, std::process::Output)> {
         thread::sleep(ATTACH);
         if !program.is_running() {
             bail!("the program under test did not stay: its own message stands above");
         }
-        let sent = self.generator.send(&self.network, rate, self.seconds)?;
+        let rate = self.generator.send(&self.network, share, self.seconds)?;
         // What stands in buffers still belongs to the run.
         thread::sleep(Duration::from_secs(1));
-        Ok((sent, program.finish()?))
+        Ok((rate, program.finish()?))
     }
 }
 
-/// Steps the rate up until frames are lost or the generator is at its end; the last rate without loss.
-fn highest(name: &str, seconds: u32, mut run: impl FnMut(u64) -> Result<Passage>) -> Result<f64> {
+/// Steps the load up until frames are lost or the generator gives no more; the last rate without loss.
+fn highest(name: &str, mut run: impl FnMut(f64) -> Result<Passage>) -> Result<f64> {
     let mut best = 0.0;
-    let mut rate = FIRST_RATE;
+    let mut share = FIRST_SHARE;
     loop {
-        let mut passage = run(rate)?;
+        let mut passage = run(share)?;
         // One loss may be another process's doing; two in a row are not.
         if passage.lost > 0 {
-            passage = run(rate)?;
+            passage = run(share)?;
         }
-        let reached = passage.sent as f64 / f64::from(seconds);
-        say(format_args!("{name}: {reached:.0} frames per second, {} lost", passage.lost));
+        say(format_args!("{name}: {:.0} frames per second, {} lost", passage.rate, passage.lost));
+        if passage.lost > 0 && best == 0.0 {
+            bail!("{name} loses frames at {:.0} per second already", passage.rate);
+        }
         if passage.lost > 0 {
-            return if best > 0.0 {
-                Ok(best)
-            } else {
-                bail!("{name} loses frames at {rate} per second already")
-            };
+            return Ok(best);
         }
-        best = reached;
-        if reached < rate as f64 * REACHED {
+        best = passage.rate;
+        if share >= 1.0 {
             say(format_args!("{name}: the generator gives no more"));
             return Ok(best);
         }
-        rate += rate / STEP;
+        share = (share * STEP).min(1.0);
     }
 }
 
@@ -176,19 +174,22 @@ fn taskset() -> Result<PathBuf> {
 mod tests {
     use super::*;
 
+    /// A program that takes this many of the million frames per second that the generator can make.
+    fn takes(limit: f64) -> impl FnMut(f64) -> Result<Passage> {
+        move |share| Ok(Passage { rate: share * 1e6, lost: u64::from(share * 1e6 > limit) })
+    }
+
     #[test]
     fn the_search_ends_below_the_first_loss() {
-        let lossy_above =
-            |limit: u64| move |rate: u64| Ok(Passage { sent: rate, lost: u64::from(rate > limit) });
-        let best = highest("x", 1, lossy_above(1_000_000)).unwrap();
-        assert!(best <= 1_000_000.0 && best * 1.25 > 1_000_000.0, "{best}");
-        assert!(highest("x", 1, lossy_above(10)).is_err());
+        let best = highest("x", takes(300_000.0)).unwrap();
+        assert!(best <= 300_000.0 && best * STEP > 300_000.0, "{best}");
+        assert!(highest("x", takes(10.0)).is_err());
     }
 
     #[test]
     fn the_search_ends_with_the_generator() {
-        let best = highest("x", 1, |rate| Ok(Passage { sent: rate.min(500_000), lost: 0 })).unwrap();
-        assert!((best - 500_000.0).abs() < 1.0, "{best}");
+        let best = highest("x", takes(2e6)).unwrap();
+        assert!((best - 1e6).abs() < 1.0, "{best}");
     }
 
     #[test]

@@ -13,15 +13,15 @@ use crate::{
     wire::LinkType,
 };
 
-fn hosts(count: u32) -> String {
+pub(super) fn hosts(count: u32) -> String {
     joined((0..count).map(|index| format!("host 10.{}.{}.7", index / 250, index % 250)))
 }
 
-fn pairs(count: u32) -> String {
+pub(super) fn pairs(count: u32) -> String {
     joined((0..count).map(|index| format!("(host 10.0.{}.7 and port {})", index % 250, 1_000 + index)))
 }
 
-fn hosts_6(count: u32) -> String {
+pub(super) fn hosts_6(count: u32) -> String {
     joined((0..count).map(|index| format!("host 2001:db8:{:x}::{:x}", index * 7 + 1, index + 1)))
 }
 

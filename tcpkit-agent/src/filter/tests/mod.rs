@@ -12,4 +12,6 @@ mod generator;
 mod kernel;
 mod long;
 mod matcher;
+#[cfg(ebpf_object)]
+mod object;
 mod place;

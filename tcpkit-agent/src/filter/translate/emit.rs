@@ -1,5 +1,7 @@
 //! One pass over the operations that writes eBPF, and a second one that fills in the jumps.
 
+use std::collections::BTreeSet;
+
 use super::{
     super::{
         analysis::Analysis,
@@ -30,10 +32,20 @@ pub(super) struct Emitter<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Label {
     Operation(usize),
+    /// A load that needs this many bytes finds fewer held.
+    Short(u32),
+    /// The same, with the number of bytes where the verdict goes.
     OutOfReach,
     Reject,
     Accept,
     End,
+}
+
+/// Byte order in which a load leaves its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    Host,
+    Network,
 }
 
 impl<'a> Emitter<'a> {
@@ -79,13 +91,13 @@ impl<'a> Emitter<'a> {
     fn operation(&mut self, index: usize, held: u32) {
         match self.operations[index] {
             Operation::Set(register, value) => self.set(number(register), value),
-            Operation::LoadAbsolute(size, k) => self.load_absolute(A, size, k, held),
+            Operation::LoadAbsolute(size, k) => self.load_absolute(A, size, k, held, self.order(index)),
             Operation::LoadHeaderLength(k) => {
-                self.load_absolute(X, Size::Byte, k, held);
+                self.load_absolute(X, Size::Byte, k, held, Order::Host);
                 self.push(Instruction::new(ALU | AND, X, 0, 0, 0x0f));
                 self.push(Instruction::new(ALU | LSH, X, 0, 0, 2));
             }
-            Operation::LoadIndirect(size, k) => self.load_indirect(size, k),
+            Operation::LoadIndirect(size, k) => self.load_indirect(size, k, self.order(index)),
             Operation::LoadPacketType => {
                 self.push(Instruction::copy(A, EGRESS));
                 self.push(Instruction::new(ALU | LSH, A, 0, 0, PACKET_OUTGOING_SHIFT));
@@ -113,7 +125,7 @@ impl<'a> Emitter<'a> {
         });
     }
 
-    fn load_absolute(&mut self, register: u8, size: Size, k: u32, held: u32) {
+    fn load_absolute(&mut self, register: u8, size: Size, k: u32, held: u32, order: Order) {
         let end = k.saturating_add(size.bytes());
         if end > self.target.limit() {
             return self.never_held(register, |code| code.push(Instruction::set(VERDICT, end)));
@@ -122,29 +134,28 @@ impl<'a> Emitter<'a> {
             self.require(end);
         }
         match i16::try_from(k) {
-            Ok(off) => self.load(register, size, FRAME, off),
+            Ok(off) => self.load(register, size, FRAME, off, order),
             Err(_) => {
                 self.push(Instruction::copy64(SCRATCH, FRAME));
                 self.push(Instruction::advance(SCRATCH, k.cast_signed()));
-                self.load(register, size, SCRATCH, 0);
+                self.load(register, size, SCRATCH, 0, order);
             }
         }
     }
 
-    /// Goes on only when the first `end` bytes are held; leaves `end` where the out-of-reach code looks for it.
+    /// Goes on only when the first `end` bytes are held.
     fn require(&mut self, end: u32) {
-        self.push(Instruction::set(VERDICT, end));
         match self.target {
             Target::Direct => {
                 self.push(Instruction::copy64(SCRATCH, FRAME));
                 self.push(Instruction::advance(SCRATCH, end.cast_signed()));
-                self.jump(JMP | JGT | REGISTER, SCRATCH, HELD, 0, Label::OutOfReach);
+                self.jump(JMP | JGT | REGISTER, SCRATCH, HELD, 0, Label::Short(end));
             }
-            Target::Copy => self.jump(JMP | JLT, HELD, 0, end.cast_signed(), Label::OutOfReach),
+            Target::Copy => self.jump(JMP | JLT, HELD, 0, end.cast_signed(), Label::Short(end)),
         }
     }
 
-    fn load_indirect(&mut self, size: Size, k: u32) {
+    fn load_indirect(&mut self, size: Size, k: u32, order: Order) {
         let end = k.saturating_add(size.bytes()).min(i32::MAX.unsigned_abs());
         let need = [Instruction::copy64(VERDICT, X), Instruction::advance(VERDICT, end.cast_signed())];
         let Some(largest_x) = self.target.limit().checked_sub(end) else {
@@ -166,7 +177,7 @@ impl<'a> Emitter<'a> {
             Size::Half => -2,
             Size::Word => -4,
         };
-        self.load(A, size, SCRATCH, back);
+        self.load(A, size, SCRATCH, back, order);
     }
 
     /// A load that no frame in this target can satisfy. The condition always holds; it is there because the verifier
@@ -177,14 +188,14 @@ impl<'a> Emitter<'a> {
         self.push(Instruction::set(register, 0));
     }
 
-    fn load(&mut self, register: u8, size: Size, base: u8, off: i16) {
+    fn load(&mut self, register: u8, size: Size, base: u8, off: i16, order: Order) {
         let (width, bits) = match size {
             Size::Byte => (BYTE, None),
             Size::Half => (HALF, Some(16)),
             Size::Word => (WORD, Some(32)),
         };
         self.push(Instruction::new(LDX | MEM | width, register, base, off, 0));
-        if let Some(bits) = bits {
+        if let Some(bits) = bits.filter(|_| order == Order::Host) {
             self.push(Instruction::new(ALU | TO_BIG_ENDIAN, register, 0, 0, bits));
         }
     }
@@ -221,6 +232,7 @@ impl<'a> Emitter<'a> {
         otherwise: usize,
     ) {
         let (yes, no) = (self.label(taken), self.label(otherwise));
+        let operand = self.in_order(index, operand);
         if yes == no {
             return self.goto_unless_next(index, yes);
         }
@@ -236,6 +248,26 @@ impl<'a> Emitter<'a> {
                 self.compare(holds, operand, yes);
                 self.goto_unless_next(index, no);
             }
+        }
+    }
+
+    /// Whether this load's value is only compared with one constant: then the constant is turned around instead.
+    fn order(&self, index: usize) -> Order {
+        if self.analysis.only_compared[index] { Order::Network } else { Order::Host }
+    }
+
+    /// The operand of a comparison, in the byte order of what the operation before it loaded.
+    fn in_order(&self, index: usize, operand: Operand) -> Operand {
+        let Some(load) = index.checked_sub(1).filter(|load| self.analysis.only_compared[*load]) else {
+            return operand;
+        };
+        match (self.operations[load], operand) {
+            (
+                Operation::LoadAbsolute(Size::Half, _) | Operation::LoadIndirect(Size::Half, _),
+                Operand::Constant(k),
+            ) => Operand::Constant(u16::try_from(k).map_or(k, |half| half.to_be().into())),
+            (_, Operand::Constant(k)) => Operand::Constant(k.to_be()),
+            (_, operand) => operand,
         }
     }
 
@@ -307,30 +339,42 @@ impl<'a> Emitter<'a> {
     }
 
     /// Writes the code of the verdicts that something leads to, and says where each begins.
-    fn epilogue(&mut self) -> [(Label, usize); 4] {
-        let out_of_reach = self.code.len();
+    fn epilogue(&mut self) -> Vec<(Label, usize)> {
+        let mut ends = self.short_ends();
+        ends.push((Label::OutOfReach, self.code.len()));
         if self.is_wanted(Label::OutOfReach) {
             self.jump(JMP | JGT | REGISTER, VERDICT, FRAME_LEN, 0, Label::Reject);
             self.push(Instruction::set(VERDICT, Verdict::OutOfReach as u32));
             self.goto(Label::End);
         }
-        let reject = self.code.len();
+        ends.push((Label::Reject, self.code.len()));
         if self.is_wanted(Label::Reject) {
             self.push(Instruction::set(VERDICT, Verdict::Reject as u32));
             self.goto(Label::End);
         }
-        let accept = self.code.len();
+        ends.push((Label::Accept, self.code.len()));
         if self.is_wanted(Label::Accept) {
             self.push(Instruction::set(VERDICT, Verdict::Accept as u32));
         }
-        let end = self.code.len();
+        ends.push((Label::End, self.code.len()));
         self.push(Instruction::exit());
-        [
-            (Label::OutOfReach, out_of_reach),
-            (Label::Reject, reject),
-            (Label::Accept, accept),
-            (Label::End, end),
-        ]
+        ends
+    }
+
+    /// Out of line, so that a check that holds costs no more than itself.
+    fn short_ends(&mut self) -> Vec<(Label, usize)> {
+        let short = |(_, label): &(usize, Label)| match label {
+            Label::Short(end) => Some(*end),
+            _ => None,
+        };
+        let needs: BTreeSet<u32> = self.open.iter().filter_map(short).collect();
+        let mut ends = Vec::with_capacity(needs.len() + 4);
+        for end in needs {
+            ends.push((Label::Short(end), self.code.len()));
+            self.push(Instruction::set(VERDICT, end));
+            self.goto(Label::OutOfReach);
+        }
+        ends
     }
 
     fn is_wanted(&self, label: Label) -> bool {

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::report::{
     BandwidthReport, CaptureInfo, Count, HandshakeReport, HandshakeResult, LedgerEntry, Report, SizeBucket,
-    SpanSummary, Totals,
+    SpanSummary,
 };
 
 /// The report as people read it, with a final newline.
@@ -27,7 +27,7 @@ pub fn render(report: &Report, options: TextOptions) -> String {
     let mut screen = Screen { text: String::new(), options };
     screen.capture(report);
     screen.completeness(report);
-    screen.totals(&report.totals, &report.bandwidth);
+    screen.totals(report);
     screen.handshakes(&report.handshake);
     screen.bandwidth(&report.bandwidth);
     screen.sizes(&report.bandwidth.packet_sizes);
@@ -102,7 +102,7 @@ impl Screen {
             self.ledger_row("all", &report.ledger.total);
         }
         for entry in &report.ledger.entries {
-            self.ledger_row(&format!("{} {}", safe(&entry.interface), safe(&entry.hook)), entry);
+            self.ledger_row(&place(&safe(&entry.interface), &safe(&entry.hook)), entry);
         }
         self.causes(&report.ledger.total);
     }
@@ -111,7 +111,7 @@ impl Screen {
         let lost = entry.ring_full + entry.helper_failed;
         let numbers = [entry.seen, entry.filtered, entry.matched, lost, entry.analyzed];
         let row = numbers.map(|number| format!("{:>11}", fit(number, 10))).concat();
-        self.line(&format!("  {:<22}{row}", cut(name, 22)));
+        self.line(&format!("  {:<width$}{row}", cut(name, PLACE_COLUMNS), width = PLACE_COLUMNS));
     }
 
     fn causes(&mut self, total: &LedgerEntry) {
@@ -131,7 +131,8 @@ impl Screen {
         }
     }
 
-    fn totals(&mut self, totals: &Totals, bandwidth: &BandwidthReport) {
+    fn totals(&mut self, report: &Report) {
+        let Report { totals, bandwidth, .. } = report;
         self.heading("TOTALS");
         let Count { frames, packets, bytes } = totals.all;
         self.field(
@@ -147,7 +148,8 @@ impl Screen {
             "TCP",
             &format!("{} segments, {} bytes of payload", count(totals.segments), count(totals.payload_bytes)),
         );
-        let mut flows = format!("{}, {} open at the end", count(totals.flows), count(totals.open_flows));
+        let when = if report.complete { "at the end" } else { "now" };
+        let mut flows = format!("{}, {} open {when}", count(totals.flows), count(totals.open_flows));
         if totals.evicted_flows > 0 {
             flows.push_str(&format!(", {} gave way to --max-flows", count(totals.evicted_flows)));
         }
@@ -214,8 +216,13 @@ impl Screen {
         for (name, part) in &bandwidth.protocols {
             self.bandwidth_row(name, part, bandwidth.total);
         }
-        for (name, part) in &bandwidth.directions {
-            self.bandwidth_row(name, part, bandwidth.total);
+        // Where no direction is known, a row that repeats the whole says nothing.
+        for (name, part) in bandwidth.directions.iter().filter(|(_, part)| **part != bandwidth.total) {
+            self.bandwidth_row(
+                if *name == "unknown" { "direction unknown" } else { name },
+                part,
+                bandwidth.total,
+            );
         }
         if bandwidth.interfaces.len() > 1 {
             for part in &bandwidth.interfaces {
@@ -332,12 +339,22 @@ fn fold(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// The first columns of a name that is too long.
+/// Interface and hook in the columns of the ledger; a file has no hook worth a word.
+fn place(interface: &str, hook: &str) -> String {
+    if hook == "file" {
+        return cut(interface, PLACE_COLUMNS);
+    }
+    let room = PLACE_COLUMNS.saturating_sub(hook.chars().count() + 1);
+    format!("{} {hook}", cut(interface, room.max(2)))
+}
+
+/// The last columns of a name that is too long: names of files and interfaces differ at their end.
 fn cut(name: &str, width: usize) -> String {
-    if name.chars().count() <= width {
+    let columns = name.chars().count();
+    if columns <= width {
         return name.to_owned();
     }
-    name.chars().take(width - 1).chain(['~']).collect()
+    std::iter::once('~').chain(name.chars().skip(columns + 1 - width)).collect()
 }
 
 fn bar_columns(part: u64, whole: u64) -> usize {
@@ -346,4 +363,5 @@ fn bar_columns(part: u64, whole: u64) -> usize {
 
 const COLUMNS: usize = 80;
 const FIELD_COLUMN: usize = 16;
+const PLACE_COLUMNS: usize = 22;
 const BAR_COLUMNS: u64 = 36;

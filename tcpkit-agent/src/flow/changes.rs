@@ -1,0 +1,127 @@
+//! What a table of flows is told, and what it tells.
+
+use super::{
+    handshake::{Handshake, HandshakeStep},
+    state::{Flow, WireCount},
+};
+use crate::{
+    time::{Span, Timestamp},
+    wire::InterfaceId,
+};
+
+/// What bounds a table, in number and in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowLimits {
+    /// Flows, open and closed, at most.
+    pub max_flows: u32,
+    /// Closed flows that linger, at most; the oldest goes first.
+    pub max_lingering: u32,
+    /// From the first SYN on, how long a handshake may take.
+    pub handshake_timeout: Span,
+    /// How long a closed flow without late frames lingers; `None` as long as there is room.
+    pub linger: Option<Span>,
+    /// How long an open flow may be silent; `None` for ever.
+    pub idle: Option<Span>,
+}
+
+/// What is known of a segment's frame, beside the segment.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// When it was captured.
+    pub timestamp: Timestamp,
+    /// Watermark of capture time, this frame included.
+    pub now: Timestamp,
+    /// Interface that saw it.
+    pub interface: InterfaceId,
+    /// Interfaces of the same identity count as one.
+    pub identity: u16,
+    /// Whether that interface has a name.
+    pub is_named: bool,
+    /// Bytes of the frame or super-segment.
+    pub frame_len: u32,
+    /// Payload bytes of each segment of a super-segment, else 0.
+    pub gso_size: u16,
+}
+
+/// What the table made of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Packets and bytes that the frame stood for.
+    pub wire: WireCount,
+    /// The flow belongs to another interface: here it is traffic only.
+    pub is_duplicate: bool,
+}
+
+/// What happened while segments were taken and time advanced; the caller empties it.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// What handshakes did.
+    pub steps: Vec<HandshakeStep>,
+    /// Handshakes that failed.
+    pub failed: Vec<Failed>,
+    /// Flows that ended and left the table.
+    pub finished: Vec<FinishedFlow>,
+}
+
+impl Changes {
+    /// Whether nothing happened.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.failed.is_empty() && self.finished.is_empty()
+    }
+
+    /// Forgets it all and keeps the memory.
+    pub fn clear(&mut self) {
+        self.steps.clear();
+        self.failed.clear();
+        self.finished.clear();
+    }
+}
+
+/// A handshake that failed, and the flow as it stood then.
+#[derive(Clone, Copy, Debug)]
+pub struct Failed {
+    /// Capture time of the failure.
+    pub at: Timestamp,
+    /// The flow.
+    pub flow: Flow,
+    /// Its handshake.
+    pub handshake: Handshake,
+}
+
+/// A flow that left the table.
+#[derive(Clone, Copy, Debug)]
+pub struct FinishedFlow {
+    /// Capture time at which it was final, by rule.
+    pub at: Timestamp,
+    /// The flow.
+    pub flow: Flow,
+    /// Its handshake.
+    pub handshake: Handshake,
+}
+
+/// How many flows there were; sums over tables are sums over captures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowCounts {
+    /// Flows that began.
+    pub opened: u64,
+    /// Flows open now, or when the capture ended.
+    pub open: u64,
+    /// Flows that gave way to the bound.
+    pub evicted: u64,
+    /// Segments on the wire.
+    pub segments: u64,
+    /// Payload bytes on the wire.
+    pub payload_bytes: u64,
+}
+
+impl FlowCounts {
+    /// Adds another table's counts.
+    pub const fn merge(&mut self, other: &Self) {
+        self.opened += other.opened;
+        self.open += other.open;
+        self.evicted += other.evicted;
+        self.segments += other.segments;
+        self.payload_bytes += other.payload_bytes;
+    }
+}
