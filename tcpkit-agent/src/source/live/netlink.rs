@@ -42,8 +42,8 @@ pub(super) struct TcRequest {
 impl TcRequest {
     /// Deletes one filter.
     pub(super) const fn delete_filter(index: u32, parent: u32, priority: u16, handle: u32) -> Self {
-        // linux/if_ether.h: ETH_P_ALL, in network order, in the lower half of `tcm_info`.
-        let protocol = (libc::ETH_P_ALL as u16).to_be() as u32;
+        // In network order, in the lower half of `tcm_info`.
+        let protocol = ETH_P_ALL.to_be() as u32;
         Self::new(libc::RTM_DELTFILTER, index, handle, parent, (priority as u32) << 16 | protocol)
     }
 
@@ -55,18 +55,18 @@ impl TcRequest {
     /// Asks for the filters of one direction.
     const fn list_filters(index: u32, parent: u32) -> Self {
         let mut request = Self::new(libc::RTM_GETTFILTER, index, 0, parent, 0);
-        request.flags |= libc::NLM_F_DUMP as u16;
+        request.flags |= NLM_F_DUMP;
         request
     }
 
     const fn new(kind: u16, index: u32, handle: u32, parent: u32, info: u32) -> Self {
         Self {
-            len: size_of::<Self>() as u32,
+            len: TC_REQUEST_BYTES,
             kind,
-            flags: libc::NLM_F_REQUEST as u16,
+            flags: NLM_F_REQUEST,
             sequence: 1,
             port: 0,
-            family: libc::AF_UNSPEC as u8,
+            family: 0,
             padding: [0; 3],
             index: index.cast_signed(),
             handle,
@@ -113,6 +113,13 @@ fn answer_has_filter(socket: RawFd) -> bool {
     }
 }
 
+/// Octets of a message header and a `struct tcmsg`.
+const TC_REQUEST_BYTES: u32 = 36;
+const _: () = assert!(TC_REQUEST_BYTES as usize == size_of::<TcRequest>());
+/// linux/netlink.h and linux/if_ether.h, in the width of their fields.
+const NLM_F_REQUEST: u16 = 0x1;
+const NLM_F_DUMP: u16 = 0x300;
+const ETH_P_ALL: u16 = 3;
 /// linux/pkt_sched.h: the root of both directions' classifiers.
 const TC_H_CLSACT: u32 = 0xffff_fff1;
 /// linux/pkt_sched.h: `TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)`.

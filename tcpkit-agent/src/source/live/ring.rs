@@ -76,7 +76,7 @@ impl RingReader {
                 }
                 taken += 1;
             }
-            self.position += u64::from((len & LEN_MASK).next_multiple_of(8)) + RING_HEADER;
+            self.position += u64::from((len & LEN_MASK).next_multiple_of(8) + RING_HEADER);
             unpublished += 1;
             if unpublished == PUBLISH_EVERY {
                 self.publish();
@@ -171,6 +171,6 @@ const DISCARDED: u32 = 1 << 30;
 /// What remains of the length field.
 const LEN_MASK: u32 = DISCARDED - 1;
 /// linux/bpf.h: `BPF_RINGBUF_HDR_SZ`.
-const RING_HEADER: u64 = 8;
+const RING_HEADER: u32 = 8;
 /// Records between two publications: fewer cost the producers a cache miss each, more hold back room.
 const PUBLISH_EVERY: u32 = 32;
