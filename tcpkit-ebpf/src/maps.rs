@@ -143,6 +143,13 @@ pub fn remember_fragment(key: &FragmentKey) {
     let _ = FRAGMENTS.insert(key, 1, 0);
 }
 
+/// Forgets a datagram: a new one of the same identification did not match.
+#[inline(always)]
+pub fn forget_fragment(key: &FragmentKey) {
+    // That it is not there is the usual case.
+    let _ = FRAGMENTS.remove(key);
+}
+
 /// Whether the first fragment of this datagram matched.
 #[inline(always)]
 pub fn knows_fragment(key: &FragmentKey) -> bool {

@@ -12,9 +12,10 @@ use crate::{
     bounded::{Window, at_most},
     count::{self, Wire},
     emit, filter,
-    hook::Frame,
+    hook::{Frame, Shape},
     maps::{self, Row, Scratch, setting},
-    parse::{self, State},
+    parse::{self, Found, State},
+    plain,
 };
 
 /// Bytes that the walk over the headers may need, whatever the snap length.
@@ -24,36 +25,65 @@ const WALK_LEN: u32 = 256;
 #[inline(always)]
 pub fn frame<F: Frame>(frame: &F, hook: Hook, link: u32, row: &mut Row) -> Result<(), Skip> {
     let raw = link == LINK_RAW;
-    let mut verdict = filter::ask(frame, hook);
+    let verdict = filter::ask(frame, hook);
     if verdict == filter::REJECT && !filter::may_belong(frame, raw) {
         return Err(Skip::Filtered);
     }
-    let scratch = maps::scratch().ok_or(Skip::HelperFailed)?;
-    let Some(loaded) = load(frame, scratch) else {
-        count::frame(row, frame, Wire::of(frame, 0));
-        return Err(Skip::HelperFailed);
+    let shape = Shape::of(frame);
+    let is_plain = verdict != filter::REJECT && !raw;
+    let found = match if is_plain { plain::tcp(frame) } else { None } {
+        Some(found) => found,
+        None => walked(frame, &shape, hook, raw, verdict, row)?,
     };
-    let state = walk(scratch, loaded, raw);
-    if verdict == filter::REJECT {
-        verdict = filter::belongs(frame, state, hook);
-        if verdict == filter::REJECT {
-            return Err(Skip::Filtered);
-        }
-    }
     if verdict == filter::OUT_OF_REACH {
         count::one(row, Counter::FilterOutOfReach);
     }
-    filter::remember(state);
-    let wire = Wire::of(frame, state.headers_len);
-    count::frame(row, frame, wire);
-    count::protocols(row, state, wire);
-    record(frame, hook, scratch, loaded)
+    let wire = Wire::of(frame, &shape, found.headers_len);
+    count::frame(row, &shape, wire);
+    count::protocols(row, found.known, wire);
+    let header = RecordHeader {
+        // SAFETY: the helper has no preconditions.
+        monotonic_ns: unsafe { bpf_ktime_get_ns() },
+        frame_len: shape.frame_len,
+        captured_len: shape.frame_len.min(setting!(snaplen)),
+        interface_index: frame.interface_index(),
+        flow_hash: found.hash.0,
+        gso_size: shape.gso_size as u16,
+        vlan_protocol: shape.vlan.0,
+        vlan_tci: shape.vlan.1,
+        hook: hook as u8,
+        reserved: 0,
+    };
+    emit::record(frame, &header)
+}
+
+/// Walks the headers of a frame that is not plain; a rejected one may yet belong to something that was accepted.
+#[inline(always)]
+fn walked<F: Frame>(
+    frame: &F,
+    shape: &Shape,
+    hook: Hook,
+    raw: bool,
+    verdict: u64,
+    row: &mut Row,
+) -> Result<Found, Skip> {
+    let scratch = maps::scratch().ok_or(Skip::HelperFailed)?;
+    let Some(loaded) = load(frame, shape.frame_len, scratch) else {
+        count::frame(row, shape, Wire::of(frame, shape, 0));
+        return Err(Skip::HelperFailed);
+    };
+    let state = walk(scratch, loaded, raw);
+    filter::remember(state, verdict != filter::REJECT);
+    if verdict == filter::REJECT && filter::belongs(frame, shape, state, hook) == filter::REJECT {
+        return Err(Skip::Filtered);
+    }
+    Ok(state.found())
 }
 
 /// Copies the beginning of the frame into the scratch memory; gives how many bytes.
 #[inline(always)]
-fn load<F: Frame>(frame: &F, scratch: *mut Scratch) -> Option<u32> {
-    let len = frame.frame_len().min(setting!(snaplen).max(WALK_LEN));
+fn load<F: Frame>(frame: &F, frame_len: u32, scratch: *mut Scratch) -> Option<u32> {
+    let len = frame_len.min(setting!(snaplen).max(WALK_LEN));
     if len == 0 {
         return None;
     }
@@ -73,31 +103,4 @@ fn walk(scratch: *mut Scratch, loaded: u32, raw: bool) -> &'static State {
         parse::walk(&window, state, no_decap);
         state
     }
-}
-
-#[inline(always)]
-fn record<F: Frame>(frame: &F, hook: Hook, scratch: *mut Scratch, loaded: u32) -> Result<(), Skip> {
-    // SAFETY: as in `walk`.
-    let hash = unsafe { (*scratch).state.flow_hash() };
-    let (vlan_protocol, vlan_tci) = frame.vlan();
-    let captured_len = loaded.min(setting!(snaplen));
-    let header = RecordHeader {
-        // SAFETY: the helper has no preconditions.
-        monotonic_ns: unsafe { bpf_ktime_get_ns() },
-        frame_len: frame.frame_len(),
-        captured_len,
-        interface_index: frame.interface_index(),
-        flow_hash: hash.0,
-        gso_size: frame.gso_size() as u16,
-        vlan_protocol,
-        vlan_tci,
-        hook: hook as u8,
-        reserved: 0,
-    };
-    // SAFETY: as in `walk`; the captured bytes stand directly behind the header.
-    let recorded = unsafe {
-        (&raw mut (*scratch).header).write(header);
-        emit::record(emit::shard_of(hash), &raw mut (*scratch).header, captured_len)
-    };
-    if recorded { Ok(()) } else { Err(Skip::RingFull) }
 }

@@ -23,17 +23,17 @@ pub trait Header: Copy {
     /// The 32-bit field at `at`, from network order.
     fn u32(self, at: usize) -> u32;
 
-    /// The IPv4 address at `at`.
+    /// The halves of the IPv4 address at `at`.
     #[inline(always)]
-    fn address_v4(self, at: usize) -> Address {
-        Address::v4(self.u32(at).to_be_bytes())
+    fn address_v4(self, at: usize) -> (u64, u64) {
+        Address::halves_v4(self.u32(at))
     }
 
-    /// The IPv6 address at `at`.
+    /// The halves of the IPv6 address at `at`.
     #[inline(always)]
-    fn address_v6(self, at: usize) -> Address {
+    fn address_v6(self, at: usize) -> (u64, u64) {
         let high = u64::from(self.u32(at)) << 32 | u64::from(self.u32(at + 4));
         let low = u64::from(self.u32(at + 8)) << 32 | u64::from(self.u32(at + 12));
-        Address((u128::from(high) << 64 | u128::from(low)).to_be_bytes())
+        (high, low)
     }
 }

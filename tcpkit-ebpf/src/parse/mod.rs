@@ -14,7 +14,7 @@ mod link;
 mod transport;
 mod tunnel;
 
-use tcpkit_common::flow::{Address, FlowHash, FourTuple};
+use tcpkit_common::flow::FlowHash;
 
 pub use bytes::{Bytes, Header};
 
@@ -23,12 +23,12 @@ const MAX_HEADERS: u32 = 16;
 
 /// Where the walk stands and what it found.
 #[derive(Clone, Copy)]
-#[repr(C, align(8))]
+#[repr(C)]
 pub struct State {
-    /// Sender of the packet that is analysed, the innermost one.
-    pub source: Address,
-    /// Its receiver.
-    pub destination: Address,
+    /// Halves of the sender's address of the packet that is analysed, the innermost one; valid with [`ADDRESSES`].
+    pub source: (u64, u64),
+    /// Its receiver's.
+    pub destination: (u64, u64),
     /// Ports, valid with [`PORTS`].
     pub source_port: u16,
     /// As above.
@@ -51,6 +51,17 @@ pub struct State {
     pub fragment_id: u32,
     /// Its protocol.
     pub fragment_protocol: u32,
+}
+
+/// What counting and sharding want to know of a frame.
+#[derive(Clone, Copy)]
+pub struct Found {
+    /// The flags below.
+    pub known: u32,
+    /// Octets before the innermost transport payload; 0 when it was not reached.
+    pub headers_len: u32,
+    /// Hash of its conversation.
+    pub hash: FlowHash,
 }
 
 /// The outermost packet is IPv4.
@@ -96,22 +107,22 @@ pub(crate) const NEXT_GTP_EXTENSION: u32 = 10;
 pub(crate) const NEXT_TEREDO: u32 = 11;
 
 impl State {
-    /// Before the first header of a frame.
+    /// Before the first header of a frame; addresses, ports and fragment are void until flags say otherwise.
     #[inline(always)]
     pub fn begin(&mut self, link_is_raw: bool) {
-        self.source = Address([0; 16]);
-        self.destination = Address([0; 16]);
-        self.source_port = 0;
-        self.destination_port = 0;
-        self.known = 0;
-        self.offset = 0;
         self.next = if link_is_raw { NEXT_IP } else { NEXT_ETHERNET };
-        self.protocol = 0;
-        self.headers_len = 0;
-        self.network_offset = 0;
-        self.quote_offset = 0;
-        self.fragment_id = 0;
-        self.fragment_protocol = 0;
+        for word in [
+            &mut self.known,
+            &mut self.offset,
+            &mut self.protocol,
+            &mut self.headers_len,
+            &mut self.network_offset,
+            &mut self.quote_offset,
+        ] {
+            // SAFETY: a reference is valid. Volatile, because the compiler would make a call of all this that
+            // sets byte by byte.
+            unsafe { core::ptr::write_volatile(word, 0) };
+        }
     }
 
     /// Whether all of these flags are known.
@@ -124,17 +135,18 @@ impl State {
     #[inline(always)]
     pub fn flow_hash(&self) -> FlowHash {
         if self.has(PORTS) {
-            FlowHash::of(&FourTuple {
-                source: self.source,
-                destination: self.destination,
-                source_port: self.source_port,
-                destination_port: self.destination_port,
-            })
+            FlowHash::of_halves((self.source, self.source_port), (self.destination, self.destination_port))
         } else if self.has(ADDRESSES) {
-            FlowHash::of_addresses(&self.source, &self.destination)
+            FlowHash::of_halves((self.source, 0), (self.destination, 0))
         } else {
             FlowHash(0)
         }
+    }
+
+    /// What was found.
+    #[inline(always)]
+    pub fn found(&self) -> Found {
+        Found { known: self.known, headers_len: self.headers_len, hash: self.flow_hash() }
     }
 
     #[inline(always)]
