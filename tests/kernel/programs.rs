@@ -19,7 +19,7 @@ use super::{
 };
 
 /// The programs of a capture that sees no other traffic than what a test feeds them.
-struct Bench {
+pub(super) struct Bench {
     capture: LiveCapture,
     readers: Vec<RingReader>,
     programs: [(Hook, OwnedFd); 3],
@@ -28,7 +28,7 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(options: LiveOptions) -> Self {
+    pub(super) fn new(options: LiveOptions) -> Self {
         let namespace = Namespace::new("bench").unwrap();
         let options = LiveOptions { interfaces: vec!["lo".to_owned()], hook: HookChoice::Tc, ..options };
         let mut capture = namespace.enter(|| LiveCapture::open(options)).unwrap().unwrap();
@@ -38,7 +38,12 @@ impl Bench {
     }
 
     /// Feeds one frame to one program, which must pass it on unchanged; gives the record, if there is one.
-    fn feed(&mut self, hook: Hook, frame: &[u8], context: Context) -> Option<(u32, RecordHeader, Vec<u8>)> {
+    pub(super) fn feed(
+        &mut self,
+        hook: Hook,
+        frame: &[u8],
+        context: Context,
+    ) -> Option<(u32, RecordHeader, Vec<u8>)> {
         let program = self.programs[hook as usize].1.as_fd();
         let run = test_run(program, frame, context).unwrap();
         assert_eq!(run.verdict, if hook == Hook::XdpIngress { XDP_PASS } else { u32::MAX });
@@ -55,7 +60,7 @@ impl Bench {
     }
 
     /// The counters of a hook, of which `lo` has only one attached.
-    fn counters(&self, hook: Hook) -> HookCounters {
+    pub(super) fn counters(&self, hook: Hook) -> HookCounters {
         self.capture.hook_counters(0, hook)
     }
 }
