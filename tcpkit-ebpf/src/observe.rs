@@ -24,18 +24,20 @@ const WALK_LEN: u32 = 256;
 #[inline(always)]
 pub fn frame<F: Frame>(frame: &F, hook: Hook, link: u32, row: &mut Row) -> Result<(), Skip> {
     let raw = link == LINK_RAW;
-    let mut verdict = filter::ask(frame, hook);
+    // Asked once: at XDP it is a helper call.
+    let frame_len = frame.frame_len();
+    let mut verdict = filter::ask(frame, frame_len, hook);
     if verdict == filter::REJECT && !filter::may_belong(frame, raw) {
         return Err(Skip::Filtered);
     }
     let scratch = maps::scratch().ok_or(Skip::HelperFailed)?;
-    let Some(loaded) = load(frame, scratch) else {
-        count::frame(row, frame, Wire::of(frame, 0));
+    let Some(loaded) = load(frame, frame_len, scratch) else {
+        count::frame(row, frame, Wire::of(frame, frame_len, 0));
         return Err(Skip::HelperFailed);
     };
     let state = walk(scratch, loaded, raw);
     if verdict == filter::REJECT {
-        verdict = filter::belongs(frame, state, hook);
+        verdict = filter::belongs(frame, frame_len, state, hook);
         if verdict == filter::REJECT {
             return Err(Skip::Filtered);
         }
@@ -44,16 +46,16 @@ pub fn frame<F: Frame>(frame: &F, hook: Hook, link: u32, row: &mut Row) -> Resul
         count::one(row, Counter::FilterOutOfReach);
     }
     filter::remember(state);
-    let wire = Wire::of(frame, state.headers_len);
+    let wire = Wire::of(frame, frame_len, state.headers_len);
     count::frame(row, frame, wire);
     count::protocols(row, state, wire);
-    record(frame, hook, scratch, loaded)
+    record(frame, frame_len, hook, scratch, loaded)
 }
 
 /// Copies the beginning of the frame into the scratch memory; gives how many bytes.
 #[inline(always)]
-fn load<F: Frame>(frame: &F, scratch: *mut Scratch) -> Option<u32> {
-    let len = frame.frame_len().min(setting!(snaplen).max(WALK_LEN));
+fn load<F: Frame>(frame: &F, frame_len: u32, scratch: *mut Scratch) -> Option<u32> {
+    let len = frame_len.min(setting!(snaplen).max(WALK_LEN));
     if len == 0 {
         return None;
     }
@@ -76,7 +78,13 @@ fn walk(scratch: *mut Scratch, loaded: u32, raw: bool) -> &'static State {
 }
 
 #[inline(always)]
-fn record<F: Frame>(frame: &F, hook: Hook, scratch: *mut Scratch, loaded: u32) -> Result<(), Skip> {
+fn record<F: Frame>(
+    frame: &F,
+    frame_len: u32,
+    hook: Hook,
+    scratch: *mut Scratch,
+    loaded: u32,
+) -> Result<(), Skip> {
     // SAFETY: as in `walk`.
     let hash = unsafe { (*scratch).state.flow_hash() };
     let (vlan_protocol, vlan_tci) = frame.vlan();
@@ -84,7 +92,7 @@ fn record<F: Frame>(frame: &F, hook: Hook, scratch: *mut Scratch, loaded: u32) -
     let header = RecordHeader {
         // SAFETY: the helper has no preconditions.
         monotonic_ns: unsafe { bpf_ktime_get_ns() },
-        frame_len: frame.frame_len(),
+        frame_len,
         captured_len,
         interface_index: frame.interface_index(),
         flow_hash: hash.0,
