@@ -13,7 +13,7 @@ use crate::{
     count::{self, Wire},
     emit, filter,
     hook::Frame,
-    maps::{self, Row, Scratch, setting},
+    maps::{self, Parked, Row, Scratch, setting},
     parse::{self, State},
 };
 
@@ -24,18 +24,21 @@ const WALK_LEN: u32 = 256;
 #[inline(always)]
 pub fn frame<F: Frame>(frame: &F, hook: Hook, link: u32, row: &mut Row) -> Result<(), Skip> {
     let raw = link == LINK_RAW;
+    let scratch = maps::scratch().ok_or(Skip::HelperFailed)?;
     // Asked once: at XDP it is a helper call.
     let frame_len = frame.frame_len();
-    let mut verdict = filter::ask(frame, frame_len, hook);
+    let verdict = filter::ask(frame, frame_len, hook);
     if verdict == filter::REJECT && !filter::may_belong(frame, raw) {
         return Err(Skip::Filtered);
     }
-    let scratch = maps::scratch().ok_or(Skip::HelperFailed)?;
+    park(scratch, frame_len, verdict);
+    let frame_len = parked(scratch).frame_len;
     let Some(loaded) = load(frame, frame_len, scratch) else {
         count::frame(row, frame, Wire::of(frame, frame_len, 0));
         return Err(Skip::HelperFailed);
     };
     let state = walk(scratch, loaded, raw);
+    let mut verdict = u64::from(parked(scratch).verdict);
     if verdict == filter::REJECT {
         verdict = filter::belongs(frame, frame_len, state, hook);
         if verdict == filter::REJECT {
@@ -50,6 +53,18 @@ pub fn frame<F: Frame>(frame: &F, hook: Hook, link: u32, row: &mut Row) -> Resul
     count::frame(row, frame, wire);
     count::protocols(row, state, wire);
     record(frame, frame_len, hook, scratch, loaded)
+}
+
+#[inline(always)]
+fn park(scratch: *mut Scratch, frame_len: u32, verdict: u64) {
+    // SAFETY: the scratch memory belongs to this CPU for the time of this run.
+    unsafe { (&raw mut (*scratch).parked).write_volatile(Parked { frame_len, verdict: verdict as u32 }) };
+}
+
+#[inline(always)]
+fn parked(scratch: *mut Scratch) -> Parked {
+    // SAFETY: as above.
+    unsafe { (&raw const (*scratch).parked).read_volatile() }
 }
 
 /// Copies the beginning of the frame into the scratch memory; gives how many bytes.

@@ -150,3 +150,18 @@ fn a_payload_filter_matches_what_real_sockets_send() {
     assert_eq!(capture.hook_counters(0, Hook::TcEgress).get(Counter::Recorded), 3);
     assert_eq!(capture.hook_counters(0, Hook::TcIngress).matched(), 0);
 }
+
+/// The verifier gives up after a million instructions; a filter of the longest kind must fit beside the rest.
+#[test]
+fn programs_leave_the_verifier_room_for_a_long_filter() {
+    if !has_root("programs_leave_the_verifier_room_for_a_long_filter") {
+        return;
+    }
+    for filter in [None, placed("tcp port 443")] {
+        let mut bench = Bench::new(LiveOptions { filter, ring_bytes: 1 << 16, ..LiveOptions::default() });
+        for hook in Hook::ALL {
+            let verified = bench.verified_instructions(hook);
+            assert!(verified < 200_000, "{hook:?}: {verified}");
+        }
+    }
+}

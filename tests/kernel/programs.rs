@@ -59,6 +59,11 @@ impl Bench {
         record
     }
 
+    /// Instructions that the verifier went through for a program.
+    pub(super) fn verified_instructions(&mut self, hook: Hook) -> u32 {
+        self.capture.program_info(hook).unwrap().verified_instruction_count().unwrap()
+    }
+
     /// The counters of a hook, of which `lo` has only one attached.
     pub(super) fn counters(&self, hook: Hook) -> HookCounters {
         self.capture.hook_counters(0, hook)
