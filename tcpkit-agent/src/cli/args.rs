@@ -152,7 +152,7 @@ pub struct AnalysisArgs {
     #[arg(long, value_name = "SECONDS", value_parser = value::seconds)]
     pub idle_timeout: Option<std::time::Duration>,
     /// Call a handshake failed after this many seconds of capture time without an answer.
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = value::positive_seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = value::positive_seconds)]
     pub handshake_timeout: std::time::Duration,
     /// Analyse the outer packet of a tunnel, not the inner one.
     #[arg(long)]

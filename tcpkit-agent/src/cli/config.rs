@@ -171,7 +171,7 @@ impl Config {
             expression: effective_expression(&args.filter),
             strict_filter: args.filter.strict_filter,
             decapsulate: !args.analysis.no_decap,
-            shards: args.analysis.shards.unwrap_or(system.cores.clamp(1, 64)),
+            shards: args.analysis.shards.unwrap_or_else(|| shards(system.cores, live)),
             limits: Limits {
                 max_flows: args.analysis.max_flows,
                 idle_timeout: idle_timeout(args.analysis.idle_timeout, live),
@@ -201,6 +201,12 @@ fn input(args: &AgentArgs, system: &System) -> Result<Input, Failure> {
         }
     }
     Ok(Input::Live(live(interfaces, &args.capture)))
+}
+
+/// Live, a shard for each core; a replay's reader has a core of its own.
+fn shards(cores: u32, live: bool) -> u32 {
+    let workers = if live { cores } else { cores.saturating_sub(1) };
+    workers.clamp(1, 64)
 }
 
 fn live(interfaces: Vec<String>, capture: &CaptureArgs) -> Live {
@@ -267,8 +273,14 @@ fn output(args: &OutputArgs, live: bool, system: &System) -> Result<Output, Fail
 }
 
 impl CaptureOutput {
+    /// Whether further files may follow the first.
+    #[must_use]
+    pub const fn rotates(&self) -> bool {
+        self.rotate_bytes.is_some() || self.rotate_after.is_some()
+    }
+
     fn rotates_standard_output(&self) -> bool {
-        self.target == Stream::Standard && (self.rotate_bytes.is_some() || self.rotate_after.is_some())
+        self.target == Stream::Standard && self.rotates()
     }
 }
 
