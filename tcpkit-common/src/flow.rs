@@ -14,20 +14,6 @@ impl Address {
         Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d])
     }
 
-    /// The halves of an IPv4 address that stands in a host-order integer.
-    #[inline(always)]
-    #[must_use]
-    pub const fn halves_v4(octets: u32) -> (u64, u64) {
-        (0, 0xffff_0000_0000 | octets as u64)
-    }
-
-    /// The address whose halves these are.
-    #[inline(always)]
-    #[must_use]
-    pub const fn from_halves((high, low): (u64, u64)) -> Self {
-        Self((((high as u128) << 64) | low as u128).to_be_bytes())
-    }
-
     /// The address as the standard library knows it; IPv4-mapped becomes IPv4.
     #[must_use]
     pub const fn to_ip(self) -> core::net::IpAddr {
@@ -80,9 +66,9 @@ impl FlowHash {
     #[inline(always)]
     #[must_use]
     pub const fn of(tuple: &FourTuple) -> Self {
-        Self::of_halves(
-            (tuple.source.halves(), tuple.source_port),
-            (tuple.destination.halves(), tuple.destination_port),
+        Self::combine(
+            endpoint(&tuple.source, tuple.source_port),
+            endpoint(&tuple.destination, tuple.destination_port),
         )
     }
 
@@ -90,14 +76,22 @@ impl FlowHash {
     #[inline(always)]
     #[must_use]
     pub const fn of_addresses(source: &Address, destination: &Address) -> Self {
-        Self::of_halves((source.halves(), 0), (destination.halves(), 0))
+        Self::combine(endpoint(source, 0), endpoint(destination, 0))
     }
 
-    /// Hash of two endpoints whose addresses stand as [`Address::halves`]; port 0 where there is none.
+    /// Both of the above, where addresses are at hand as their halves ([`Address::halves`]); ports of 0 stand for none.
     #[inline(always)]
     #[must_use]
-    pub const fn of_halves(source: ((u64, u64), u16), destination: ((u64, u64), u16)) -> Self {
-        Self::combine(endpoint(source.0, source.1), endpoint(destination.0, destination.1))
+    pub const fn of_halves(
+        source: [u64; 2],
+        source_port: u16,
+        destination: [u64; 2],
+        destination_port: u16,
+    ) -> Self {
+        Self::combine(
+            endpoint_of_halves(source, source_port),
+            endpoint_of_halves(destination, destination_port),
+        )
     }
 
     /// The shard that owns this hash, `0..shards`.
@@ -114,7 +108,13 @@ impl FlowHash {
 }
 
 #[inline(always)]
-const fn endpoint((high, low): (u64, u64), port: u16) -> u64 {
+const fn endpoint(address: &Address, port: u16) -> u64 {
+    let (high, low) = address.halves();
+    endpoint_of_halves([high, low], port)
+}
+
+#[inline(always)]
+const fn endpoint_of_halves([high, low]: [u64; 2], port: u16) -> u64 {
     mix(mix(high ^ ((port as u64) << 1)) ^ low)
 }
 

@@ -9,7 +9,7 @@ use aya_ebpf::{
     bindings::{__sk_buff, xdp_md},
     programs::{TcContext, XdpContext},
 };
-use tcpkit_common::{flow::Address, record::Hook, settings::FragmentKey};
+use tcpkit_common::{record::Hook, settings::FragmentKey};
 
 use crate::{
     bounded::{at_most, distance},
@@ -122,8 +122,8 @@ pub fn remember(state: &State, matched: bool) {
 #[inline(always)]
 fn fragment_key(state: &State) -> FragmentKey {
     FragmentKey {
-        source: Address::from_halves(state.source),
-        destination: Address::from_halves(state.destination),
+        source: state.source,
+        destination: state.destination,
         identification: state.fragment_id,
         protocol: state.fragment_protocol,
     }
@@ -161,7 +161,10 @@ fn fill<F: Frame>(frame: &F, copy: *mut u8, len: u32, (tag, tci): (u16, u16)) ->
     let rest = at_most::<{ FILTER_COPY as u32 - TAG }>(u64::from(len.saturating_sub(ADDRESSES)));
     // SAFETY: two addresses, tag and rest are at most the size of the copy and its slack.
     unsafe {
-        if rest == 0 || !frame.copy(0, copy, u64::from(ADDRESSES)) || !frame.copy(ADDRESSES, copy.add(16), rest) {
+        if rest == 0
+            || !frame.copy(0, copy, u64::from(ADDRESSES))
+            || !frame.copy(ADDRESSES, copy.add(16), rest)
+        {
             return None;
         }
         copy.add(12).write(tag_high);

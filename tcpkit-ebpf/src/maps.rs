@@ -68,7 +68,8 @@ static RINGS: ArrayOfMaps<RingBuf<u8, 4096>, { MAX_SHARDS as usize }> = ArrayOfM
 
 /// Which shards' readers sleep: one cache line each, the first word is the flag.
 #[btf_map]
-static SLEEPERS: Array<[u64; SLEEPER_WORDS], { MAX_SHARDS as usize }, { BPF_F_MMAPABLE as usize }> = Array::new();
+static SLEEPERS: Array<[u64; SLEEPER_WORDS], { MAX_SHARDS as usize }, { BPF_F_MMAPABLE as usize }> =
+    Array::new();
 
 /// Rows as [`counter_row`] numbers them; the agent sets how many CPUs there are.
 #[btf_map]

@@ -5,7 +5,7 @@
 
 use core::arch::asm;
 
-use tcpkit_common::flow::{Address, FlowHash};
+use tcpkit_common::flow::FlowHash;
 
 use crate::{
     hook::Frame,
@@ -23,14 +23,17 @@ pub fn tcp<F: Frame>(frame: &F) -> Option<Found> {
     // SAFETY: all places read here lie within the length that was checked against the end of the packet.
     unsafe {
         match u16_at::<12>(at) {
-            IPV4 if u16_at::<14>(at) >> 8 == 0x45 && u16_at::<20>(at) & FRAGMENT == 0 && protocol_v4(at) == TCP => {
-                let source = Address::halves_v4(u32_at::<26>(at));
-                let destination = Address::halves_v4(u32_at::<30>(at));
+            IPV4 if u16_at::<14>(at) >> 8 == 0x45
+                && u16_at::<20>(at) & FRAGMENT == 0
+                && protocol_v4(at) == TCP =>
+            {
+                let source = [0, MAPPED | u64::from(u32_at::<26>(at))];
+                let destination = [0, MAPPED | u64::from(u32_at::<30>(at))];
                 Some(found(OUTER_V4, source, destination, u32_at::<34>(at), 34, u16_at::<46>(at)))
             }
             IPV6 if data + V6_LEN <= end && u16_at::<14>(at) >> 12 == 6 && u16_at::<20>(at) >> 8 == TCP => {
-                let source = (u64_at::<22>(at), u64_at::<30>(at));
-                let destination = (u64_at::<38>(at), u64_at::<46>(at));
+                let source = [u64_at::<22>(at), u64_at::<30>(at)];
+                let destination = [u64_at::<38>(at), u64_at::<46>(at)];
                 Some(found(OUTER_V6, source, destination, u32_at::<54>(at), 54, u16_at::<66>(at)))
             }
             _ => None,
@@ -42,13 +45,13 @@ pub fn tcp<F: Frame>(frame: &F) -> Option<Found> {
 #[inline(always)]
 fn found(
     version: u32,
-    source: (u64, u64),
-    destination: (u64, u64),
+    source: [u64; 2],
+    destination: [u64; 2],
     ports: u32,
     transport: u32,
     flags: u16,
 ) -> Found {
-    let hash = FlowHash::of_halves((source, (ports >> 16) as u16), (destination, ports as u16));
+    let hash = FlowHash::of_halves(source, (ports >> 16) as u16, destination, ports as u16);
     Found { known: version | OUTER_TCP, headers_len: transport + u32::from(flags >> 12) * 4, hash }
 }
 
@@ -86,6 +89,8 @@ load!(u64_at, u64, "u64");
 const V4_LEN: usize = 14 + 20 + 20;
 /// Ethernet, IPv6 and TCP without options.
 const V6_LEN: usize = 14 + 40 + 20;
+/// Before the octets of an IPv4 address in the low half of the mapped one (RFC 4291 §2.5.5.2).
+const MAPPED: u64 = 0xffff_0000_0000;
 /// EtherTypes, linux/if_ether.h.
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;

@@ -80,7 +80,7 @@ pub(super) fn authentication<B: Bytes>(bytes: &B, state: &mut State) -> Option<(
 
 /// Takes the addresses of a packet one level further in; ports of the level before are void.
 #[inline(always)]
-fn enter(state: &mut State, version: u32, source: (u64, u64), destination: (u64, u64)) {
+fn enter(state: &mut State, version: u32, source: [u64; 2], destination: [u64; 2]) {
     if !state.has(TUPLE_FIXED) {
         state.source = source;
         state.destination = destination;
