@@ -175,43 +175,50 @@ fn fill<F: Frame>(frame: &F, copy: *mut u8, len: u32, (tag, tci): (u16, u16)) ->
     Some(rest as u32 + ADDRESSES + TAG)
 }
 
+/// Room for a translation, and a symbol to which the agent gives what the translation leaves of it.
+macro_rules! stub {
+    ($rest:literal, $one:expr, $two:expr, $three:expr, $four:expr) => {{
+        let verdict: u64;
+        // SAFETY: `goto +0` goes on with the next instruction.
+        unsafe {
+            asm!(
+                "r0 = 1",
+                concat!(".type ", $rest, ", @function"),
+                concat!($rest, ":"),
+                ".rept 31999",
+                "goto +0",
+                ".endr",
+                out("r0") verdict,
+                in("r1") $one,
+                in("r2") $two,
+                in("r3") $three,
+                in("r4") $four,
+            );
+        }
+        verdict
+    }};
+}
+
 /// The filter over the frame itself: `data..data_end` holds all that it reads.
 #[unsafe(no_mangle)]
 #[inline(never)]
+#[allow(named_asm_labels, reason = "the function is never inlined, so the label exists once")]
 extern "C" fn pcap_filter(data: *const u8, data_end: *const u8, frame_len: u32, egress: u32) -> u64 {
-    stub(data as u64, data_end as u64, u64::from(frame_len), u64::from(egress))
+    stub!("pcap_filter_rest", data as u64, data_end as u64, u64::from(frame_len), u64::from(egress))
 }
 
 /// The filter over a copy of [`FILTER_COPY`] bytes, of which `captured_len` belong to the frame.
 #[unsafe(no_mangle)]
 #[inline(never)]
+#[allow(named_asm_labels, reason = "the function is never inlined, so the label exists once")]
 extern "C" fn pcap_filter_copy(copy: *const u8, captured_len: u32, frame_len: u32, egress: u32) -> u64 {
-    stub(copy as u64, u64::from(captured_len), u64::from(frame_len), u64::from(egress))
-}
-
-/// Room for a translation, which until then accepts everything.
-#[inline(always)]
-fn stub(one: u64, two: u64, three: u64, four: u64) -> u64 {
-    let verdict: u64;
-    // SAFETY: the jump leads behind the template, as does each `goto +0`.
-    unsafe {
-        asm!(
-            "r0 = 1",
-            "r5 = 0",
-            // Decided by the verifier, so that it never walks the slide.
-            "if r5 == 0 goto +31997",
-            ".rept 31997",
-            "goto +0",
-            ".endr",
-            out("r0") verdict,
-            out("r5") _,
-            in("r1") one,
-            in("r2") two,
-            in("r3") three,
-            in("r4") four,
-        );
-    }
-    verdict
+    stub!(
+        "pcap_filter_copy_rest",
+        copy as u64,
+        u64::from(captured_len),
+        u64::from(frame_len),
+        u64::from(egress)
+    )
 }
 
 /// Octets of a VLAN tag.

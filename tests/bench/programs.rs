@@ -89,7 +89,8 @@ fn fastest(readers: &mut [RingReader], run: impl Fn(Context) -> Result<u32>) -> 
 }
 
 fn placed(expression: &str) -> Result<ObjectFilter> {
-    let program = filter::compile(expression, LinkType::ETHERNET, 65_535).map_err(|error| anyhow!("{error}"))?;
+    let program =
+        filter::compile(expression, LinkType::ETHERNET, 65_535).map_err(|error| anyhow!("{error}"))?;
     let translation = filter::translate(&program)?;
     let reach = translation.reach;
     let place = Box::new(move |object: &mut Vec<u8>| {

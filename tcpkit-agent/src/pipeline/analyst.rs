@@ -50,7 +50,16 @@ impl Analyst {
         neighbours: Vec<Sender<Foreign>>,
     ) -> Self {
         let shard = Shard::new(settings, index);
-        Self { shard, index, output: Output::default(), outlet, inbox, neighbours, now: Timestamp::MIN, told: Timestamp::MIN }
+        Self {
+            shard,
+            index,
+            output: Output::default(),
+            outlet,
+            inbox,
+            neighbours,
+            now: Timestamp::MIN,
+            told: Timestamp::MIN,
+        }
     }
 
     /// The watermark.
