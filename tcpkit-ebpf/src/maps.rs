@@ -28,6 +28,9 @@ const COPY_SLACK: usize = 64;
 /// A hook runs with bottom halves off, so no other hook of the same CPU comes between.
 #[repr(C)]
 pub struct Scratch {
+    /// What the filter said, while the headers are walked: of memory the verifier remembers nothing, so it examines the
+    /// walk once, whatever the verdict.
+    pub verdict: u64,
     pub state: State,
     pub header: RecordHeader,
     pub bytes: [u8; MAX_SNAPLEN as usize],

@@ -72,7 +72,11 @@ fn walked<F: Frame>(
         count::frame(row, shape, Wire::of(frame, shape, 0));
         return Err(Skip::HelperFailed);
     };
+    // SAFETY: as in `walk`.
+    unsafe { (&raw mut (*scratch).verdict).write_volatile(verdict) };
     let state = walk(scratch, loaded, raw);
+    // SAFETY: as in `walk`.
+    let verdict = unsafe { (&raw const (*scratch).verdict).read_volatile() };
     filter::remember(state, verdict != filter::REJECT);
     if verdict == filter::REJECT && filter::belongs(frame, shape, state, hook) == filter::REJECT {
         return Err(Skip::Filtered);

@@ -117,12 +117,20 @@ fn quotation_matches(
     let (Some(link), Some(packet)) = (frame.bytes.get(..link_len), frame.bytes.get(quoted..)) else {
         return false;
     };
+    let packet_len = frame.frame_len.saturating_sub(u32::try_from(quoted).unwrap_or(u32::MAX)).min(QUOTE_LEN);
+    let packet = packet.get(..packet_len as usize).unwrap_or(packet);
+    if packet_len == 0 {
+        return false;
+    }
     buffer.clear();
     buffer.extend_from_slice(link);
     buffer.extend_from_slice(packet);
-    let left_out = u32::try_from(quoted - link_len).unwrap_or(u32::MAX);
-    filter.accepts(buffer, frame.frame_len.saturating_sub(left_out))
+    filter.accepts(buffer, packet_len.saturating_add(u32::try_from(link_len).unwrap_or(u32::MAX)))
 }
+
+/// Octets of a quotation that a filter sees, here as in the kernel: RFC 1812 §4.3.2.3 has errors end at 576, RFC 4443
+/// §2.4 at 1,280.
+const QUOTE_LEN: u32 = 1_280;
 
 /// The expression for one link type: one program for all frames, or two where the direction is asked for.
 #[derive(Debug)]
