@@ -27,8 +27,8 @@ pub const OUT_OF_REACH: u64 = 2;
 
 /// Asks the filter about the frame as it stands on the wire.
 #[inline(always)]
-pub fn ask<F: Frame>(frame: &F, hook: Hook) -> u64 {
-    if setting!(filter) == 0 { ACCEPT } else { frame.ask(u32::from(is_egress(hook))) }
+pub fn ask<F: Frame>(frame: &F, frame_len: u32, hook: Hook) -> u64 {
+    if setting!(filter) == 0 { ACCEPT } else { frame.ask(frame_len, u32::from(is_egress(hook))) }
 }
 
 /// The filter over a frame at XDP.
@@ -38,15 +38,15 @@ pub fn ask<F: Frame>(frame: &F, hook: Hook) -> u64 {
 /// everything that the caller may know.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn filter_xdp(context: *mut xdp_md) -> u64 {
-    judge(&XdpContext::new(context), 0)
+pub extern "C" fn filter_xdp(context: *mut xdp_md, frame_len: u32) -> u64 {
+    judge(&XdpContext::new(context), frame_len, 0)
 }
 
 /// The filter over a frame at TC.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn filter_tc(context: *mut __sk_buff, egress: u32) -> u64 {
-    judge(&TcContext::new(context), egress)
+pub extern "C" fn filter_tc(context: *mut __sk_buff, frame_len: u32, egress: u32) -> u64 {
+    judge(&TcContext::new(context), frame_len, egress)
 }
 
 /// The filter over what stands in this CPU's copy: `captured_len` bytes of a frame of `frame_len`.
@@ -60,9 +60,8 @@ pub extern "C" fn filter_copied(captured_len: u32, frame_len: u32, egress: u32) 
 
 /// Shows the filter the frame where it lies, or a copy where that does not do.
 #[inline(always)]
-fn judge<F: Frame>(frame: &F, egress: u32) -> u64 {
+fn judge<F: Frame>(frame: &F, frame_len: u32, egress: u32) -> u64 {
     let (data, end) = frame.linear();
-    let frame_len = frame.frame_len();
     let (tag, tci) = frame.vlan();
     let wanted = u64::from(frame_len.min(setting!(filter_reach)));
     if tag == 0 && distance(data, end) >= wanted {

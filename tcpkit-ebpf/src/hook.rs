@@ -27,7 +27,7 @@ pub trait Frame: EbpfContext {
     /// The tag in metadata: EtherType (0 when there is none) and tag.
     fn vlan(&self) -> (u16, u16);
     /// Asks the filter.
-    fn ask(&self, egress: u32) -> u64;
+    fn ask(&self, frame_len: u32, egress: u32) -> u64;
     /// Copies `len` bytes, at least one, from `offset` on to `to`; false when the helper refuses.
     ///
     /// # Safety
@@ -49,8 +49,8 @@ pub struct Shape {
 impl Shape {
     /// The shape of this frame.
     #[inline(always)]
-    pub fn of<F: Frame>(frame: &F) -> Self {
-        Self { frame_len: frame.frame_len(), gso_size: frame.gso_size(), vlan: frame.vlan() }
+    pub fn of<F: Frame>(frame: &F, frame_len: u32) -> Self {
+        Self { frame_len, gso_size: frame.gso_size(), vlan: frame.vlan() }
     }
 }
 
@@ -88,8 +88,8 @@ impl Frame for XdpContext {
     }
 
     #[inline(always)]
-    fn ask(&self, _egress: u32) -> u64 {
-        filter_xdp(self.ctx)
+    fn ask(&self, frame_len: u32, _egress: u32) -> u64 {
+        filter_xdp(self.ctx, frame_len)
     }
 
     #[inline(always)]
@@ -137,8 +137,8 @@ impl Frame for TcContext {
     }
 
     #[inline(always)]
-    fn ask(&self, egress: u32) -> u64 {
-        filter_tc(self.skb.skb, egress)
+    fn ask(&self, frame_len: u32, egress: u32) -> u64 {
+        filter_tc(self.skb.skb, frame_len, egress)
     }
 
     #[inline(always)]

@@ -25,11 +25,12 @@ const WALK_LEN: u32 = 256;
 #[inline(always)]
 pub fn frame<F: Frame>(frame: &F, hook: Hook, link: u32, row: &mut Row) -> Result<(), Skip> {
     let raw = link == LINK_RAW;
-    let verdict = filter::ask(frame, hook);
+    let frame_len = frame.frame_len();
+    let verdict = filter::ask(frame, frame_len, hook);
     if verdict == filter::REJECT && !filter::may_belong(frame, raw) {
         return Err(Skip::Filtered);
     }
-    let shape = Shape::of(frame);
+    let shape = Shape::of(frame, frame_len);
     let is_plain = verdict != filter::REJECT && !raw;
     let found = match if is_plain { plain::tcp(frame) } else { None } {
         Some(found) => found,
