@@ -184,6 +184,12 @@ impl LiveCapture {
         self.watch.all_gone()
     }
 
+    /// Whether detaching has something to put back as it was, which takes CAP_NET_ADMIN.
+    #[must_use]
+    pub fn has_to_restore(&self) -> bool {
+        self.attachments.iter().any(Attachment::has_to_restore)
+    }
+
     /// Detaches everything and waits until no program runs any more: what the rings hold then is all there will be.
     ///
     /// Gives what could not be put back as it was.
@@ -210,6 +216,19 @@ impl LiveCapture {
         let program = self.ebpf.program(name).ok_or_else(|| failed(format!("the object has no {name}")))?;
         let fd = program.fd().map_err(|error| failed(error.to_string()))?;
         fd.as_fd().try_clone_to_owned().map_err(|error| failed(error.to_string()))
+    }
+}
+
+impl LiveCapture {
+    /// What the kernel says of the loaded program of a hook.
+    ///
+    /// # Errors
+    /// [`LiveError::Load`] when it is not in the kernel.
+    pub fn program_info(&self, hook: Hook) -> Result<aya::programs::ProgramInfo, LiveError> {
+        let name = object::program_name(hook);
+        let failed = |message: String| LiveError::Load { hook, message };
+        let program = self.ebpf.program(name).ok_or_else(|| failed(format!("the object has no {name}")))?;
+        program.info().map_err(|error| failed(object::one_line(&error)))
     }
 }
 
