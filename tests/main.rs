@@ -2,4 +2,5 @@
 
 mod cli;
 mod kernel;
+mod live;
 mod oracle;
