@@ -1,5 +1,11 @@
 //! Scenarios: one binary, so that it links once.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "a scenario that does not go as planned fails right there"
+)]
+
 mod cli;
 mod kernel;
 mod live;

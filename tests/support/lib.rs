@@ -1,5 +1,12 @@
 //! What the scenarios share: running `tcpkit`, private network namespaces, real servers, captures.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::print_stderr,
+    reason = "a scenario that does not go as planned fails right there, and says so on standard error"
+)]
+
 pub mod generator;
 pub mod left_out;
 pub mod live;

@@ -91,7 +91,7 @@ fn run<S: BlockSource + 'static>(
     let matcher = matcher.map_err(Failure::filter)?;
     let (mut control, wakes) = Control::new()?;
     let mut outlets = Outlets::open(config, is_live, wakes.clone())?;
-    let capture = outlets.writer(config, &interfaces)?;
+    let capture = outlets.start(&interfaces)?;
     let plan =
         BlockPlan { source, interfaces, matcher, capture, count: config.count.map(Into::into), is_live };
     let (pipeline, deliveries) = Pipeline::over_blocks(&engine(config, is_live), plan, move || {

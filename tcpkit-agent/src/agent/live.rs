@@ -1,5 +1,6 @@
 //! Live capture by eBPF, or by libpcap where eBPF cannot run.
 
+use caps::Capability;
 use tcpkit_common::{counter::Counter, record::Hook};
 
 use super::{
@@ -11,7 +12,7 @@ use super::{
     outlets::{self, Outlets},
 };
 use crate::{
-    cli::{BackendChoice, Config, HookChoice, Live},
+    cli::{BackendChoice, CaptureOutput, Config, HookChoice, Live},
     filter,
     pipeline::{CaptureTap, Pipeline, RingPlan, Translation},
     report::{
@@ -122,6 +123,7 @@ fn run(config: &Config, mut capture: LiveCapture) -> anyhow::Result<()> {
     }
     let (mut control, wakes) = Control::new()?;
     let mut outlets = Outlets::open(config, true, wakes)?;
+    give_up_privileges(config, &capture, &mut description);
     let taps = taps(config, &table, &mut outlets)?;
     let clock = capture.clock();
     let settings = engine(config, true);
@@ -139,6 +141,22 @@ fn run(config: &Config, mut capture: LiveCapture) -> anyhow::Result<()> {
     let ending = control.run(&mut run, &outlets.requests);
     control.give_up_on_second_signal();
     run.finish(ending, outlets)
+}
+
+/// From here on the process keeps only what it needs to end well; the threads that follow inherit that.
+fn give_up_privileges(config: &Config, capture: &LiveCapture, description: &mut Description) {
+    let mut keep = Vec::new();
+    if capture.has_to_restore() {
+        keep.push(Capability::CAP_NET_ADMIN);
+    }
+    if config.output.capture.as_ref().is_some_and(CaptureOutput::rotates) {
+        // Each new file may lie in a folder of somebody else.
+        keep.push(Capability::CAP_DAC_OVERRIDE);
+    }
+    if let Err(refusal) = live::privilege::keep_only(&keep) {
+        tracing::warn!("{refusal}");
+        description.notes.push(refusal);
+    }
 }
 
 fn interface(live: &LiveInterface, config: &Config) -> Interface {
@@ -166,7 +184,7 @@ fn numbers(capture: &LiveCapture) -> Vec<(u32, InterfaceId, crate::wire::LinkTyp
 
 /// One tap for each shard, when there is a file to write.
 fn taps(config: &Config, table: &InterfaceTable, outlets: &mut Outlets) -> anyhow::Result<Vec<CaptureTap>> {
-    let Some(blocks) = outlets.writer(config, table)? else { return Ok(Vec::new()) };
+    let Some(blocks) = outlets.start(table)? else { return Ok(Vec::new()) };
     let Some(recycled) = outlets.recycled() else { return Ok(Vec::new()) };
     Ok((0..config.shards).map(|_| CaptureTap::new(blocks.clone(), recycled.clone())).collect())
 }

@@ -14,7 +14,8 @@ use crate::{
     pipeline::{Delivery, Panicked},
     report::Report,
     sink::{
-        http::{Endpoint, Health, ReportRequests, Serving, report_channel},
+        capture::CaptureWriter,
+        http::{Endpoint, Health, ReportRequests, ReportSource, Serving, report_channel},
         json,
         text::{self, TextOptions},
         write_stderr, write_stdout,
@@ -27,8 +28,10 @@ use crate::{
 pub(super) struct Outlets {
     records: Option<RecordSinks>,
     recorder: Option<JoinHandle<RecordOutcome>>,
+    writer: Option<CaptureWriter>,
     writing: Option<Writing>,
-    endpoint: Option<Serving>,
+    endpoint: Option<(Endpoint, ReportSource)>,
+    serving: Option<Serving>,
     health: Health,
     /// Whoever wants a report while the run goes on.
     pub(super) requests: ReportRequests,
@@ -36,38 +39,41 @@ pub(super) struct Outlets {
 }
 
 impl Outlets {
-    /// Opens the logs and serves the endpoint.
+    /// Opens the logs and the capture file and takes the address; no thread is started yet.
     ///
     /// # Errors
     /// A file cannot be created, or the address that the user asked for is not to be had.
     pub(super) fn open(config: &Config, live: bool, wakes: Wakes) -> anyhow::Result<Self> {
         let records = RecordSinks::open(&config.output, live)?;
+        let filter = config.expression.as_deref();
+        let writer =
+            config.output.capture.as_ref().map(|output| writer::create(output, filter)).transpose()?;
         let (reports, requests) = report_channel();
-        let health = Health::starting();
-        let endpoint = match config.output.listen {
-            Some(listen) => {
-                bind(listen)?.map(|endpoint| endpoint.spawn(reports, health.clone())).transpose()?
-            }
-            None => None,
-        };
-        if let Some(endpoint) = &endpoint {
-            tracing::info!(address = %endpoint.address(), "endpoint listens");
-        }
-        Ok(Self { records: Some(records), recorder: None, writing: None, endpoint, health, requests, wakes })
+        let endpoint = config.output.listen.map(bind).transpose()?.flatten();
+        Ok(Self {
+            records: Some(records),
+            recorder: None,
+            writer,
+            writing: None,
+            endpoint: endpoint.map(|endpoint| (endpoint, reports)),
+            serving: None,
+            health: Health::starting(),
+            requests,
+            wakes,
+        })
     }
 
-    /// Creates the capture file, if one was asked for; the sender takes its blocks.
+    /// Serves the endpoint and starts the writer; the sender takes blocks for it, where there is one.
     ///
     /// # Errors
-    /// The file cannot be created.
-    pub(super) fn writer(
-        &mut self,
-        config: &Config,
-        interfaces: &InterfaceTable,
-    ) -> anyhow::Result<Option<Sender<Block>>> {
-        let Some(output) = &config.output.capture else { return Ok(None) };
-        let (sender, writing) =
-            writer::start(output, config.expression.as_deref(), interfaces, self.wakes.clone())?;
+    /// The interfaces cannot be described in the file, or a thread cannot be had.
+    pub(super) fn start(&mut self, interfaces: &InterfaceTable) -> anyhow::Result<Option<Sender<Block>>> {
+        if let Some((endpoint, reports)) = self.endpoint.take() {
+            tracing::info!(address = %endpoint.address(), "endpoint listens");
+            self.serving = Some(endpoint.spawn(reports, self.health.clone())?);
+        }
+        let Some(writer) = self.writer.take() else { return Ok(None) };
+        let (sender, writing) = writer::start(writer, interfaces, self.wakes.clone())?;
         self.writing = Some(writing);
         Ok(Some(sender))
     }
@@ -115,7 +121,7 @@ impl Outlets {
 
     /// Stops serving.
     pub(super) fn close(self) {
-        drop(self.endpoint);
+        drop(self.serving);
     }
 }
 

@@ -24,23 +24,29 @@ pub(super) struct Writing {
     pub(super) recycled: Receiver<Block>,
 }
 
-/// Creates the file and starts the thread; the sender takes blocks.
+/// Creates the file.
 ///
 /// # Errors
-/// The file cannot be created, or a thread cannot be had.
-pub(super) fn start(
-    output: &CaptureOutput,
-    filter: Option<&str>,
-    interfaces: &InterfaceTable,
-    wakes: Wakes,
-) -> anyhow::Result<(Sender<Block>, Writing)> {
+/// It cannot be created.
+pub(super) fn create(output: &CaptureOutput, filter: Option<&str>) -> Result<CaptureWriter, WriteError> {
     let options = WriteOptions {
         filter: filter.map(str::to_owned),
         rotate_bytes: output.rotate_bytes,
         rotate_interval: output.rotate_after,
         format: None,
     };
-    let mut writer = CaptureWriter::create(&output.target.path(), &options)?;
+    CaptureWriter::create(&output.target.path(), &options)
+}
+
+/// Starts the thread; the sender takes blocks.
+///
+/// # Errors
+/// The interfaces cannot be described, or a thread cannot be had.
+pub(super) fn start(
+    mut writer: CaptureWriter,
+    interfaces: &InterfaceTable,
+    wakes: Wakes,
+) -> anyhow::Result<(Sender<Block>, Writing)> {
     writer.learn(interfaces)?;
     let (sender, blocks) = bounded(BLOCKS);
     let (recycle, recycled) = bounded(BLOCKS);

@@ -273,8 +273,14 @@ fn output(args: &OutputArgs, live: bool, system: &System) -> Result<Output, Fail
 }
 
 impl CaptureOutput {
+    /// Whether further files may follow the first.
+    #[must_use]
+    pub const fn rotates(&self) -> bool {
+        self.rotate_bytes.is_some() || self.rotate_after.is_some()
+    }
+
     fn rotates_standard_output(&self) -> bool {
-        self.target == Stream::Standard && (self.rotate_bytes.is_some() || self.rotate_after.is_some())
+        self.target == Stream::Standard && self.rotates()
     }
 }
 

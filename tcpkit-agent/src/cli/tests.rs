@@ -94,7 +94,7 @@ fn live_capture_has_the_defaults_of_the_manual() {
         Limits {
             max_flows: 1_000_000,
             idle_timeout: Some(Span::from_secs(3_600)),
-            handshake_timeout: Span::from_secs(30),
+            handshake_timeout: Span::from_secs(60),
         }
     );
     assert_eq!(config.output.listen, Some(Listen { address: config::DEFAULT_LISTEN, asked: false }));

@@ -41,6 +41,11 @@ enum Link {
 }
 
 impl Attachment {
+    /// Whether attaching changed the interface.
+    pub(super) const fn has_to_restore(&self) -> bool {
+        !self.before.is_empty()
+    }
+
     /// Takes the program off and puts offloads back; gives what could not be put back.
     pub(super) fn detach(mut self) -> Vec<String> {
         match self.link.take() {

@@ -184,6 +184,12 @@ impl LiveCapture {
         self.watch.all_gone()
     }
 
+    /// Whether detaching has something to put back as it was, which takes CAP_NET_ADMIN.
+    #[must_use]
+    pub fn has_to_restore(&self) -> bool {
+        self.attachments.iter().any(Attachment::has_to_restore)
+    }
+
     /// Detaches everything and waits until no program runs any more: what the rings hold then is all there will be.
     ///
     /// Gives what could not be put back as it was.
