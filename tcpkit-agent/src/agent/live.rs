@@ -132,6 +132,7 @@ fn run(config: &Config, mut capture: LiveCapture) -> anyhow::Result<()> {
         translation: Translation::new(capture.clock(), numbers(&capture)),
         interfaces: (0u16..).map(InterfaceId).zip(interfaces.iter().cloned()).collect(),
         taps,
+        count: config.count.map(Into::into),
     };
     let (pipeline, deliveries) = Pipeline::over_rings(&settings, plan)?;
     outlets.record(deliveries, config.shards)?;
@@ -224,9 +225,8 @@ impl Subject for Run<'_> {
         if self.capture.is_over() {
             return Some(Ending::NoInterface);
         }
-        let enough = self.config.count.is_some_and(|count| self.pipeline.taken() >= count.get());
         let over = self.deadline.is_some_and(|deadline| deadline.is_over());
-        (enough || over).then_some(Ending::Enough)
+        (self.pipeline.has_enough() || over).then_some(Ending::Enough)
     }
 }
 
