@@ -79,6 +79,21 @@ impl FlowHash {
         Self::combine(endpoint(source, 0), endpoint(destination, 0))
     }
 
+    /// Both of the above, where addresses are at hand as their halves ([`Address::halves`]); ports of 0 stand for none.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of_halves(
+        source: [u64; 2],
+        source_port: u16,
+        destination: [u64; 2],
+        destination_port: u16,
+    ) -> Self {
+        Self::combine(
+            endpoint_of_halves(source, source_port),
+            endpoint_of_halves(destination, destination_port),
+        )
+    }
+
     /// The shard that owns this hash, `0..shards`.
     #[inline(always)]
     #[must_use]
@@ -95,6 +110,11 @@ impl FlowHash {
 #[inline(always)]
 const fn endpoint(address: &Address, port: u16) -> u64 {
     let (high, low) = address.halves();
+    endpoint_of_halves([high, low], port)
+}
+
+#[inline(always)]
+const fn endpoint_of_halves([high, low]: [u64; 2], port: u16) -> u64 {
     mix(mix(high ^ ((port as u64) << 1)) ^ low)
 }
 

@@ -76,10 +76,10 @@ pub const SLEEPER_WORDS: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct FragmentKey {
-    /// Sender's address.
-    pub source: crate::flow::Address,
-    /// Receiver's address.
-    pub destination: crate::flow::Address,
+    /// Halves of the sender's address.
+    pub source: [u64; 2],
+    /// Halves of the receiver's address.
+    pub destination: [u64; 2],
     /// IPv4 or IPv6 identification.
     pub identification: u32,
     /// Protocol number of what the datagram carries.

@@ -18,9 +18,8 @@ pub struct Wire {
 impl Wire {
     /// `headers_len` are the octets that each segment repeats; 0 when they are not known.
     #[inline(always)]
-    pub fn of<F: Frame>(frame: &F, headers_len: u32) -> Self {
+    pub fn of<F: Frame>(frame: &F, frame_len: u32, headers_len: u32) -> Self {
         let tag = if frame.vlan().0 == 0 { 0 } else { 4 };
-        let frame_len = frame.frame_len();
         let gso_size = frame.gso_size();
         if gso_size == 0 {
             return Self { packets: 1, bytes: u64::from(frame_len + tag) };

@@ -23,12 +23,11 @@ pub const OUT_OF_REACH: u64 = 2;
 
 /// Asks the filter about the frame as it stands on the wire.
 #[inline(always)]
-pub fn ask<F: Frame>(frame: &F, hook: Hook) -> u64 {
+pub fn ask<F: Frame>(frame: &F, frame_len: u32, hook: Hook) -> u64 {
     if setting!(filter) == 0 {
         return ACCEPT;
     }
     let (data, end) = frame.linear();
-    let frame_len = frame.frame_len();
     let (tag, tci) = frame.vlan();
     let wanted = u64::from(frame_len.min(setting!(filter_reach)));
     if tag == 0 && distance(data, end) >= wanted {
@@ -66,9 +65,9 @@ pub fn may_belong<F: Frame>(frame: &F, link_is_raw: bool) -> bool {
 
 /// Whether a rejected frame belongs to something that the filter accepts.
 #[inline(always)]
-pub fn belongs<F: Frame>(frame: &F, state: &State, hook: Hook) -> u64 {
+pub fn belongs<F: Frame>(frame: &F, frame_len: u32, state: &State, hook: Hook) -> u64 {
     if state.quote_offset != 0 {
-        return ask_about_quote(frame, state, hook);
+        return ask_about_quote(frame, frame_len, state, hook);
     }
     if state.has(OUTER_FRAGMENT) && !state.has(FIRST_FRAGMENT) && maps::knows_fragment(&fragment_key(state)) {
         return ACCEPT;
@@ -96,12 +95,12 @@ fn fragment_key(state: &State) -> FragmentKey {
 
 /// Shows the filter the quoted packet behind the link header of the error.
 #[inline(always)]
-fn ask_about_quote<F: Frame>(frame: &F, state: &State, hook: Hook) -> u64 {
+fn ask_about_quote<F: Frame>(frame: &F, frame_len: u32, state: &State, hook: Hook) -> u64 {
     let Some(copy) = maps::copy() else { return OUT_OF_REACH };
     let link_len = at_most::<MAX_LINK_LEN>(u64::from(state.network_offset)) as u32;
     let Some(before) = fill(frame, copy, link_len, frame.vlan()) else { return OUT_OF_REACH };
     let before = at_most::<{ MAX_LINK_LEN + TAG }>(u64::from(before));
-    let len = at_most::<MAX_QUOTE_LEN>(u64::from(frame.frame_len().saturating_sub(state.quote_offset)));
+    let len = at_most::<MAX_QUOTE_LEN>(u64::from(frame_len.saturating_sub(state.quote_offset)));
     if len == 0 {
         return REJECT;
     }
@@ -126,7 +125,10 @@ fn fill<F: Frame>(frame: &F, copy: *mut u8, len: u32, (tag, tci): (u16, u16)) ->
     let rest = at_most::<{ FILTER_COPY as u32 - TAG }>(u64::from(len.saturating_sub(ADDRESSES)));
     // SAFETY: two addresses, tag and rest are at most the size of the copy and its slack.
     unsafe {
-        if rest == 0 || !frame.copy(0, copy, u64::from(ADDRESSES)) || !frame.copy(ADDRESSES, copy.add(16), rest) {
+        if rest == 0
+            || !frame.copy(0, copy, u64::from(ADDRESSES))
+            || !frame.copy(ADDRESSES, copy.add(16), rest)
+        {
             return None;
         }
         copy.add(12).write(tag_high);

@@ -102,9 +102,8 @@ impl Frame for TcContext {
     #[inline(always)]
     fn vlan(&self) -> (u16, u16) {
         // SAFETY: as above.
-        let (present, protocol, tci) = unsafe {
-            ((*self.skb.skb).vlan_present, (*self.skb.skb).vlan_proto, (*self.skb.skb).vlan_tci)
-        };
+        let (present, protocol, tci) =
+            unsafe { ((*self.skb.skb).vlan_present, (*self.skb.skb).vlan_proto, (*self.skb.skb).vlan_tci) };
         if present == 0 { (0, 0) } else { (u16::from_be(protocol as u16), tci as u16) }
     }
 

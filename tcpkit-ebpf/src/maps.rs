@@ -28,9 +28,21 @@ const COPY_SLACK: usize = 64;
 /// A hook runs with bottom halves off, so no other hook of the same CPU comes between.
 #[repr(C)]
 pub struct Scratch {
+    pub parked: Parked,
     pub state: State,
     pub header: RecordHeader,
     pub bytes: [u8; MAX_SNAPLEN as usize],
+}
+
+/// What is known before the walk and needed after it.
+///
+/// It waits in memory, of which the verifier remembers nothing: otherwise it would examine the walk again for each
+/// way on which the filter can come to each of its verdicts.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Parked {
+    pub frame_len: u32,
+    pub verdict: u32,
 }
 
 /// The counters of one (CPU, interface, hook): this CPU alone writes them.
@@ -68,7 +80,8 @@ static RINGS: ArrayOfMaps<RingBuf<u8, 4096>, { MAX_SHARDS as usize }> = ArrayOfM
 
 /// Which shards' readers sleep: one cache line each, the first word is the flag.
 #[btf_map]
-static SLEEPERS: Array<[u64; SLEEPER_WORDS], { MAX_SHARDS as usize }, { BPF_F_MMAPABLE as usize }> = Array::new();
+static SLEEPERS: Array<[u64; SLEEPER_WORDS], { MAX_SHARDS as usize }, { BPF_F_MMAPABLE as usize }> =
+    Array::new();
 
 /// Rows as [`counter_row`] numbers them; the agent sets how many CPUs there are.
 #[btf_map]

@@ -13,7 +13,7 @@ use crate::{
     count::{self, Wire},
     emit, filter,
     hook::Frame,
-    maps::{self, Row, Scratch, setting},
+    maps::{self, Parked, Row, Scratch, setting},
     parse::{self, State},
 };
 
@@ -24,18 +24,23 @@ const WALK_LEN: u32 = 256;
 #[inline(always)]
 pub fn frame<F: Frame>(frame: &F, hook: Hook, link: u32, row: &mut Row) -> Result<(), Skip> {
     let raw = link == LINK_RAW;
-    let mut verdict = filter::ask(frame, hook);
+    let scratch = maps::scratch().ok_or(Skip::HelperFailed)?;
+    // Asked once: at XDP it is a helper call.
+    let frame_len = frame.frame_len();
+    let verdict = filter::ask(frame, frame_len, hook);
     if verdict == filter::REJECT && !filter::may_belong(frame, raw) {
         return Err(Skip::Filtered);
     }
-    let scratch = maps::scratch().ok_or(Skip::HelperFailed)?;
-    let Some(loaded) = load(frame, scratch) else {
-        count::frame(row, frame, Wire::of(frame, 0));
+    park(scratch, frame_len, verdict);
+    let frame_len = parked(scratch).frame_len;
+    let Some(loaded) = load(frame, frame_len, scratch) else {
+        count::frame(row, frame, Wire::of(frame, frame_len, 0));
         return Err(Skip::HelperFailed);
     };
     let state = walk(scratch, loaded, raw);
+    let mut verdict = u64::from(parked(scratch).verdict);
     if verdict == filter::REJECT {
-        verdict = filter::belongs(frame, state, hook);
+        verdict = filter::belongs(frame, frame_len, state, hook);
         if verdict == filter::REJECT {
             return Err(Skip::Filtered);
         }
@@ -44,16 +49,28 @@ pub fn frame<F: Frame>(frame: &F, hook: Hook, link: u32, row: &mut Row) -> Resul
         count::one(row, Counter::FilterOutOfReach);
     }
     filter::remember(state);
-    let wire = Wire::of(frame, state.headers_len);
+    let wire = Wire::of(frame, frame_len, state.headers_len);
     count::frame(row, frame, wire);
     count::protocols(row, state, wire);
-    record(frame, hook, scratch, loaded)
+    record(frame, frame_len, hook, scratch, loaded)
+}
+
+#[inline(always)]
+fn park(scratch: *mut Scratch, frame_len: u32, verdict: u64) {
+    // SAFETY: the scratch memory belongs to this CPU for the time of this run.
+    unsafe { (&raw mut (*scratch).parked).write_volatile(Parked { frame_len, verdict: verdict as u32 }) };
+}
+
+#[inline(always)]
+fn parked(scratch: *mut Scratch) -> Parked {
+    // SAFETY: as above.
+    unsafe { (&raw const (*scratch).parked).read_volatile() }
 }
 
 /// Copies the beginning of the frame into the scratch memory; gives how many bytes.
 #[inline(always)]
-fn load<F: Frame>(frame: &F, scratch: *mut Scratch) -> Option<u32> {
-    let len = frame.frame_len().min(setting!(snaplen).max(WALK_LEN));
+fn load<F: Frame>(frame: &F, frame_len: u32, scratch: *mut Scratch) -> Option<u32> {
+    let len = frame_len.min(setting!(snaplen).max(WALK_LEN));
     if len == 0 {
         return None;
     }
@@ -76,7 +93,13 @@ fn walk(scratch: *mut Scratch, loaded: u32, raw: bool) -> &'static State {
 }
 
 #[inline(always)]
-fn record<F: Frame>(frame: &F, hook: Hook, scratch: *mut Scratch, loaded: u32) -> Result<(), Skip> {
+fn record<F: Frame>(
+    frame: &F,
+    frame_len: u32,
+    hook: Hook,
+    scratch: *mut Scratch,
+    loaded: u32,
+) -> Result<(), Skip> {
     // SAFETY: as in `walk`.
     let hash = unsafe { (*scratch).state.flow_hash() };
     let (vlan_protocol, vlan_tci) = frame.vlan();
@@ -84,7 +107,7 @@ fn record<F: Frame>(frame: &F, hook: Hook, scratch: *mut Scratch, loaded: u32) -
     let header = RecordHeader {
         // SAFETY: the helper has no preconditions.
         monotonic_ns: unsafe { bpf_ktime_get_ns() },
-        frame_len: frame.frame_len(),
+        frame_len,
         captured_len,
         interface_index: frame.interface_index(),
         flow_hash: hash.0,

@@ -19,7 +19,7 @@ use super::{
 };
 
 /// The programs of a capture that sees no other traffic than what a test feeds them.
-struct Bench {
+pub(super) struct Bench {
     capture: LiveCapture,
     readers: Vec<RingReader>,
     programs: [(Hook, OwnedFd); 3],
@@ -28,7 +28,7 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(options: LiveOptions) -> Self {
+    pub(super) fn new(options: LiveOptions) -> Self {
         let namespace = Namespace::new("bench").unwrap();
         let options = LiveOptions { interfaces: vec!["lo".to_owned()], hook: HookChoice::Tc, ..options };
         let mut capture = namespace.enter(|| LiveCapture::open(options)).unwrap().unwrap();
@@ -38,7 +38,12 @@ impl Bench {
     }
 
     /// Feeds one frame to one program, which must pass it on unchanged; gives the record, if there is one.
-    fn feed(&mut self, hook: Hook, frame: &[u8], context: Context) -> Option<(u32, RecordHeader, Vec<u8>)> {
+    pub(super) fn feed(
+        &mut self,
+        hook: Hook,
+        frame: &[u8],
+        context: Context,
+    ) -> Option<(u32, RecordHeader, Vec<u8>)> {
         let program = self.programs[hook as usize].1.as_fd();
         let run = test_run(program, frame, context).unwrap();
         assert_eq!(run.verdict, if hook == Hook::XdpIngress { XDP_PASS } else { u32::MAX });
@@ -54,8 +59,13 @@ impl Bench {
         record
     }
 
+    /// Instructions that the verifier went through for a program.
+    pub(super) fn verified_instructions(&mut self, hook: Hook) -> u32 {
+        self.capture.program_info(hook).unwrap().verified_instruction_count().unwrap()
+    }
+
     /// The counters of a hook, of which `lo` has only one attached.
-    fn counters(&self, hook: Hook) -> HookCounters {
+    pub(super) fn counters(&self, hook: Hook) -> HookCounters {
         self.capture.hook_counters(0, hook)
     }
 }
@@ -186,16 +196,16 @@ fn cost_of_each_program() {
     if !has_root("cost_of_each_program") {
         return;
     }
-    for snaplen in [64, 256, 1500] {
-        let options = LiveOptions { snaplen, ring_bytes: 512 << 20, ..LiveOptions::default() };
+    for snaplen in [64, 256] {
+        let options = LiveOptions { snaplen, ring_bytes: 32 << 20, ..LiveOptions::default() };
         let mut bench = Bench::new(options);
         let frame = ethernet(0x0800, &v4([1; 4], [2; 4], 6, &tcp(1_400)));
         for hook in Hook::ALL {
             let mut best = u32::MAX;
-            for _ in 0..8 {
+            for _ in 0..10 {
                 let program = bench.programs[hook as usize].1.as_fd();
                 let run =
-                    test_run(program, &frame, Context { repeat: 50_000, ..Context::default() }).unwrap();
+                    test_run(program, &frame, Context { repeat: 10_000, ..Context::default() }).unwrap();
                 best = best.min(run.duration_ns);
                 bench.readers[0].poll(usize::MAX, |_, _| ());
             }

@@ -151,7 +151,10 @@ pub(super) fn print(config: &Config, report: &Report) -> std::io::Result<()> {
         return write_stdout(&json::render(report));
     }
     if config.output.text {
-        return write_stdout(&text::render(report, TextOptions::of(&std::io::stdout())));
+        let screen = text::render(report, TextOptions::of(&std::io::stdout()));
+        // Event lines may stand above it.
+        let gap = if report.capture.mode == "live" { "\n" } else { "" };
+        return write_stdout(&format!("{gap}{screen}"));
     }
     Ok(())
 }

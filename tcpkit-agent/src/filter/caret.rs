@@ -19,9 +19,20 @@ pub(super) fn refused(expression: &str, link_type: LinkType, message: String) ->
         return FilterError::LinkType { link_type, expression: expression.to_owned(), message };
     }
     let message = message.strip_prefix("can't parse filter expression: ").unwrap_or(&message).to_owned();
-    let offset = offending(expression, link_type);
+    let offset = quoted(expression, &message).or_else(|| offending(expression, link_type));
     let place = offset.map(|offset| drawn(expression, offset)).unwrap_or_default();
     FilterError::Refused { message, place, offset }
+}
+
+/// Bytes from the start to the word that is unknown, where it stands once only: no search, and above all no further
+/// questions to a name server that does not answer.
+fn quoted(expression: &str, message: &str) -> Option<usize> {
+    if !message.starts_with("unknown ") {
+        return None;
+    }
+    let word = message.split('\'').nth(1).filter(|word| !word.is_empty())?;
+    let mut places = expression.match_indices(word).map(|(offset, _)| offset);
+    places.next().filter(|_| places.next().is_none())
 }
 
 /// Bytes from the start to the token that cannot stand where it stands, or to the end where something is missing.

@@ -64,6 +64,20 @@ pub enum FilterError {
     Nul(usize),
 }
 
+impl FilterError {
+    /// Whether the expression would be refused for frames of any kind: names and grammar do not depend on that, and a
+    /// name that could not be resolved takes as long the next time.
+    pub(super) fn is_for_every_link_type(&self) -> bool {
+        match self {
+            Self::Refused { message, .. } => {
+                message.starts_with("unknown ") || message.contains("syntax error")
+            }
+            Self::Nul(_) => true,
+            Self::LinkType { .. } | Self::Direction => false,
+        }
+    }
+}
+
 /// Compiles `expression` for frames of `link_type`, keeping `snaplen` bytes of each.
 ///
 /// Says through `tracing` when it took more than a second.

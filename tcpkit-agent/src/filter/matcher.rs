@@ -43,6 +43,9 @@ impl Matcher {
         }
         let first = matcher.filters(LinkType::ETHERNET);
         let Some(error) = matcher.compiled[first].1.as_ref().err().cloned() else { return Ok(matcher) };
+        if error.is_for_every_link_type() {
+            return Err(error);
+        }
         // `wlan` and the like mean nothing on Ethernet, and the frames may be of another kind.
         let other = OTHER_LINK_TYPES.iter().any(|link_type| {
             let index = matcher.filters(LinkType(*link_type));

@@ -3,8 +3,6 @@
 //! A header is asked for once, with its length; afterwards its fields are read at constant places within it, so the
 //! verifier sees one bounded offset per header and no further branches.
 
-use tcpkit_common::flow::Address;
-
 /// The captured beginning of a frame.
 pub trait Bytes {
     /// One header of it.
@@ -23,17 +21,16 @@ pub trait Header: Copy {
     /// The 32-bit field at `at`, from network order.
     fn u32(self, at: usize) -> u32;
 
-    /// The IPv4 address at `at`.
+    /// The IPv4 address at `at`, as halves of the mapped one (RFC 4291 §2.5.5.2).
     #[inline(always)]
-    fn address_v4(self, at: usize) -> Address {
-        Address::v4(self.u32(at).to_be_bytes())
+    fn address_v4(self, at: usize) -> [u64; 2] {
+        [0, 0xffff_0000_0000 | u64::from(self.u32(at))]
     }
 
-    /// The IPv6 address at `at`.
+    /// The IPv6 address at `at`, as halves.
     #[inline(always)]
-    fn address_v6(self, at: usize) -> Address {
-        let high = u64::from(self.u32(at)) << 32 | u64::from(self.u32(at + 4));
-        let low = u64::from(self.u32(at + 8)) << 32 | u64::from(self.u32(at + 12));
-        Address((u128::from(high) << 64 | u128::from(low)).to_be_bytes())
+    fn address_v6(self, at: usize) -> [u64; 2] {
+        let half = |at| u64::from(self.u32(at)) << 32 | u64::from(self.u32(at + 4));
+        [half(at), half(at + 8)]
     }
 }

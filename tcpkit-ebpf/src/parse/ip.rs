@@ -1,7 +1,5 @@
 //! IPv4 and IPv6 headers, fragments and IPv6 extension headers.
 
-use tcpkit_common::flow::Address;
-
 use super::{
     ADDRESSES, Bytes, FIRST_FRAGMENT, Header, NEXT_IPV4_PAYLOAD, NEXT_IPV6_PAYLOAD, OUTER, OUTER_DONE,
     OUTER_FRAGMENT, OUTER_V4, OUTER_V6, PORTS, State, TUPLE_FIXED, transport,
@@ -82,7 +80,7 @@ pub(super) fn authentication<B: Bytes>(bytes: &B, state: &mut State) -> Option<(
 
 /// Takes the addresses of a packet one level further in; ports of the level before are void.
 #[inline(always)]
-fn enter(state: &mut State, version: u32, source: Address, destination: Address) {
+fn enter(state: &mut State, version: u32, source: [u64; 2], destination: [u64; 2]) {
     if !state.has(TUPLE_FIXED) {
         state.source = source;
         state.destination = destination;

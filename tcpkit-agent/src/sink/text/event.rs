@@ -9,7 +9,9 @@ use super::{
 };
 use crate::report::{Event, EventKind, FlowRecord, HandshakeResult};
 
-/// The event in one line, without the line's end: time (UTC), what, where, and how much.
+/// The event in one line, without the line's end: time of day (UTC), what, where, and how much.
+///
+/// The day stands in the summary and in the event log; a line without it fits 80 columns.
 #[must_use]
 pub fn event(event: &Event, options: TextOptions) -> String {
     let (word, tone, story) = match &event.kind {
@@ -23,9 +25,10 @@ pub fn event(event: &Event, options: TextOptions) -> String {
             ("interface", Tone::Warning, format!("{} {}", safe(interface), safe(change)))
         }
     };
-    let when = time(event.time.as_micros());
+    let moment = time(event.time.as_micros());
+    let when = moment.split_once(' ').map_or(moment.as_str(), |(_day, time_of_day)| time_of_day);
     let padding = " ".repeat(WORD_COLUMNS.saturating_sub(word.len()));
-    format!("{}  {}{padding}  {story}", paint(&when, Tone::Faint, options), paint(word, tone, options))
+    format!("{}  {}{padding}  {story}", paint(when, Tone::Faint, options), paint(word, tone, options))
 }
 
 const fn tone_of(result: HandshakeResult) -> Tone {
@@ -38,11 +41,14 @@ const fn tone_of(result: HandshakeResult) -> Tone {
 
 fn handshake(now_us: i64, flow: &FlowRecord) -> String {
     let mut line = format!(
-        "{:>21} > {:<21}  after {}",
+        "{} > {} after {}",
         endpoint(flow.client_ip, flow.client_port),
         endpoint(flow.server_ip, flow.server_port),
         span(micros(now_us.saturating_sub(flow.start_us).max(0)))
     );
+    if let Some(interface) = &flow.interface {
+        line.push_str(&format!(" on {}", safe(interface)));
+    }
     if let Some(icmp) = &flow.icmp {
         line.push_str(&format!(", ICMP {}", safe(icmp)));
     }
@@ -50,9 +56,6 @@ fn handshake(now_us: i64, flow: &FlowRecord) -> String {
         if repeats > 0 {
             line.push_str(&format!(", {what} sent {} times", u64::from(repeats) + 1));
         }
-    }
-    if let Some(interface) = &flow.interface {
-        line.push_str(&format!(", on {}", safe(interface)));
     }
     line
 }

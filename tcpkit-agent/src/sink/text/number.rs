@@ -28,12 +28,16 @@ pub(super) fn share(part: u64, whole: u64) -> String {
     percent(ratio(part, whole), 1)
 }
 
-/// A ratio as a percentage with this many decimals, rounded, but never up to all nor down to nothing.
+/// A ratio as a percentage with this many decimals: what is not all is `>99.9 %` at most, what is not nothing `<0.1 %`
+/// at least.
 pub(super) fn percent(ratio: f64, decimals: usize) -> String {
     let step = 10_f64.powi(-i32::try_from(decimals).unwrap_or(0));
     let value = ratio * 100.0;
-    let shown = if ratio >= 1.0 || ratio <= 0.0 { value } else { value.clamp(step, 100.0 - step) };
-    format!("{shown:.decimals$} %")
+    match value {
+        value if value > 0.0 && value < step => format!("<{step:.decimals$} %"),
+        value if value < 100.0 && value > 100.0 - step => format!(">{:.decimals$} %", 100.0 - step),
+        value => format!("{value:.decimals$} %"),
+    }
 }
 
 /// `part / whole`; 0 for no whole.
@@ -138,11 +142,11 @@ mod tests {
     fn a_share_is_never_rounded_to_all_or_nothing() {
         assert_eq!(share(1, 3), "33.3 %");
         assert_eq!(share(3, 3), "100.0 %");
-        assert_eq!(share(999_999, 1_000_000), "99.9 %");
-        assert_eq!(share(1, 1_000_000), "0.1 %");
+        assert_eq!(share(999_999, 1_000_000), ">99.9 %");
+        assert_eq!(share(1, 1_000_000), "<0.1 %");
         assert_eq!(share(0, 5), "0.0 %");
         assert_eq!(share(0, 0), "");
-        assert_eq!(percent(0.999_999_9, 3), "99.999 %");
+        assert_eq!(percent(0.999_999_9, 3), ">99.999 %");
     }
 
     #[test]

@@ -87,7 +87,7 @@ fn completeness_is_said_plainly() {
             report.ledger.total.ring_full = 1;
             report.completeness = Some(0.999_999);
         }),
-        "99.999 % of the wanted frames reached the analysis, 1 lost because the ring was full: raise --ring-bytes or \
+        ">99.999 % of the wanted frames reached the analysis, 1 lost because the ring was full: raise --ring-bytes or \
          narrow the filter"
     );
     assert!(

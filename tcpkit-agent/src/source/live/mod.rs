@@ -219,6 +219,19 @@ impl LiveCapture {
     }
 }
 
+impl LiveCapture {
+    /// What the kernel says of the loaded program of a hook.
+    ///
+    /// # Errors
+    /// [`LiveError::Load`] when it is not in the kernel.
+    pub fn program_info(&self, hook: Hook) -> Result<aya::programs::ProgramInfo, LiveError> {
+        let name = object::program_name(hook);
+        let failed = |message: String| LiveError::Load { hook, message };
+        let program = self.ebpf.program(name).ok_or_else(|| failed(format!("the object has no {name}")))?;
+        program.info().map_err(|error| failed(object::one_line(&error)))
+    }
+}
+
 impl Drop for LiveCapture {
     fn drop(&mut self) {
         self.detach();

@@ -1,3 +1,5 @@
+//! Live capture, opened and closed for real.
+
 use super::*;
 
 #[test]
