@@ -142,7 +142,7 @@ impl Tcpdump {
         let errors = folder.path().join("errors");
         let child = namespace
             .command("tcpdump")
-            .args(["-i", "veth0", "-n", "-B", "32768", "-s", "64", "-w", "/dev/null", expression])
+            .args(["-i", "veth0", "-n", "--immediate-mode", "-B", "32768", "-w", "/dev/null", expression])
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(&errors).unwrap())
             .spawn()
