@@ -14,8 +14,9 @@ use tcpkit_tests::{
 /// Programs on an interface: by TCX, and by XDP or clsact.
 fn programs(namespace: &Namespace, interface: &str) -> (usize, bool) {
     let tcx = namespace.enter(|| {
-        [TcAttachType::Ingress, TcAttachType::Egress]
-            .map(|direction| SchedClassifier::query_tcx(interface, direction).map_or(0, |found| found.1.len()))
+        [TcAttachType::Ingress, TcAttachType::Egress].map(|direction| {
+            SchedClassifier::query_tcx(interface, direction).map_or(0, |found| found.1.len())
+        })
     });
     let link = namespace.ip(&["link", "show", "dev", interface]).unwrap();
     let tc = run("tc", &["-n", namespace.name(), "qdisc", "show", "dev", interface]).unwrap();
@@ -95,7 +96,8 @@ fn an_interface_that_goes_and_comes_back_is_followed() {
     let outcome = live.end(libc::SIGINT).success();
     let lines = |word: &str| outcome.stdout.lines().filter(|line| line.contains(word)).count();
     assert!(lines("veth0 went down") >= 1 && lines("veth0 is up again") >= 1, "{outcome:?}");
-    let flows = outcome.stdout.lines().find(|line| line.trim_start().starts_with("flows")).unwrap_or_default();
+    let flows =
+        outcome.stdout.lines().find(|line| line.trim_start().starts_with("flows")).unwrap_or_default();
     assert!(flows.split_whitespace().nth(1).is_some_and(|count| count.starts_with('2')), "{outcome:?}");
 }
 

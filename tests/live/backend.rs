@@ -32,7 +32,10 @@ fn libpcap_sees_the_flows_that_ebpf_sees() {
     std::thread::sleep(Duration::from_millis(200));
     let reports: Vec<_> = live.into_iter().map(|live| live.end(libc::SIGINT).success().json()).collect();
     drop(open);
-    assert_eq!((&reports[0]["capture"]["backend"], &reports[1]["capture"]["backend"]), (&"ebpf".into(), &"pcap".into()));
+    assert_eq!(
+        (&reports[0]["capture"]["backend"], &reports[1]["capture"]["backend"]),
+        (&"ebpf".into(), &"pcap".into())
+    );
     let [ebpf, pcap] = logs.map(|(_, log)| flows(&fs::read_to_string(log).unwrap()));
     assert_eq!(ebpf.keys().collect::<Vec<_>>(), pcap.keys().collect::<Vec<_>>());
     for (tuple, flow) in &ebpf {

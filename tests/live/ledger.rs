@@ -28,7 +28,14 @@ fn closes(report: &Value) {
     for entry in entries.iter().chain([&report["ledger"]["total"]]) {
         let sum = |key: &str| -> u64 { entry[key].as_object().unwrap().values().map(count).sum() };
         let [seen, filtered, matched, recorded, ring_full, failed, delivered, analyzed, in_flight] = [
-            "seen", "filtered", "matched", "recorded", "ring_full", "helper_failed", "delivered", "analyzed",
+            "seen",
+            "filtered",
+            "matched",
+            "recorded",
+            "ring_full",
+            "helper_failed",
+            "delivered",
+            "analyzed",
             "in_flight",
         ]
         .map(|key| count(&entry[key]));
@@ -131,6 +138,7 @@ fn loopback_is_not_counted_twice_and_several_interfaces_stand_side_by_side() {
     assert_eq!(lo.len(), 1, "{}", report["ledger"]);
     assert_eq!(lo[0]["not_analyzed"]["udp"], frames, "{}", lo[0]);
     assert_eq!(report["totals"]["flows"], 1, "{}", report["totals"]);
-    let names: Vec<_> = report["capture"]["interfaces"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+    let names: Vec<_> =
+        report["capture"]["interfaces"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
     assert_eq!(names, ["lo", "veth0"]);
 }

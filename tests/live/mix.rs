@@ -39,8 +39,11 @@ impl Bed {
         nft(&pair.server, "input", &format!("tcp dport {REJECTED} reject with icmp type port-unreachable"))?;
         let only_syn = format!("tcp dport {HALF_OPEN} tcp flags & (syn | ack) == ack drop");
         nft(&pair.client, "output", &only_syn)?;
-        let servers =
-            vec![Server::nginx(&pair.server, large)?, Server::redis(&pair.server)?, Server::memcached(&pair.server)?];
+        let servers = vec![
+            Server::nginx(&pair.server, large)?,
+            Server::redis(&pair.server)?,
+            Server::memcached(&pair.server)?,
+        ];
         let listener = pair.server.enter(|| TcpListener::bind((V4, HALF_OPEN)))??;
         Ok(Self { _servers: servers, listener, pair })
     }

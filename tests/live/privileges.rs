@@ -20,7 +20,8 @@ fn as_nobody(namespace: &Namespace, words: &[&str]) -> Outcome {
     let become_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"];
     // The binary that the run appends is the last word that sh gets, and is not used: the copy stands in for it.
     let script = format!("shift; exec {copy} \"$@\"");
-    let prefix = [&["ip", "netns", "exec", namespace.name()], &become_nobody[..], &["sh", "-c", &script, "sh"]];
+    let prefix =
+        [&["ip", "netns", "exec", namespace.name()], &become_nobody[..], &["sh", "-c", &script, "sh"]];
     tcpkit(words).inside(prefix.concat()).run()
 }
 

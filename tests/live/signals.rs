@@ -29,10 +29,8 @@ fn sigusr1_prints_a_report_now_and_the_run_goes_on() {
     assert!(until(Duration::from_secs(5), || live.running().stdout_so_far().ends_with("\n}\n")));
     transfer(&pair, 1_000).unwrap();
     let outcome = live.end(libc::SIGTERM).success();
-    let reports: Vec<Value> = serde_json::Deserializer::from_str(&outcome.stdout)
-        .into_iter()
-        .collect::<Result<_, _>>()
-        .unwrap();
+    let reports: Vec<Value> =
+        serde_json::Deserializer::from_str(&outcome.stdout).into_iter().collect::<Result<_, _>>().unwrap();
     let seen: Vec<_> = reports.iter().map(|one| (&one["complete"], &one["totals"]["flows"])).collect();
     assert_eq!(seen, [(&false.into(), &1.into()), (&true.into(), &2.into())]);
 }
@@ -186,7 +184,11 @@ fn a_full_disk_ends_the_run_with_its_report_and_a_readable_file() {
         transfer(&pair, 5_000_000).unwrap();
         let outcome = live.wait().failure(1, &[name, "No space left"]);
         let report = outcome.json();
-        assert_eq!((&report["complete"], &report["ledger"]["closes"]), (&true.into(), &true.into()), "{report}");
+        assert_eq!(
+            (&report["complete"], &report["ledger"]["closes"]),
+            (&true.into(), &true.into()),
+            "{report}"
+        );
         let frames = read_by_tshark(&file);
         let replay = tcpkit(["-r", &file, "--json"]).run().success();
         assert_eq!(replay.json()["ledger"]["total"]["seen"], frames, "{name}");

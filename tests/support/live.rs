@@ -17,8 +17,7 @@ use crate::{
 };
 
 /// Where the endpoint is unless told otherwise.
-pub const ENDPOINT: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 33_333);
+pub const ENDPOINT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 33_333);
 
 /// A capture that has begun.
 #[derive(Debug)]
@@ -100,8 +99,7 @@ impl<'a> Live<'a> {
 /// # Errors
 /// When nobody answers, or not with HTTP.
 pub fn get(namespace: &Namespace, address: SocketAddr, path: &str) -> Result<(u16, String)> {
-    let mut stream =
-        namespace.enter(|| TcpStream::connect_timeout(&address, Duration::from_secs(1)))??;
+    let mut stream = namespace.enter(|| TcpStream::connect_timeout(&address, Duration::from_secs(1)))??;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
