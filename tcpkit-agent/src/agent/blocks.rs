@@ -13,10 +13,11 @@ use super::{
 use crate::{
     cli::{CaptureOutput, Config, Failure, Live, Stream},
     filter::Matcher,
-    pipeline::{BlockPlan, BlockSource, Pipeline, ReaderTally},
+    flow::FlowLimits,
+    pipeline::{BlockPlan, BlockSource, EngineSettings, Pipeline, ReaderTally},
     report::{Event, EventKind, Report, merge::assemble},
     sink::progress::Progress,
-    source::{InterfaceTable, LiveOptions},
+    source::{FlowTimers, InterfaceTable, LiveOptions},
 };
 
 /// Replays files.
@@ -96,14 +97,16 @@ fn run<S: BlockSource + 'static>(
     lost: Lost,
 ) -> anyhow::Result<()> {
     let is_live = description.mode == "live";
+    let mut settings = engine(config, is_live);
+    adopt(&mut settings.flows, source.timers());
     let matcher = config.expression.as_deref().map(|e| Matcher::new(e, config.strict_filter)).transpose();
     let matcher = matcher.map_err(Failure::filter)?;
     let (mut control, wakes) = Control::new()?;
-    let mut outlets = Outlets::open(config, is_live, wakes.clone())?;
+    let mut outlets = Outlets::open(config, is_live, &settings.flows, wakes.clone())?;
     let capture = outlets.start(&interfaces)?;
     let plan =
         BlockPlan { source, interfaces, matcher, capture, count: config.count.map(Into::into), is_live };
-    let (pipeline, deliveries) = Pipeline::over_blocks(&engine(config, is_live), plan, move || {
+    let (pipeline, deliveries) = Pipeline::over_blocks(&settings, plan, move || {
         wakes.send(Wake::SourceEnded);
     })?;
     outlets.record(deliveries, config.shards)?;
@@ -111,6 +114,16 @@ fn run<S: BlockSource + 'static>(
     let ending = control.run(&mut run, &outlets.requests);
     control.give_up_on_second_signal();
     run.finish(ending, outlets)
+}
+
+/// A replay of a file that tcpkit wrote goes by the time-outs of its capture, as far as the user asks for no others.
+fn adopt(limits: &mut FlowLimits, timers: Option<FlowTimers>) {
+    let Some(timers) = timers else { return };
+    limits.linger = timers.linger;
+    limits.idle = limits.idle.or(timers.idle);
+    if limits.handshake_timeout == EngineSettings::HANDSHAKE_TIMEOUT {
+        limits.handshake_timeout = timers.handshake;
+    }
 }
 
 /// A pipeline over blocks under control.

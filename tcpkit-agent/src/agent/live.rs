@@ -121,12 +121,12 @@ fn run(config: &Config, mut capture: LiveCapture) -> anyhow::Result<()> {
         table.add(interface.clone());
     }
     let (mut control, wakes) = Control::new()?;
-    let mut outlets = Outlets::open(config, true, wakes)?;
+    let settings = engine(config, true);
+    let mut outlets = Outlets::open(config, true, &settings.flows, wakes)?;
     give_up_privileges(config, &capture, &mut description);
     let blocks = outlets.start(&table)?;
     let taps = taps(config, blocks.as_ref(), &outlets);
     let clock = capture.clock();
-    let settings = engine(config, true);
     let plan = RingPlan {
         rings: capture.take_readers(),
         translation: Translation::new(capture.clock(), numbers(&capture)),

@@ -9,7 +9,8 @@ use crate::{
     cli::Stream,
     pipeline::{BlockSource, SourceNote},
     source::{
-        Block, InterfaceTable, LiveOptions, Merge, PcapLive, Progress, Reader, SourceCounts, SourceError,
+        Block, FlowTimers, InterfaceTable, LiveOptions, Merge, PcapLive, Progress, Reader, SourceCounts,
+        SourceError,
     },
     time::{Span, Timestamp},
 };
@@ -43,6 +44,13 @@ impl BlockSource for Files {
 
     fn progress(&self) -> Option<Progress> {
         Some(self.0.progress())
+    }
+
+    /// Those on which all files agree.
+    fn timers(&self) -> Option<FlowTimers> {
+        let mut each = self.0.readers().map(Reader::timers);
+        let first = each.next()??;
+        each.all(|other| other == Some(first)).then_some(first)
     }
 
     fn stop_on(&mut self, flag: &Arc<AtomicBool>) {
