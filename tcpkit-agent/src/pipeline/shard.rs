@@ -90,6 +90,11 @@ impl Shard {
         self.pass_on(out);
     }
 
+    /// Takes notice of a frame that came after as many as were asked for.
+    pub fn on_frame_beyond_count(&mut self, frame: &Frame<'_>) {
+        self.fates.on_frame((frame.interface, frame.hook), Fate::NotAnalyzed(Unanalyzed::BeyondCount));
+    }
+
     /// Lets every flow expire that is due by `now`.
     #[inline]
     pub fn advance(&mut self, now: Timestamp, out: &mut Output) {

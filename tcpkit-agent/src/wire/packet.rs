@@ -107,6 +107,8 @@ pub enum Unanalyzed {
     WaitingForFragments,
     /// More tunnels and tags within each other than the limit allows.
     TooDeep,
+    /// It came after as many frames as were asked for.
+    BeyondCount,
 }
 
 /// A UDP datagram, down to its ports.
