@@ -14,6 +14,7 @@ mod clock;
 mod counters;
 mod device;
 mod error;
+mod logger;
 mod netlink;
 mod object;
 mod offload;
@@ -27,7 +28,6 @@ mod watcher;
 use std::{fs, os::fd::AsFd as _, sync::Arc};
 
 use aya::Ebpf;
-use aya_log::EbpfLogger;
 use tcpkit_common::{
     record::Hook,
     settings::{
@@ -39,12 +39,14 @@ use crate::wire::LinkType;
 use attach::{Attacher, Attachment};
 use counters::CounterArray;
 use device::{Device, Promiscuous};
+use logger::Logger;
 use sys::Mapping;
 use watch::InterfaceWatch;
 
 pub use clock::Clock;
 pub use counters::HookCounters;
 pub use error::LiveError;
+pub use logger::TARGET as LOG_TARGET;
 pub use object::embedded;
 pub use options::{HookChoice, LiveOptions, ObjectFilter, Place, TcAttach};
 pub use ring::RingReader;
@@ -78,9 +80,6 @@ pub struct LiveCapture {
     ebpf: Ebpf,
     promiscuous: Vec<Promiscuous>,
 }
-
-/// Hands on what the programs have logged.
-struct Logger(Box<dyn FnMut() + Send>);
 
 impl LiveCapture {
     /// Attaches to the interfaces and starts to record.
@@ -172,8 +171,8 @@ impl LiveCapture {
     /// Also follows the wall clock and hands on what the programs log.
     pub fn changes(&mut self) -> Vec<InterfaceChange> {
         self.clock.refresh();
-        if let Some(Logger(flush)) = &mut self.logger {
-            flush();
+        if let Some(logger) = &mut self.logger {
+            logger.flush();
         }
         self.watch.changes()
     }
@@ -197,8 +196,8 @@ impl LiveCapture {
         let problems = self.attachments.drain(..).flat_map(Attachment::detach).collect();
         self.promiscuous.clear();
         sys::grace_period();
-        if let Some(Logger(flush)) = &mut self.logger {
-            flush();
+        if let Some(logger) = &mut self.logger {
+            logger.flush();
         }
         problems
     }
@@ -238,22 +237,10 @@ impl Drop for LiveCapture {
     }
 }
 
-impl Logger {
-    fn start(ebpf: &mut Ebpf, notes: &mut Vec<String>) -> Option<Self> {
-        match EbpfLogger::init(ebpf) {
-            Ok(mut logger) => Some(Self(Box::new(move || logger.flush()))),
-            Err(error) => {
-                notes.push(format!("the kernel side cannot log: {error}"));
-                None
-            }
-        }
-    }
-}
-
-impl std::fmt::Debug for Logger {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Logger")
-    }
+/// Number of the interface of this name in the network namespace of the calling thread.
+#[must_use]
+pub fn interface_index(name: &str) -> Option<u32> {
+    device::names().into_iter().find(|(_, known)| known == name).map(|(index, _)| index)
 }
 
 /// How frames of these interfaces begin, in the order asked for: what a filter must be compiled for.
