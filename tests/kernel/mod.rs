@@ -3,7 +3,11 @@
 
 mod filter;
 mod frames;
+mod links;
 mod live;
+mod log;
+mod long_filter;
 mod overload;
 mod parse;
 mod programs;
+mod vlan;

@@ -9,6 +9,7 @@
 
 pub mod generator;
 pub mod netns;
+pub mod packet_socket;
 pub mod run;
 pub mod test_run;
 pub mod traffic;
