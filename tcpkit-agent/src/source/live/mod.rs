@@ -209,9 +209,7 @@ impl LiveCapture {
     pub fn program_fd(&mut self, hook: Hook) -> Result<std::os::fd::OwnedFd, LiveError> {
         let failed = |message: String| LiveError::Load { hook, message };
         let name = object::program_name(hook);
-        if self.ebpf.program(name).is_some_and(|program| program.fd().is_err()) {
-            object::load_program(&mut self.ebpf, hook)?;
-        }
+        object::load_program(&mut self.ebpf, hook)?;
         let program = self.ebpf.program(name).ok_or_else(|| failed(format!("the object has no {name}")))?;
         let fd = program.fd().map_err(|error| failed(error.to_string()))?;
         fd.as_fd().try_clone_to_owned().map_err(|error| failed(error.to_string()))
@@ -323,17 +321,24 @@ fn attach_all(
     devices: &[Device],
     notes: &mut Vec<String>,
 ) -> Result<Vec<Attachment>, LiveError> {
-    object::load_program(ebpf, Hook::TcIngress)?;
-    object::load_program(ebpf, Hook::TcEgress)?;
-    let xdp = if attach::may_need_xdp(options, devices) {
+    let needed = attach::needed(options, devices);
+    // What the kernel refuses is refused before anything is attached; ingress by TC may be needed later all the same.
+    for hook in [Hook::TcEgress, Hook::TcIngress].into_iter().filter(|hook| needed.contains(hook)) {
+        object::load_program(ebpf, hook)?;
+    }
+    let xdp = if needed.contains(&Hook::XdpIngress) {
         object::load_program(ebpf, Hook::XdpIngress).map_err(|error| error.to_string())
     } else {
         Ok(())
     };
-    let mut attacher = Attacher { ebpf, options, notes, xdp, own_qdiscs: Vec::new() };
+    let mut attacher = Attacher { ebpf, options, notes, xdp, own_qdiscs: Vec::new(), no_tcx: false };
     let mut attachments = Vec::new();
     for (interface, device) in devices.iter().enumerate() {
-        attachments.extend(attacher.attach(interface, device)?);
+        if let Err(error) = attacher.attach(interface, device, &mut attachments) {
+            // Offloads of those before go back to what they were, too.
+            attachments.drain(..).flat_map(Attachment::detach).for_each(|problem| tracing::warn!("{problem}"));
+            return Err(error);
+        }
     }
     Ok(attachments)
 }
