@@ -1,7 +1,8 @@
 //! What the programs say of themselves when asked, and that silence is free.
 
-use std::net::UdpSocket;
+use std::{net::UdpSocket, time::Duration};
 
+use aya::programs::TcAttachType;
 use tcpkit_agent::source::live::{HookChoice, LiveCapture, LiveOptions};
 use tcpkit_common::record::Hook;
 use tcpkit_tests::{
@@ -9,21 +10,25 @@ use tcpkit_tests::{
     run::{Outcome, tcpkit},
 };
 
+use super::{classifiers, wait_until};
+
 /// A run on loopback with these options, while datagrams to port 9 and to port 10 pass.
 fn run(options: &[&str]) -> Outcome {
     let namespace = Namespace::new("log").unwrap();
-    let words = ["-i", "lo", "--backend", "ebpf", "--quiet", "--stats-listen", "off", "--duration", "1.5"];
+    let words = ["-i", "lo", "--backend", "ebpf", "--quiet", "--stats-listen", "off"];
     let expression = ["udp", "port", "9"];
     let inside = ["ip", "netns", "exec", namespace.name()];
-    let running = tcpkit([&words[..], options, &expression].concat()).inside(inside).start();
+    let mut running = tcpkit([&words[..], options, &expression].concat()).inside(inside).start();
+    wait_until(|| namespace.enter(|| classifiers("lo", TcAttachType::Ingress)).unwrap() == 1);
+    // The rest of the agent starts after it has attached.
+    std::thread::sleep(Duration::from_millis(500));
     let socket = namespace.enter(|| UdpSocket::bind("127.0.0.1:5000")).unwrap().unwrap();
-    for _ in 0..40 {
-        for port in [9, 10] {
-            // Nobody listens, which the kernel tells us of.
-            let _refused = socket.send_to(b"x", ("127.0.0.1", port));
-        }
-        std::thread::sleep(std::time::Duration::from_millis(30));
+    for port in [9, 10, 9, 10] {
+        // Nobody listens, which the kernel tells us of.
+        let _refused = socket.send_to(b"x", ("127.0.0.1", port));
     }
+    std::thread::sleep(Duration::from_secs(1));
+    running.signal(libc::SIGINT);
     running.wait().success()
 }
 

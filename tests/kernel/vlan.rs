@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path, process::Stdio, time::Duration};
 
+use aya::programs::TcAttachType;
 use tcpkit_agent::{
     filter::Matcher,
     source::live::{HookChoice, LiveCapture, LiveOptions},
@@ -19,8 +20,10 @@ use tcpkit_tests::{
 };
 
 use super::{
+    classifiers,
     filter::placed,
     frames::{ethernet, tcp, v4},
+    wait_until,
 };
 
 /// Tags over one TCP segment between ports 40,000 and 443.
@@ -115,7 +118,7 @@ fn a_filter_sees_tags_in_metadata_as_in_a_file() {
     if !has_root("a_filter_sees_tags_in_metadata_as_in_a_file") {
         return;
     }
-    for expression in EXPRESSIONS {
+    for expression in EXPRESSIONS.into_iter().chain(["inbound", "outbound"]) {
         let mut matcher = Matcher::new(expression, false).unwrap();
         let wanted: Vec<Vec<u8>> = frames()
             .into_iter()
@@ -178,7 +181,8 @@ fn the_agent_writes_and_filters_tags_as_tcpdump_does() {
     let tagged = folder.path().join("tagged.pcap");
     let expression = ["vlan", "5", "and", "tcp", "port", "443"];
     let mut runs = [start(&[], &all), start(&expression, &tagged)];
-    wait_until(|| reference.exists() && attached(&pair) == 2);
+    let ingress = || classifiers("veth0", TcAttachType::Ingress);
+    wait_until(|| reference.exists() && pair.server.enter(ingress).unwrap() == 2);
     send_all(&pair);
     std::thread::sleep(Duration::from_millis(500));
     for run in &mut runs {
@@ -200,22 +204,4 @@ fn the_agent_writes_and_filters_tags_as_tcpdump_does() {
         assert_eq!(frames_of(&filtered, ""), frames_of(&reference, expression), "{expression}");
         fs::remove_file(&filtered).unwrap();
     }
-}
-
-/// Classifiers at the ingress of the server's interface.
-fn attached(pair: &Pair) -> usize {
-    let query = || {
-        aya::programs::SchedClassifier::query_tcx("veth0", aya::programs::TcAttachType::Ingress).unwrap().1.len()
-    };
-    pair.server.enter(query).unwrap()
-}
-
-fn wait_until(mut ready: impl FnMut() -> bool) {
-    for _ in 0..500 {
-        if ready() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    panic!("not ready after ten seconds");
 }

@@ -276,7 +276,7 @@ fn settings(options: &LiveOptions, devices: &[Device]) -> Result<Settings, LiveE
         snaplen: options.snaplen.clamp(1, MAX_SNAPLEN),
         shards: options.shards.clamp(1, MAX_SHARDS),
         filter: u32::from(options.filter.is_some()),
-        filter_reach: options.filter.as_ref().map_or(0, |filter| filter.reach),
+        filter_reach: options.filter.as_ref().map_or(0, |filter| filter.reach.max(LINK_HEADER_LEN)),
         strict_filter: u32::from(options.strict_filter),
         no_decap: u32::from(options.no_decap),
         log_level: options.log_level,
@@ -284,6 +284,10 @@ fn settings(options: &LiveOptions, devices: &[Device]) -> Result<Settings, LiveE
         link,
     })
 }
+
+/// The programs put a tag back into a copy of the frame, which must reach beyond the place of the tag even for a filter
+/// that reads nothing but the length or the direction.
+const LINK_HEADER_LEN: u32 = 14;
 
 /// Rings, flags, counters and the map of interfaces: what both sides share.
 fn share(
