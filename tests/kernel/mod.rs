@@ -1,14 +1,17 @@
 //! The kernel side and the live source, on this kernel.
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod agree;
 mod filter;
 mod frames;
 mod links;
 mod live;
 mod log;
 mod long_filter;
+mod namespaces;
 mod overload;
 mod parse;
+mod passing;
 mod programs;
 mod vlan;
 
