@@ -117,20 +117,17 @@ fn quotation_matches(
     let (Some(link), Some(packet)) = (frame.bytes.get(..link_len), frame.bytes.get(quoted..)) else {
         return false;
     };
-    let packet_len = frame.frame_len.saturating_sub(u32::try_from(quoted).unwrap_or(u32::MAX)).min(QUOTE_LEN);
-    let packet = packet.get(..packet_len as usize).unwrap_or(packet);
-    if packet_len == 0 {
+    let packet = packet.get(..MAX_QUOTE_LEN).unwrap_or(packet);
+    if packet.is_empty() {
         return false;
     }
     buffer.clear();
     buffer.extend_from_slice(link);
     buffer.extend_from_slice(packet);
-    filter.accepts(buffer, packet_len.saturating_add(u32::try_from(link_len).unwrap_or(u32::MAX)))
+    let left_out = u32::try_from(quoted - link_len).unwrap_or(u32::MAX);
+    let most = u32::try_from(link_len + MAX_QUOTE_LEN).unwrap_or(u32::MAX);
+    filter.accepts(buffer, frame.frame_len.saturating_sub(left_out).min(most))
 }
-
-/// Octets of a quotation that a filter sees, here as in the kernel: RFC 1812 §4.3.2.3 has errors end at 576, RFC 4443
-/// §2.4 at 1,280.
-const QUOTE_LEN: u32 = 1_280;
 
 /// The expression for one link type: one program for all frames, or two where the direction is asked for.
 #[derive(Debug)]
@@ -170,6 +167,9 @@ fn executable(
         message: "libpcap's own check refuses the program that it compiled".to_owned(),
     })
 }
+
+/// Octets of a quote that a filter can see, as in the kernel: RFC 4443 §2.4 has errors end at 1,280.
+const MAX_QUOTE_LEN: usize = 1_280;
 
 /// Link types for which an expression may make sense when it does not for Ethernet: raw IP, Linux cooked, IEEE 802.11
 /// with radiotap and without, PPP, loopback, PF log.
