@@ -16,3 +16,7 @@ pub mod sink;
 pub mod source;
 pub mod time;
 pub mod wire;
+
+#[cfg(test)]
+#[path = "../../tests/support/leave_out.rs"]
+pub(crate) mod leave_out;
