@@ -29,6 +29,6 @@ fn run(args: &Args) -> anyhow::Result<()> {
         return agent::filter(filter);
     }
     let config = Config::new(&args.agent, &System::current())?;
-    agent::log_to_stderr(config.output.log);
+    agent::log_to_stderr(&config);
     agent::run(&config)
 }

@@ -21,8 +21,12 @@ use super::{
     programs::Bench,
 };
 
-fn placed(expression: &str) -> Option<ObjectFilter> {
-    let program = filter::compile(expression, LinkType::ETHERNET, 65_535).unwrap();
+pub(super) fn placed(expression: &str) -> Option<ObjectFilter> {
+    placed_for(LinkType::ETHERNET, expression)
+}
+
+pub(super) fn placed_for(link_type: LinkType, expression: &str) -> Option<ObjectFilter> {
+    let program = filter::compile(expression, link_type, 65_535).unwrap();
     let translation = filter::translate(&program).unwrap();
     let reach = translation.reach;
     let place = Box::new(move |object: &mut Vec<u8>| {

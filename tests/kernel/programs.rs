@@ -73,7 +73,7 @@ impl Bench {
 const XDP_PASS: u32 = 2;
 
 /// `BPF_PROG_TEST_RUN` makes no skb of an IP packet that is shorter than its header (linux/net/bpf/test_run.c).
-fn can_be_fed(hook: Hook, frame: &[u8]) -> bool {
+pub(super) fn can_be_fed(hook: Hook, frame: &[u8]) -> bool {
     let needed = match (frame[12], frame[13]) {
         (0x08, 0x00) => 34,
         (0x86, 0xdd) => 54,

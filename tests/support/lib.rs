@@ -12,6 +12,7 @@ pub mod leave_out;
 pub mod left_out;
 pub mod live;
 pub mod netns;
+pub mod packet_socket;
 pub mod run;
 pub mod server;
 pub mod test_run;

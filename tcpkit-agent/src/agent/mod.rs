@@ -18,9 +18,12 @@ pub use filter_command::filter;
 
 use std::io::IsTerminal as _;
 
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _};
+
 use crate::{
     cli::{Config, Input, LogLevel},
     pipeline::EngineSettings,
+    source,
 };
 
 /// Runs until the sources end, the user says so, or something fails.
@@ -44,15 +47,21 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
     settings
 }
 
-/// Sends the agent's own messages, from `level` on, to standard error.
-pub fn log_to_stderr(level: LogLevel) {
-    let filter = level.filter();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(filter)
+/// Sends the agent's own messages to standard error from `--log` on, and those of the eBPF programs from
+/// `--kernel-log` on, whatever `--log` says: who asks for them wants to see them.
+pub fn log_to_stderr(config: &Config) {
+    let kernel = match &config.input {
+        Input::Live(live) => live.kernel_log,
+        Input::Files(_) => LogLevel::Off,
+    };
+    let levels = Targets::new()
+        .with_default(config.output.log.filter())
+        .with_target(source::live::LOG_TARGET, kernel.filter());
+    let messages = tracing_subscriber::fmt::layer()
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .finish();
+        .with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::registry().with(levels).with(messages);
     // Only a test that calls this twice finds one set already.
     drop(tracing::subscriber::set_global_default(subscriber));
 }

@@ -126,7 +126,8 @@ pub struct CaptureArgs {
     /// Size of each shard's ring between kernel and agent, a power of two from 64K to 1G.
     #[arg(long, value_name = "BYTES", default_value = "32M", value_parser = value::ring_bytes, conflicts_with = "read")]
     pub ring_bytes: u32,
-    /// Show messages of the eBPF programs from this level on; this costs time for each frame.
+    /// Show messages of the eBPF programs on standard error from this level on, whatever --log says (debug: why a frame
+    /// has no record); this costs time for each frame, and some messages are lost when there are many.
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = LogLevel::Off, conflicts_with = "read")]
     pub kernel_log: LogLevel,
     /// Stop after this many seconds (decimals allowed); without it, run until interrupted.

@@ -117,11 +117,13 @@ fn quotation_matches(
     let (Some(link), Some(packet)) = (frame.bytes.get(..link_len), frame.bytes.get(quoted..)) else {
         return false;
     };
+    let packet = packet.get(..MAX_QUOTE_LEN).unwrap_or(packet);
     buffer.clear();
     buffer.extend_from_slice(link);
     buffer.extend_from_slice(packet);
     let left_out = u32::try_from(quoted - link_len).unwrap_or(u32::MAX);
-    filter.accepts(buffer, frame.frame_len.saturating_sub(left_out))
+    let most = u32::try_from(link_len + MAX_QUOTE_LEN).unwrap_or(u32::MAX);
+    filter.accepts(buffer, frame.frame_len.saturating_sub(left_out).min(most))
 }
 
 /// The expression for one link type: one program for all frames, or two where the direction is asked for.
@@ -162,6 +164,9 @@ fn executable(
         message: "libpcap's own check refuses the program that it compiled".to_owned(),
     })
 }
+
+/// Octets of a quote that a filter can see, as in the kernel: RFC 4443 §2.4 has errors end at 1,280.
+const MAX_QUOTE_LEN: usize = 1_280;
 
 /// Link types for which an expression may make sense when it does not for Ethernet: raw IP, Linux cooked, IEEE 802.11
 /// with radiotap and without, PPP, loopback, PF log.

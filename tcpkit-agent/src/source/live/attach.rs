@@ -19,7 +19,6 @@ use super::{
     netlink::{PARENT_EGRESS, PARENT_INGRESS, TcRequest},
     object,
     offload::{self, Offloads},
-    sys,
     watcher::Watcher,
 };
 
@@ -68,11 +67,24 @@ pub(super) struct Attacher<'a> {
     pub(super) xdp: Result<(), String>,
     /// Interfaces whose clsact is ours.
     pub(super) own_qdiscs: Vec<u32>,
+    /// The kernel was found to have no TCX.
+    pub(super) no_tcx: bool,
 }
 
-/// Whether some interface may get XDP, so that the program must be loaded.
-pub(super) fn may_need_xdp(options: &LiveOptions, devices: &[Device]) -> bool {
-    devices.iter().any(|device| wants_xdp(options.hook, device))
+/// The programs that these interfaces ask for; more are loaded when the kernel refuses one of them.
+pub(super) fn needed(options: &LiveOptions, devices: &[Device]) -> Vec<Hook> {
+    let by_xdp = |device: &Device| wants_xdp(options.hook, device) && !device.is_loopback();
+    let mut hooks = Vec::new();
+    if devices.iter().any(by_xdp) {
+        hooks.push(Hook::XdpIngress);
+    }
+    if !devices.iter().all(by_xdp) {
+        hooks.push(Hook::TcIngress);
+    }
+    if !devices.iter().all(Device::is_loopback) {
+        hooks.push(Hook::TcEgress);
+    }
+    hooks
 }
 
 const fn wants_xdp(choice: HookChoice, device: &Device) -> bool {
@@ -84,9 +96,13 @@ const fn wants_xdp(choice: HookChoice, device: &Device) -> bool {
 }
 
 impl Attacher<'_> {
-    /// Both directions of one interface.
-    pub(super) fn attach(&mut self, interface: usize, device: &Device) -> Result<Vec<Attachment>, LiveError> {
-        let mut attached = Vec::new();
+    /// Both directions of one interface; what was attached before a failure is among `attached`.
+    pub(super) fn attach(
+        &mut self,
+        interface: usize,
+        device: &Device,
+        attached: &mut Vec<Attachment>,
+    ) -> Result<(), LiveError> {
         // Egress first: a flow's first frame in is then never seen without its answer.
         if !device.is_loopback() {
             attached.push(self.classifier(interface, device, Hook::TcEgress)?);
@@ -96,7 +112,7 @@ impl Attacher<'_> {
             None => self.classifier(interface, device, Hook::TcIngress)?,
         };
         attached.push(ingress);
-        Ok(attached)
+        Ok(())
     }
 
     /// Native XDP, where it is wanted and possible.
@@ -156,9 +172,12 @@ impl Attacher<'_> {
     /// TC, by TCX where the kernel has it.
     fn classifier(&mut self, interface: usize, device: &Device, hook: Hook) -> Result<Attachment, LiveError> {
         let attachment = |link| Attachment { interface, hook, link: Some(link), before: Vec::new() };
-        if self.options.tc_attach == TcAttach::Auto && sys::kernel_is(6, 6) {
+        object::load_program(self.ebpf, hook)?;
+        if self.options.tc_attach == TcAttach::Auto && !self.no_tcx {
             match self.tcx(device, hook) {
                 Ok(link) => return Ok(attachment(Link::Tcx(link))),
+                // Before 6.6 the kernel knows no such attach type, which is nothing to tell anyone.
+                Err(error) if is_unknown(&error) => self.no_tcx = true,
                 Err(error) => self.note(format!(
                     "{}: TCX refused ({}); using a clsact filter",
                     device.name,
@@ -229,6 +248,13 @@ fn already_exists(error: &TcError) -> bool {
         next = error.source();
     }
     matches!(error, TcError::AlreadyAttached)
+}
+
+/// Whether the kernel does not know this way to attach (linux/kernel/bpf/syscall.c before 6.6, or one built without):
+/// found out by trying, because distributions carry features to older versions.
+fn is_unknown(error: &ProgramError) -> bool {
+    let ProgramError::SyscallError(error) = error else { return false };
+    matches!(error.io_error.raw_os_error(), Some(libc::EINVAL | libc::E2BIG | libc::EOPNOTSUPP))
 }
 
 /// Why the kernel refused XDP, for an operator.

@@ -43,6 +43,12 @@ impl Clock {
         }
     }
 
+    /// Makes the distance wrong, as a step of the wall clock does.
+    #[cfg(test)]
+    pub(super) fn disturb(&self, step_ns: i64) {
+        self.offset_ns.fetch_add(step_ns, Ordering::Relaxed);
+    }
+
     /// Steps that were followed.
     #[must_use]
     pub fn steps(&self) -> i64 {

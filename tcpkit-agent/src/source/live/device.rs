@@ -2,7 +2,7 @@
 
 use std::{
     ffi::CStr,
-    fs, io,
+    io,
     mem::zeroed,
     net::{IpAddr, Ipv6Addr},
     os::fd::{AsRawFd, OwnedFd},
@@ -10,7 +10,7 @@ use std::{
 
 use tcpkit_common::settings::{LINK_ETHERNET, LINK_RAW};
 
-use super::{LiveError, sys};
+use super::{LiveError, netlink, sys};
 use crate::wire::LinkType;
 
 /// An interface as it is now.
@@ -26,6 +26,8 @@ pub(super) struct Device {
     pub(super) addressed: bool,
     /// It is part of a bond, a bridge or the like.
     pub(super) enslaved: bool,
+    /// The other end of a veth, where it is in the same namespace.
+    pub(super) peer: Option<u32>,
     /// Driver, where it says.
     pub(super) driver: Option<String>,
 }
@@ -40,13 +42,15 @@ impl Device {
         };
         let describe = |source| LiveError::Interface { name: name.to_owned(), source };
         let control = Control::open().map_err(describe)?;
+        let facts = netlink::link_facts(*index).map_err(describe)?;
         Ok(Self {
             name: name.to_owned(),
             index: *index,
             flags: control.flags(name).map_err(describe)?,
             hardware: control.hardware(name).map_err(describe)?,
             addressed: is_addressed(name),
-            enslaved: fs::exists(format!("/sys/class/net/{name}/master")).unwrap_or(false),
+            enslaved: facts.master.is_some(),
+            peer: facts.peer,
             driver: control.driver(name).ok(),
         })
     }

@@ -14,6 +14,7 @@ mod clock;
 mod counters;
 mod device;
 mod error;
+mod logger;
 mod netlink;
 mod object;
 mod offload;
@@ -27,7 +28,6 @@ mod watcher;
 use std::{fs, os::fd::AsFd as _, sync::Arc};
 
 use aya::Ebpf;
-use aya_log::EbpfLogger;
 use tcpkit_common::{
     record::Hook,
     settings::{
@@ -39,12 +39,14 @@ use crate::wire::LinkType;
 use attach::{Attacher, Attachment};
 use counters::CounterArray;
 use device::{Device, Promiscuous};
+use logger::Logger;
 use sys::Mapping;
 use watch::InterfaceWatch;
 
 pub use clock::Clock;
 pub use counters::HookCounters;
 pub use error::LiveError;
+pub use logger::TARGET as LOG_TARGET;
 pub use object::embedded;
 pub use options::{HookChoice, LiveOptions, ObjectFilter, Place, TcAttach};
 pub use ring::RingReader;
@@ -78,9 +80,6 @@ pub struct LiveCapture {
     ebpf: Ebpf,
     promiscuous: Vec<Promiscuous>,
 }
-
-/// Hands on what the programs have logged.
-struct Logger(Box<dyn FnMut() + Send>);
 
 impl LiveCapture {
     /// Attaches to the interfaces and starts to record.
@@ -172,8 +171,8 @@ impl LiveCapture {
     /// Also follows the wall clock and hands on what the programs log.
     pub fn changes(&mut self) -> Vec<InterfaceChange> {
         self.clock.refresh();
-        if let Some(Logger(flush)) = &mut self.logger {
-            flush();
+        if let Some(logger) = &mut self.logger {
+            logger.flush();
         }
         self.watch.changes()
     }
@@ -197,8 +196,8 @@ impl LiveCapture {
         let problems = self.attachments.drain(..).flat_map(Attachment::detach).collect();
         self.promiscuous.clear();
         sys::grace_period();
-        if let Some(Logger(flush)) = &mut self.logger {
-            flush();
+        if let Some(logger) = &mut self.logger {
+            logger.flush();
         }
         problems
     }
@@ -210,9 +209,7 @@ impl LiveCapture {
     pub fn program_fd(&mut self, hook: Hook) -> Result<std::os::fd::OwnedFd, LiveError> {
         let failed = |message: String| LiveError::Load { hook, message };
         let name = object::program_name(hook);
-        if self.ebpf.program(name).is_some_and(|program| program.fd().is_err()) {
-            object::load_program(&mut self.ebpf, hook)?;
-        }
+        object::load_program(&mut self.ebpf, hook)?;
         let program = self.ebpf.program(name).ok_or_else(|| failed(format!("the object has no {name}")))?;
         let fd = program.fd().map_err(|error| failed(error.to_string()))?;
         fd.as_fd().try_clone_to_owned().map_err(|error| failed(error.to_string()))
@@ -238,22 +235,10 @@ impl Drop for LiveCapture {
     }
 }
 
-impl Logger {
-    fn start(ebpf: &mut Ebpf, notes: &mut Vec<String>) -> Option<Self> {
-        match EbpfLogger::init(ebpf) {
-            Ok(mut logger) => Some(Self(Box::new(move || logger.flush()))),
-            Err(error) => {
-                notes.push(format!("the kernel side cannot log: {error}"));
-                None
-            }
-        }
-    }
-}
-
-impl std::fmt::Debug for Logger {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Logger")
-    }
+/// Number of the interface of this name in the network namespace of the calling thread.
+#[must_use]
+pub fn interface_index(name: &str) -> Option<u32> {
+    device::names().into_iter().find(|(_, known)| known == name).map(|(index, _)| index)
 }
 
 /// How frames of these interfaces begin, in the order asked for: what a filter must be compiled for.
@@ -291,7 +276,7 @@ fn settings(options: &LiveOptions, devices: &[Device]) -> Result<Settings, LiveE
         snaplen: options.snaplen.clamp(1, MAX_SNAPLEN),
         shards: options.shards.clamp(1, MAX_SHARDS),
         filter: u32::from(options.filter.is_some()),
-        filter_reach: options.filter.as_ref().map_or(0, |filter| filter.reach),
+        filter_reach: options.filter.as_ref().map_or(0, |filter| filter.reach.max(LINK_HEADER_LEN)),
         strict_filter: u32::from(options.strict_filter),
         no_decap: u32::from(options.no_decap),
         log_level: options.log_level,
@@ -299,6 +284,10 @@ fn settings(options: &LiveOptions, devices: &[Device]) -> Result<Settings, LiveE
         link,
     })
 }
+
+/// The programs put a tag back into a copy of the frame, which must reach beyond the place of the tag even for a filter
+/// that reads nothing but the length or the direction.
+const LINK_HEADER_LEN: u32 = 14;
 
 /// Rings, flags, counters and the map of interfaces: what both sides share.
 fn share(
@@ -336,17 +325,24 @@ fn attach_all(
     devices: &[Device],
     notes: &mut Vec<String>,
 ) -> Result<Vec<Attachment>, LiveError> {
-    object::load_program(ebpf, Hook::TcIngress)?;
-    object::load_program(ebpf, Hook::TcEgress)?;
-    let xdp = if attach::may_need_xdp(options, devices) {
+    let needed = attach::needed(options, devices);
+    // What the kernel refuses is refused before anything is attached; ingress by TC may be needed later all the same.
+    for hook in [Hook::TcEgress, Hook::TcIngress].into_iter().filter(|hook| needed.contains(hook)) {
+        object::load_program(ebpf, hook)?;
+    }
+    let xdp = if needed.contains(&Hook::XdpIngress) {
         object::load_program(ebpf, Hook::XdpIngress).map_err(|error| error.to_string())
     } else {
         Ok(())
     };
-    let mut attacher = Attacher { ebpf, options, notes, xdp, own_qdiscs: Vec::new() };
+    let mut attacher = Attacher { ebpf, options, notes, xdp, own_qdiscs: Vec::new(), no_tcx: false };
     let mut attachments = Vec::new();
     for (interface, device) in devices.iter().enumerate() {
-        attachments.extend(attacher.attach(interface, device)?);
+        if let Err(error) = attacher.attach(interface, device, &mut attachments) {
+            // Offloads of those before go back to what they were, too.
+            attachments.drain(..).flat_map(Attachment::detach).for_each(|problem| tracing::warn!("{problem}"));
+            return Err(error);
+        }
     }
     Ok(attachments)
 }

@@ -173,6 +173,107 @@ fn parse(mut bytes: &[u8], take: &mut impl FnMut(LinkMessage)) {
     }
 }
 
+/// What the kernel says of a link's relations to others, in the namespace of the one who asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct LinkFacts {
+    /// The bond, bridge or the like of which it is a part.
+    pub(super) master: Option<u32>,
+    /// The link that it belongs to in this same namespace: the other end of a veth, the interface below a VLAN.
+    pub(super) peer: Option<u32>,
+}
+
+/// Asks for one link. Netlink answers for the namespace that the thread is in, whatever `/sys` shows.
+pub(super) fn link_facts(index: u32) -> io::Result<LinkFacts> {
+    let socket = open(0)?;
+    if !LinkRequest::new(index).send(socket.as_raw_fd()) {
+        return Err(io::Error::last_os_error());
+    }
+    let mut buffer = vec![0u8; 65_536];
+    // SAFETY: the buffer is ours and as long as said; the kernel has answered before the request returned.
+    let received = unsafe { libc::recv(socket.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), 0) };
+    let len = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
+    parse_facts(buffer.get(..len).unwrap_or_default())
+}
+
+/// `struct nlmsghdr`, `struct ifinfomsg`, then attributes; or an error.
+fn parse_facts(bytes: &[u8]) -> io::Result<LinkFacts> {
+    match half(bytes, 4) {
+        Some(libc::RTM_NEWLINK) => {}
+        Some(kind) if i32::from(kind) == libc::NLMSG_ERROR => {
+            let errno = word(bytes, 16).map_or(libc::EPROTO, |errno| errno.cast_signed().wrapping_neg());
+            return Err(io::Error::from_raw_os_error(errno));
+        }
+        _ => return Err(io::Error::from_raw_os_error(libc::EPROTO)),
+    }
+    let len = word(bytes, 0).unwrap_or(0) as usize;
+    let mut rest = bytes.get(ATTRIBUTES..len.min(bytes.len())).unwrap_or_default();
+    let mut facts = LinkFacts::default();
+    let mut elsewhere = false;
+    while let (Some(len), Some(kind)) = (half(rest, 0), half(rest, 2)) {
+        let len = usize::from(len);
+        if len < 4 || len > rest.len() {
+            break;
+        }
+        match kind {
+            libc::IFLA_MASTER => facts.master = word(&rest[..len], 4).filter(|index| *index != 0),
+            libc::IFLA_LINK => facts.peer = word(&rest[..len], 4).filter(|index| *index != 0),
+            libc::IFLA_LINK_NETNSID => elsewhere = true,
+            _ => {}
+        }
+        rest = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
+    }
+    if elsewhere {
+        // The number means an interface of another namespace, and here perhaps a stranger.
+        facts.peer = None;
+    }
+    Ok(facts)
+}
+
+/// A message header and `struct ifinfomsg` (linux/rtnetlink.h).
+#[repr(C)]
+struct LinkRequest {
+    len: u32,
+    kind: u16,
+    flags: u16,
+    sequence: u32,
+    port: u32,
+    family: u8,
+    padding: u8,
+    hardware: u16,
+    index: i32,
+    link_flags: u32,
+    change: u32,
+}
+
+impl LinkRequest {
+    const fn new(index: u32) -> Self {
+        Self {
+            len: ATTRIBUTES as u32,
+            kind: libc::RTM_GETLINK,
+            flags: NLM_F_REQUEST,
+            sequence: 1,
+            port: 0,
+            family: 0,
+            padding: 0,
+            hardware: 0,
+            index: index.cast_signed(),
+            link_flags: 0,
+            change: 0,
+        }
+    }
+
+    fn send(&self, socket: RawFd) -> bool {
+        // SAFETY: plain integers without padding of the compiler's, alive through the call.
+        unsafe {
+            libc::send(socket, std::ptr::from_ref(self).cast(), size_of::<Self>(), libc::MSG_NOSIGNAL) > 0
+        }
+    }
+}
+
+/// Where the attributes of a link message begin.
+const ATTRIBUTES: usize = 32;
+const _: () = assert!(ATTRIBUTES == size_of::<LinkRequest>());
+
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at + 4)?.try_into().ok().map(u32::from_ne_bytes)
 }
@@ -198,5 +299,34 @@ mod tests {
         for cut in 0..32 {
             parse(&message[..cut], &mut |link| panic!("{link:?} of {cut} bytes"));
         }
+    }
+
+    #[test]
+    fn a_link_of_another_namespace_is_no_peer() {
+        let mut message = vec![0u8; ATTRIBUTES];
+        message[4..6].copy_from_slice(&libc::RTM_NEWLINK.to_ne_bytes());
+        let mut add = |kind: u16, value: u32| {
+            message.extend(8u16.to_ne_bytes());
+            message.extend(kind.to_ne_bytes());
+            message.extend(value.to_ne_bytes());
+            let len = u32::try_from(message.len()).unwrap();
+            message[..4].copy_from_slice(&len.to_ne_bytes());
+            message.clone()
+        };
+        add(libc::IFLA_MASTER, 3);
+        let near = add(libc::IFLA_LINK, 9);
+        let far = add(libc::IFLA_LINK_NETNSID, 0);
+        assert_eq!(parse_facts(&near).unwrap(), LinkFacts { master: Some(3), peer: Some(9) });
+        assert_eq!(parse_facts(&far).unwrap(), LinkFacts { master: Some(3), peer: None });
+        for cut in 0..far.len() {
+            // Never panics; what is there is read.
+            drop(parse_facts(&far[..cut]));
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_the_kernels_own() {
+        assert_eq!(link_facts(1).unwrap(), LinkFacts::default());
+        assert_eq!(link_facts(0x7fff_fff0).unwrap_err().raw_os_error(), Some(libc::ENODEV));
     }
 }

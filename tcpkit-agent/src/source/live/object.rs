@@ -57,8 +57,11 @@ pub(super) const fn program_name(hook: Hook) -> &'static str {
     }
 }
 
-/// Hands the program of a hook to the verifier.
+/// Hands the program of a hook to the verifier, unless it is in the kernel already.
 pub(super) fn load_program(ebpf: &mut Ebpf, hook: Hook) -> Result<(), LiveError> {
+    if ebpf.program(program_name(hook)).is_some_and(|program| program.fd().is_ok()) {
+        return Ok(());
+    }
     let failed = |error: &dyn std::error::Error| LiveError::Load { hook, message: one_line(error) };
     match hook {
         Hook::XdpIngress => xdp(ebpf)?.load().map_err(|error| failed(&error)),

@@ -85,11 +85,7 @@ pub(super) fn affected(device: &Device) -> Vec<Offloads> {
     let Ok(control) = Control::open().map(Arc::new) else { return Vec::new() };
     let mut affected = vec![Offloads::read(&control, &device.name)];
     if device.driver.as_deref() == Some("veth") {
-        let peer = std::fs::read_to_string(format!("/sys/class/net/{}/iflink", device.name))
-            .ok()
-            .and_then(|index| index.trim().parse().ok())
-            .and_then(super::sys::interface_name)
-            .filter(|peer| *peer != device.name);
+        let peer = device.peer.and_then(super::sys::interface_name);
         affected.extend(peer.map(|peer| Offloads::read(&control, &peer)));
     }
     affected

@@ -11,7 +11,7 @@ pub fn missing() -> Vec<&'static str> {
     if held.contains(&Capability::CAP_SYS_ADMIN) && held.contains(&Capability::CAP_NET_ADMIN) {
         return Vec::new();
     }
-    let needed: &[(Capability, &'static str)] = if sys::kernel_is(5, 8) {
+    let needed: &[(Capability, &'static str)] = if sys::knows_capability(Capability::CAP_BPF.index()) {
         &[
             (Capability::CAP_BPF, "CAP_BPF"),
             (Capability::CAP_NET_ADMIN, "CAP_NET_ADMIN"),

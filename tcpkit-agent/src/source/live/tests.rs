@@ -27,3 +27,34 @@ fn rings_are_powers_of_two_of_whole_pages() {
     assert_eq!(options::ring_bytes(5_000_000), 8 << 20);
     assert_eq!(options::ring_bytes(u32::MAX), 1 << 30);
 }
+
+#[test]
+fn a_capability_is_known_or_not() {
+    assert!(sys::knows_capability(0));
+    assert!(!sys::knows_capability(255));
+}
+
+/// The wall clock itself is not touched: what the capture knows of it is made wrong instead.
+#[test]
+fn a_running_capture_follows_the_wall_clock() {
+    // SAFETY: no preconditions.
+    if embedded().is_err() || unsafe { libc::geteuid() } != 0 {
+        eprintln!("SKIPPED, no object or not root: a_running_capture_follows_the_wall_clock");
+        return;
+    }
+    let options = LiveOptions {
+        interfaces: vec!["lo".to_owned()],
+        hook: HookChoice::Tc,
+        ring_bytes: 1 << 16,
+        ..LiveOptions::default()
+    };
+    let mut capture = LiveCapture::open(options).unwrap();
+    let shared = capture.clock();
+    let right = shared.timestamp(0);
+    shared.disturb(3_000_000_000);
+    assert!(shared.timestamp(0).0 - right.0 > 2_000_000_000);
+    capture.changes();
+    capture.changes();
+    assert_eq!(shared.steps(), 1);
+    assert!((shared.timestamp(0).0 - right.0).abs() < 10_000_000, "every shard follows at once");
+}

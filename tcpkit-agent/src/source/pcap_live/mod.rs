@@ -5,8 +5,6 @@
 //! the cooked headers of the device `any`, where `wire` reads it.
 
 use std::{
-    fs,
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -222,8 +220,7 @@ fn open_error(name: &str, text: &str) -> SourceError {
     let there: Vec<String> = Device::list()
         .map(|devices| devices.into_iter().map(|device| device.name).collect())
         .unwrap_or_default();
-    let exists =
-        name == "any" || Path::new("/sys/class/net").join(name).is_dir() || there.iter().any(|a| a == name);
+    let exists = name == "any" || index_of(name).is_some() || there.iter().any(|a| a == name);
     if !exists {
         let advice = format!("those that can be captured on: {}", listed(&there));
         return SourceError::advised(name, SourceErrorKind::NotFound, "no such interface", advice);
@@ -251,9 +248,10 @@ fn read_error(name: &str, text: &str) -> SourceError {
     SourceError::advised(name, SourceErrorKind::Io, what, "check that the interface still exists and is up")
 }
 
-/// The interface's number in the kernel; the device `any` has none.
+/// The interface's number in the kernel; the device `any` has none. Asked of the network namespace and not of `/sys`,
+/// which may show another one's.
 fn index_of(name: &str) -> Option<u32> {
-    fs::read_to_string(Path::new("/sys/class/net").join(name).join("ifindex")).ok()?.trim().parse().ok()
+    super::live::interface_index(name)
 }
 
 /// After this time the kernel hands over a block of its ring that is not full.
