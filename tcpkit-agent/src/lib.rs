@@ -19,4 +19,5 @@ pub mod wire;
 
 #[cfg(test)]
 #[path = "../../tests/support/leave_out.rs"]
+#[allow(unreachable_pub, reason = "public in the crate that it is shared with")]
 pub(crate) mod leave_out;

@@ -136,15 +136,22 @@ fn what_the_kernel_cannot_see_reaches_its_owner() {
         assert_eq!(handed, (hash.shard(7) != flow.shard(7)).then_some(flow.shard(7)), "{name}");
     }
     shards.take(&ethernet(0x0800, &inner()), flow);
-    assert_eq!(shards.flows().iter().sum::<u64>(), 1, "one flow, however it was carried: {:?}", shards.flows());
+    assert_eq!(
+        shards.flows().iter().sum::<u64>(),
+        1,
+        "one flow, however it was carried: {:?}",
+        shards.flows()
+    );
 }
 
 #[test]
 fn any_bytes_reach_the_shard_that_owns_them() {
     let mut cases = cases();
-    cases.extend(
-        beyond_the_kernel().into_iter().map(|(name, frame)| Case { name, frame, hash: FlowHash(0) }),
-    );
+    cases.extend(beyond_the_kernel().into_iter().map(|(name, frame)| Case {
+        name,
+        frame,
+        hash: FlowHash(0),
+    }));
     let mut random = Random(11);
     let (mut owned, mut differ) = (0u32, 0u32);
     let mut shards = Shards::new(5);

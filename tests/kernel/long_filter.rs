@@ -75,7 +75,9 @@ fn long_filters_load_in_all_three_programs() {
             let first = if hook == HookChoice::Xdp { Hook::XdpIngress } else { Hook::TcIngress };
             assert_eq!(hooks, [first, Hook::TcEgress], "{what}: {:?}", capture.notes());
             let verified = hooks.map_verified(&capture);
-            println!("{what}: {slots} slots; {hook:?} attached in {took:?} of processor time; verified {verified:?}");
+            println!(
+                "{what}: {slots} slots; {hook:?} attached in {took:?} of processor time; verified {verified:?}"
+            );
             assert!(verified.iter().all(|(_, count)| *count < VERIFIER_LIMIT / 2), "{what}: {verified:?}");
             assert!(took.as_secs() < 30, "{what} took {took:?}");
             pair.server.enter(|| capture.detach()).unwrap();

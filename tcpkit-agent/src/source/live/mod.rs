@@ -340,7 +340,10 @@ fn attach_all(
     for (interface, device) in devices.iter().enumerate() {
         if let Err(error) = attacher.attach(interface, device, &mut attachments) {
             // Offloads of those before go back to what they were, too.
-            attachments.drain(..).flat_map(Attachment::detach).for_each(|problem| tracing::warn!("{problem}"));
+            attachments
+                .drain(..)
+                .flat_map(Attachment::detach)
+                .for_each(|problem| tracing::warn!("{problem}"));
             return Err(error);
         }
     }
