@@ -37,9 +37,7 @@ impl Tun {
     fn new(label: &str) -> Self {
         let namespace = Namespace::new(label).unwrap();
         let device = namespace.enter(open_tun).unwrap();
-        for command in
-            [&["addr", "add", "10.78.0.1/24", "dev", "tun0"][..], &["link", "set", "tun0", "up"]]
-        {
+        for command in [&["addr", "add", "10.78.0.1/24", "dev", "tun0"][..], &["link", "set", "tun0", "up"]] {
             namespace.ip(command).unwrap();
         }
         Self { namespace, device }
@@ -118,7 +116,10 @@ fn frames_of_a_tun_device_begin_with_ip() {
         let outgoing = records.iter().find(|(_, _, bytes)| bytes.ends_with(b"out")).unwrap();
         assert_eq!((outgoing.2[0], outgoing.1.hook), (0x45, Hook::TcEgress as u8));
         let counters = capture.hook_counters(0, Hook::TcIngress);
-        assert_eq!((counters.get(Counter::TcpPackets), counters.get(Counter::WireBytes)), (1, packet.len() as u64));
+        assert_eq!(
+            (counters.get(Counter::TcpPackets), counters.get(Counter::WireBytes)),
+            (1, packet.len() as u64)
+        );
     }
 }
 

@@ -110,14 +110,16 @@ fn silence_costs_nothing() {
         let info = capture.program_info(Hook::TcIngress).unwrap();
         (info.size_translated().unwrap(), info.verified_instruction_count().unwrap())
     };
-    println!("bytes and verified instructions: off {:?}, warn {:?}, debug {:?}",
-        numbers(&silent), numbers(&warn), numbers(&debug));
+    println!(
+        "bytes and verified instructions: off {:?}, warn {:?}, debug {:?}",
+        numbers(&silent),
+        numbers(&warn),
+        numbers(&debug)
+    );
     let log_map = |capture: &LiveCapture| {
         let names = aya::maps::loaded_maps().filter_map(Result::ok);
-        let logs: Vec<u32> = names
-            .filter(|map| map.name_as_str() == Some("AYA_LOGS"))
-            .map(|map| map.id())
-            .collect();
+        let logs: Vec<u32> =
+            names.filter(|map| map.name_as_str() == Some("AYA_LOGS")).map(|map| map.id()).collect();
         maps_used(capture, Hook::TcIngress).iter().any(|id| logs.contains(id))
     };
     assert!(log_map(&debug) && log_map(&warn), "the test would see it");

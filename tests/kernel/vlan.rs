@@ -199,7 +199,8 @@ fn the_agent_writes_and_filters_tags_as_tcpdump_does() {
     assert_eq!(frames_of(&tagged, ""), frames_of(&reference, "vlan 5 and tcp port 443"));
     for expression in EXPRESSIONS {
         let filtered = folder.path().join("filtered.pcap");
-        let words = ["-r", reference.to_str().unwrap(), "-w", filtered.to_str().unwrap(), "--quiet", expression];
+        let words =
+            ["-r", reference.to_str().unwrap(), "-w", filtered.to_str().unwrap(), "--quiet", expression];
         tcpkit(words).run().success();
         assert_eq!(frames_of(&filtered, ""), frames_of(&reference, expression), "{expression}");
         fs::remove_file(&filtered).unwrap();
