@@ -8,4 +8,5 @@
 
 mod cli;
 mod kernel;
+mod live;
 mod oracle;

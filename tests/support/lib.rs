@@ -8,8 +8,12 @@
 )]
 
 pub mod generator;
+pub mod left_out;
+pub mod live;
 pub mod netns;
 pub mod packet_socket;
 pub mod run;
+pub mod server;
 pub mod test_run;
 pub mod traffic;
+pub mod wait;

@@ -9,6 +9,8 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
+use crate::left_out::{Need, can_run};
+
 /// A network namespace of this test's own.
 #[derive(Debug)]
 pub struct Namespace {
@@ -128,25 +130,13 @@ impl Pair {
     }
 }
 
-/// Whether tests that need root can run here; says loudly when not.
+/// Whether tests that need root and the eBPF object can run here; says loudly when not.
 ///
 /// # Panics
 /// With `CI=true`, where leaving them out would hide a failure.
 #[must_use]
 pub fn has_root(test: &str) -> bool {
-    // SAFETY: no preconditions.
-    if unsafe { libc::geteuid() } == 0 {
-        return true;
-    }
-    assert!(
-        std::env::var("CI").as_deref() != Ok("true"),
-        "{test} needs root, and CI=true forbids to skip it"
-    );
-    #[expect(clippy::print_stdout, reason = "a test that was left out must be seen")]
-    {
-        println!("SKIPPED, not root: {test}");
-    }
-    false
+    can_run(test, &[Need::Ebpf])
 }
 
 /// Runs a program to its end.

@@ -6,7 +6,7 @@ use std::{
     io::{Read, Write as _},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::OnceLock,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -102,8 +102,8 @@ impl Run {
 #[derive(Debug)]
 pub struct Running {
     child: Child,
-    stdout: Option<JoinHandle<Vec<u8>>>,
-    stderr: Option<JoinHandle<Vec<u8>>>,
+    stdout: Option<Stream>,
+    stderr: Option<Stream>,
     deadline: Instant,
 }
 
@@ -112,6 +112,17 @@ impl Running {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// What it wrote to standard output so far.
+    #[must_use]
+    pub fn stdout_so_far(&self) -> String {
+        self.stdout.as_ref().map(Stream::so_far).unwrap_or_default()
     }
 
     /// Sends it a signal (`libc::SIGINT`, …), unless it has ended.
@@ -238,16 +249,36 @@ fn build() -> PathBuf {
     directory.join("tcpkit")
 }
 
-fn collect(mut stream: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _killed = stream.read_to_end(&mut bytes);
-        bytes
-    })
+/// A stream that a thread reads as it comes.
+#[derive(Debug)]
+struct Stream {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    thread: JoinHandle<()>,
 }
 
-fn text(stream: Option<JoinHandle<Vec<u8>>>) -> String {
-    let bytes = stream.and_then(|stream| stream.join().ok()).unwrap_or_default();
+impl Stream {
+    fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+}
+
+fn collect(mut stream: impl Read + Send + 'static) -> Stream {
+    let bytes = Arc::<Mutex<Vec<u8>>>::default();
+    let all = Arc::clone(&bytes);
+    let thread = thread::spawn(move || {
+        let mut chunk = [0; 1 << 16];
+        // An error is the end as well: the process was killed.
+        while let Ok(len @ 1..) = stream.read(&mut chunk) {
+            all.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&chunk[..len]);
+        }
+    });
+    Stream { bytes, thread }
+}
+
+fn text(stream: Option<Stream>) -> String {
+    let Some(Stream { bytes, thread }) = stream else { return String::new() };
+    let _panicked = thread.join();
+    let bytes = bytes.lock().unwrap_or_else(PoisonError::into_inner);
     String::from_utf8_lossy(&bytes).into_owned()
 }
 

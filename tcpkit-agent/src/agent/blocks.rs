@@ -8,15 +8,16 @@ use super::{
     ending::{Deadline, first_error},
     engine,
     outlets::{self, Outlets},
-    sources::{self, PcapSet},
+    sources::{self, Lost, PcapSet},
 };
 use crate::{
     cli::{CaptureOutput, Config, Failure, Live, Stream},
     filter::Matcher,
-    pipeline::{BlockPlan, BlockSource, Pipeline, ReaderTally},
-    report::{Report, merge::assemble},
+    flow::FlowLimits,
+    pipeline::{BlockPlan, BlockSource, EngineSettings, Pipeline, ReaderTally},
+    report::{Event, EventKind, Report, merge::assemble},
     sink::progress::Progress,
-    source::{InterfaceTable, LiveOptions},
+    source::{FlowTimers, InterfaceTable, LiveOptions},
 };
 
 /// Replays files.
@@ -31,7 +32,7 @@ pub(super) fn replay(config: &Config, files: &[Stream]) -> anyhow::Result<()> {
         let total = source.progress().and_then(|progress| progress.size);
         Progress::new(total)
     });
-    run(config, source, interfaces, Description::new(config, "file"), progress)
+    run(config, source, interfaces, Description::new(config, "file"), progress, Lost::default())
 }
 
 /// Creating `-w` would empty the very file that is to be read.
@@ -49,11 +50,11 @@ fn refuse_to_overwrite(config: &Config, files: &[Stream]) -> Result<(), Failure>
     Ok(())
 }
 
-/// Captures by libpcap.
+/// Captures by libpcap; `no_ebpf` says why eBPF does not, where that was tried first.
 ///
 /// # Errors
 /// What could not be opened, captured or written; all else was done.
-pub(super) fn capture(config: &Config, live: &Live, notes: Vec<String>) -> anyhow::Result<()> {
+pub(super) fn capture(config: &Config, live: &Live, no_ebpf: Option<&str>) -> anyhow::Result<()> {
     let mut interfaces = InterfaceTable::default();
     let filter = config.expression.as_deref().map(|expression| prefilter(expression, config.strict_filter));
     let options = live.interfaces.iter().map(|interface| LiveOptions {
@@ -64,10 +65,18 @@ pub(super) fn capture(config: &Config, live: &Live, notes: Vec<String>) -> anyho
         promiscuous: true,
         immediate: false,
     });
-    let source = PcapSet::open(options, &mut interfaces)?;
+    let source = PcapSet::open(options, &mut interfaces).map_err(|error| match no_ebpf {
+        Some(reason) => anyhow::anyhow!("{reason}; nor can libpcap capture: {error}"),
+        None => error.into(),
+    })?;
     let mut description = Description::new(config, "pcap");
-    description.notes = notes;
-    run(config, source, interfaces, description, None)
+    if let Some(reason) = no_ebpf {
+        let note = format!("captured by libpcap, because {reason}");
+        tracing::warn!("{note}");
+        description.notes.push(note);
+    }
+    let lost = source.lost();
+    run(config, source, interfaces, description, None, lost)
 }
 
 /// What the kernel filters for libpcap: all that the expression wants, and all that may belong to it (ICMP errors and
@@ -85,23 +94,36 @@ fn run<S: BlockSource + 'static>(
     interfaces: InterfaceTable,
     description: Description,
     progress: Option<Progress>,
+    lost: Lost,
 ) -> anyhow::Result<()> {
     let is_live = description.mode == "live";
+    let mut settings = engine(config, is_live);
+    adopt(&mut settings.flows, source.timers());
     let matcher = config.expression.as_deref().map(|e| Matcher::new(e, config.strict_filter)).transpose();
     let matcher = matcher.map_err(Failure::filter)?;
     let (mut control, wakes) = Control::new()?;
-    let mut outlets = Outlets::open(config, is_live, wakes.clone())?;
+    let mut outlets = Outlets::open(config, is_live, &settings.flows, wakes.clone())?;
     let capture = outlets.start(&interfaces)?;
     let plan =
         BlockPlan { source, interfaces, matcher, capture, count: config.count.map(Into::into), is_live };
-    let (pipeline, deliveries) = Pipeline::over_blocks(&engine(config, is_live), plan, move || {
+    let (pipeline, deliveries) = Pipeline::over_blocks(&settings, plan, move || {
         wakes.send(Wake::SourceEnded);
     })?;
     outlets.record(deliveries, config.shards)?;
-    let mut run = Run { config, pipeline, description, progress, deadline: Deadline::of(config) };
+    let mut run = Run { config, pipeline, description, progress, deadline: Deadline::of(config), lost };
     let ending = control.run(&mut run, &outlets.requests);
     control.give_up_on_second_signal();
     run.finish(ending, outlets)
+}
+
+/// A replay of a file that tcpkit wrote goes by the time-outs of its capture, as far as the user asks for no others.
+fn adopt(limits: &mut FlowLimits, timers: Option<FlowTimers>) {
+    let Some(timers) = timers else { return };
+    limits.linger = timers.linger;
+    limits.idle = limits.idle.or(timers.idle);
+    if limits.handshake_timeout == EngineSettings::HANDSHAKE_TIMEOUT {
+        limits.handshake_timeout = timers.handshake;
+    }
 }
 
 /// A pipeline over blocks under control.
@@ -111,6 +133,8 @@ struct Run<'a> {
     description: Description,
     progress: Option<Progress>,
     deadline: Option<Deadline>,
+    /// Interfaces that libpcap captures no more.
+    lost: Lost,
 }
 
 impl Subject for Run<'_> {
@@ -126,6 +150,7 @@ impl Subject for Run<'_> {
     }
 
     fn on_tick(&mut self) -> Option<Ending> {
+        self.note_lost();
         if let Some(progress) = &mut self.progress {
             let tally = self.pipeline.tally();
             let frames = tally.interfaces.iter().map(|interface| interface.seen).sum();
@@ -136,7 +161,18 @@ impl Subject for Run<'_> {
 }
 
 impl Run<'_> {
-    fn finish(self, ending: Ending, mut outlets: Outlets) -> anyhow::Result<()> {
+    /// Tells of interfaces that disappeared, as an event and in the report.
+    fn note_lost(&mut self) {
+        let tell = |(interface, change): (String, String)| {
+            self.description.notes.push(format!("{interface} {change}"));
+            Event { time: sources::clock(), kind: EventKind::Interface { interface, change } }
+        };
+        let events = self.lost.take().into_iter().map(tell).collect();
+        self.pipeline.announce(events);
+    }
+
+    fn finish(mut self, ending: Ending, mut outlets: Outlets) -> anyhow::Result<()> {
+        self.note_lost();
         let Self { config, pipeline, mut description, progress, .. } = self;
         pipeline.stop();
         outlets.ended();

@@ -2,13 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::Sender;
 use tcpkit_common::counter::Counter;
 
 use crate::{
     cli::{Config, Input},
     report::{Event, EventKind},
-    source::live::HookCounters,
+    source::{Block, Dropped, live::HookCounters},
     time::{Span, Timestamp},
+    wire::InterfaceId,
 };
 
 /// `--duration`: the end of a live capture.
@@ -51,14 +53,34 @@ pub(super) fn first_error(errors: impl IntoIterator<Item = anyhow::Error>) -> an
 }
 
 /// Notices, once a second, that frames were lost between the kernel and the analysis.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct LossWatch {
+    /// `-w`, which is told of losses too.
+    writer: Option<Sender<Block>>,
     looked: Option<Timestamp>,
     /// Matched and lost at the last look, by interface and hook.
     before: Vec<(u64, u64)>,
 }
 
 impl LossWatch {
+    /// Nothing is lost yet; `writer` takes the blocks of `-w`.
+    pub(super) const fn new(writer: Option<Sender<Block>>) -> Self {
+        Self { writer, looked: None, before: Vec::new() }
+    }
+
+    /// The last look, whenever the one before was; the writer is told nothing after it.
+    pub(super) fn finish(
+        &mut self,
+        now: Timestamp,
+        counters: &[HookCounters],
+        name: impl Fn(usize) -> Option<String>,
+    ) -> Vec<Event> {
+        self.looked = None;
+        let events = self.look(now, counters, name);
+        self.writer = None;
+        events
+    }
+
     /// One event for each place that lost frames since the last look.
     pub(super) fn look(
         &mut self,
@@ -72,16 +94,23 @@ impl LossWatch {
         self.looked = Some(now);
         self.before.resize(counters.len(), (0, 0));
         let mut events = Vec::new();
+        let mut block = Block::default();
         for (before, counters) in self.before.iter_mut().zip(counters) {
             let lost = counters.get(Counter::RingFull) + counters.get(Counter::HelperFailed);
             let (matched, frames) = (counters.matched() - before.0, lost - before.1);
             *before = (counters.matched(), lost);
             if frames > 0 {
+                let place = InterfaceId(u16::try_from(counters.interface).unwrap_or(u16::MAX));
+                block.drops.push(Dropped { before: 0, interface: place, frames });
                 let interface = name(counters.interface).unwrap_or_default();
                 let completeness = share(matched.saturating_sub(frames), matched);
                 let kind = EventKind::CaptureLoss { interface, frames, completeness };
                 events.push(Event { time: now, kind });
             }
+        }
+        if let Some(writer) = self.writer.as_ref().filter(|_| !events.is_empty()) {
+            // A writer that failed has told the control plane.
+            drop(writer.send(block));
         }
         events
     }

@@ -1,6 +1,7 @@
 //! Live capture by eBPF, or by libpcap where eBPF cannot run.
 
 use caps::Capability;
+use crossbeam_channel::Sender;
 use tcpkit_common::{counter::Counter, record::Hook};
 
 use super::{
@@ -20,7 +21,7 @@ use crate::{
         merge::{ReportContext, SourceCounts, assemble},
     },
     source::{
-        Interface, InterfaceTable,
+        Block, Interface, InterfaceTable,
         live::{
             self, Clock, HookCounters, InterfaceState, LiveCapture, LiveError, LiveInterface, ObjectFilter,
         },
@@ -35,14 +36,12 @@ use crate::{
 /// What could not be opened, captured or written; all else was done.
 pub(super) fn capture(config: &Config, live: &Live) -> anyhow::Result<()> {
     if live.backend == BackendChoice::Pcap {
-        return blocks::capture(config, live, Vec::new());
+        return blocks::capture(config, live, None);
     }
     match open(config, live) {
         Ok(capture) => run(config, capture),
         Err(error) if live.backend == BackendChoice::Auto && error.is_for_libpcap() => {
-            let note = format!("captured by libpcap, because {error}");
-            tracing::warn!("{note}");
-            blocks::capture(config, live, vec![note])
+            blocks::capture(config, live, Some(&error.to_string()))
         }
         Err(error) => Err(error.into()),
     }
@@ -122,21 +121,23 @@ fn run(config: &Config, mut capture: LiveCapture) -> anyhow::Result<()> {
         table.add(interface.clone());
     }
     let (mut control, wakes) = Control::new()?;
-    let mut outlets = Outlets::open(config, true, wakes)?;
-    give_up_privileges(config, &capture, &mut description);
-    let taps = taps(config, &table, &mut outlets)?;
-    let clock = capture.clock();
     let settings = engine(config, true);
+    let mut outlets = Outlets::open(config, true, &settings.flows, wakes)?;
+    give_up_privileges(config, &capture, &mut description);
+    let blocks = outlets.start(&table)?;
+    let taps = taps(config, blocks.as_ref(), &outlets);
+    let clock = capture.clock();
     let plan = RingPlan {
         rings: capture.take_readers(),
         translation: Translation::new(capture.clock(), numbers(&capture)),
         interfaces: (0u16..).map(InterfaceId).zip(interfaces.iter().cloned()).collect(),
         taps,
+        count: config.count.map(Into::into),
     };
     let (pipeline, deliveries) = Pipeline::over_rings(&settings, plan)?;
     outlets.record(deliveries, config.shards)?;
     let deadline = Deadline::of(config);
-    let losses = LossWatch::default();
+    let losses = LossWatch::new(blocks);
     let mut run = Run { config, capture, pipeline, description, interfaces, clock, deadline, losses };
     let ending = control.run(&mut run, &outlets.requests);
     control.give_up_on_second_signal();
@@ -183,10 +184,9 @@ fn numbers(capture: &LiveCapture) -> Vec<(u32, InterfaceId, crate::wire::LinkTyp
 }
 
 /// One tap for each shard, when there is a file to write.
-fn taps(config: &Config, table: &InterfaceTable, outlets: &mut Outlets) -> anyhow::Result<Vec<CaptureTap>> {
-    let Some(blocks) = outlets.start(table)? else { return Ok(Vec::new()) };
-    let Some(recycled) = outlets.recycled() else { return Ok(Vec::new()) };
-    Ok((0..config.shards).map(|_| CaptureTap::new(blocks.clone(), recycled.clone())).collect())
+fn taps(config: &Config, blocks: Option<&Sender<Block>>, outlets: &Outlets) -> Vec<CaptureTap> {
+    let (Some(blocks), Some(recycled)) = (blocks, outlets.recycled()) else { return Vec::new() };
+    (0..config.shards).map(|_| CaptureTap::new(blocks.clone(), recycled.clone())).collect()
 }
 
 /// A live capture under control.
@@ -224,9 +224,8 @@ impl Subject for Run<'_> {
         if self.capture.is_over() {
             return Some(Ending::NoInterface);
         }
-        let enough = self.config.count.is_some_and(|count| self.pipeline.taken() >= count.get());
         let over = self.deadline.is_some_and(|deadline| deadline.is_over());
-        (enough || over).then_some(Ending::Enough)
+        (self.pipeline.has_enough() || over).then_some(Ending::Enough)
     }
 }
 
@@ -256,6 +255,10 @@ impl Run<'_> {
     fn context(&self, end: Option<Timestamp>, complete: bool) -> ReportContext {
         let interfaces: Vec<_> = self.interfaces.iter().collect();
         let mut counts: Vec<_> = self.capture.counters().iter().map(source_counts).collect();
+        if self.config.count.is_some() {
+            // The kernel counted also what came after as many frames as were asked for.
+            counts.iter_mut().for_each(|counts| counts.traffic = None);
+        }
         if let Some(first) = counts.first_mut() {
             first.notes.push(("clock_steps", self.clock.steps().unsigned_abs()));
             first.notes.push(("records_dropped", self.pipeline.dropped_records()));
@@ -268,6 +271,10 @@ impl Run<'_> {
         let problems = self.capture.detach();
         self.description.notes.extend(problems);
         let end = self.clock.now();
+        // The last losses, for the events and for the capture file, which is told nothing after them.
+        let counters = self.capture.counters();
+        let losses = self.losses.finish(end, &counters, |index| self.interfaces[index].name.clone());
+        self.pipeline.announce(losses);
         if ending == Ending::NoInterface {
             self.description.notes.push("every interface disappeared".to_owned());
         }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     cli::{Config, Failure, Listen},
+    flow::FlowLimits,
     pipeline::{Delivery, Panicked},
     report::Report,
     sink::{
@@ -20,7 +21,7 @@ use crate::{
         text::{self, TextOptions},
         write_stderr, write_stdout,
     },
-    source::{Block, InterfaceTable},
+    source::{Block, FlowTimers, InterfaceTable},
     time::Timestamp,
 };
 
@@ -43,11 +44,18 @@ impl Outlets {
     ///
     /// # Errors
     /// A file cannot be created, or the address that the user asked for is not to be had.
-    pub(super) fn open(config: &Config, live: bool, wakes: Wakes) -> anyhow::Result<Self> {
+    pub(super) fn open(
+        config: &Config,
+        live: bool,
+        limits: &FlowLimits,
+        wakes: Wakes,
+    ) -> anyhow::Result<Self> {
         let records = RecordSinks::open(&config.output, live)?;
         let filter = config.expression.as_deref();
-        let writer =
-            config.output.capture.as_ref().map(|output| writer::create(output, filter)).transpose()?;
+        let timers =
+            FlowTimers { handshake: limits.handshake_timeout, linger: limits.linger, idle: limits.idle };
+        let create = |output| writer::create(output, filter, timers);
+        let writer = config.output.capture.as_ref().map(create).transpose()?;
         let (reports, requests) = report_channel();
         let endpoint = config.output.listen.map(bind).transpose()?.flatten();
         Ok(Self {

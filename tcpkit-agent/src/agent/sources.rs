@@ -1,7 +1,7 @@
 //! Files and libpcap as sources of blocks.
 
 use std::{
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -9,7 +9,8 @@ use crate::{
     cli::Stream,
     pipeline::{BlockSource, SourceNote},
     source::{
-        Block, InterfaceTable, LiveOptions, Merge, PcapLive, Progress, Reader, SourceCounts, SourceError,
+        Block, FlowTimers, InterfaceTable, LiveOptions, Merge, PcapLive, Progress, Reader, SourceCounts,
+        SourceError,
     },
     time::{Span, Timestamp},
 };
@@ -45,6 +46,13 @@ impl BlockSource for Files {
         Some(self.0.progress())
     }
 
+    /// Those on which all files agree.
+    fn timers(&self) -> Option<FlowTimers> {
+        let mut each = self.0.readers().map(Reader::timers);
+        let first = each.next()??;
+        each.all(|other| other == Some(first)).then_some(first)
+    }
+
     fn stop_on(&mut self, flag: &Arc<AtomicBool>) {
         self.0.stop_on(flag);
     }
@@ -74,6 +82,9 @@ fn file_notes(counts: &SourceCounts) -> Vec<(&'static str, u64)> {
 pub(super) struct PcapSet {
     captures: Vec<(String, PcapLive)>,
     next: usize,
+    lost: Lost,
+    /// Every interface of the beginning.
+    names: Vec<String>,
     statistics: Vec<SourceNote>,
 }
 
@@ -89,7 +100,44 @@ impl PcapSet {
         let captures: Result<Vec<_>, _> = options
             .map(|options| Ok((options.interface.clone(), PcapLive::open(&options, interfaces)?)))
             .collect();
-        Ok(Self { captures: captures?, next: 0, statistics: Vec::new() })
+        let captures = captures?;
+        let names = captures.iter().map(|(name, _)| name.clone()).collect();
+        Ok(Self { captures, next: 0, lost: Lost::default(), names, statistics: Vec::new() })
+    }
+
+    /// What this tells of interfaces that disappear.
+    pub(super) fn lost(&self) -> Lost {
+        self.lost.clone()
+    }
+
+    /// An interface broke off: the others go on, and the last one ends the capture.
+    fn lose(&mut self, place: usize, error: &SourceError) -> Result<bool, SourceError> {
+        // Its last counts stand.
+        self.notes();
+        let (name, _) = self.captures.remove(place);
+        self.next = 0;
+        self.lost.push(name, &error.what);
+        if !self.captures.is_empty() {
+            return Ok(true);
+        }
+        let names = self.names.join(", ");
+        Err(SourceError { source_name: format!("every interface disappeared: {names}"), ..error.clone() })
+    }
+}
+
+/// Interfaces that broke off since they were last asked for: the name, and what happened.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lost(Arc<Mutex<Vec<(String, String)>>>);
+
+impl Lost {
+    fn push(&self, interface: String, why: &str) {
+        let story = format!("is not captured any more: {why}");
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((interface, story));
+    }
+
+    /// Takes them.
+    pub(super) fn take(&self) -> Vec<(String, String)> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -98,9 +146,13 @@ impl BlockSource for PcapSet {
     fn fill(&mut self, block: &mut Block) -> Result<bool, SourceError> {
         for turn in 0..=self.captures.len() {
             let count = self.captures.len();
-            let Some((_, capture)) = self.captures.get_mut(self.next) else { return Ok(false) };
+            let place = self.next;
+            let Some((_, capture)) = self.captures.get_mut(place) else { return Ok(false) };
             let wait = if turn == count { WAIT } else { Duration::ZERO };
-            let more = capture.fill(block, wait)?;
+            let more = match capture.fill(block, wait) {
+                Ok(more) => more,
+                Err(error) => return self.lose(place, &error),
+            };
             self.next = (self.next + 1) % count;
             if !more || !block.frames.is_empty() {
                 return Ok(more);
@@ -115,11 +167,13 @@ impl BlockSource for PcapSet {
             let notes = vec![("interface_dropped", statistics.interface_dropped)];
             Some(SourceNote { source: name.clone(), ring_full: statistics.dropped, notes })
         };
-        let now: Option<Vec<_>> = self.captures.iter_mut().map(note).collect();
-        if let Some(now) = now {
-            self.statistics = now;
+        for now in self.captures.iter_mut().filter_map(note) {
+            // An interface that disappeared cannot be asked any more: its last counts stand.
+            match self.statistics.iter_mut().find(|known| known.source == now.source) {
+                Some(known) => *known = now,
+                None => self.statistics.push(now),
+            }
         }
-        // An interface that disappeared cannot be asked any more: its last counts stand.
         self.statistics.clone()
     }
 

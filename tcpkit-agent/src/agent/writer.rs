@@ -12,7 +12,7 @@ use crate::{
     cli::CaptureOutput,
     pipeline::Panicked,
     sink::capture::{CaptureWriter, WriteError, WriteOptions},
-    source::{Block, InterfaceTable},
+    source::{Block, FlowTimers, InterfaceTable},
     time::Timestamp,
 };
 
@@ -28,9 +28,14 @@ pub(super) struct Writing {
 ///
 /// # Errors
 /// It cannot be created.
-pub(super) fn create(output: &CaptureOutput, filter: Option<&str>) -> Result<CaptureWriter, WriteError> {
+pub(super) fn create(
+    output: &CaptureOutput,
+    filter: Option<&str>,
+    timers: FlowTimers,
+) -> Result<CaptureWriter, WriteError> {
     let options = WriteOptions {
         filter: filter.map(str::to_owned),
+        timers: Some(timers),
         rotate_bytes: output.rotate_bytes,
         rotate_interval: output.rotate_after,
         format: None,

@@ -11,7 +11,7 @@ const LAYERS: usize = Layer::Icmp as usize + 1;
 /// Causes that [`FrameCounts::malformed`] tells apart.
 const CAUSES: usize = Cause::Version as usize + 1;
 /// Causes that [`FrameCounts::not_analyzed`] tells apart.
-const UNANALYZED: usize = Unanalyzed::TooDeep as usize + 1;
+const UNANALYZED: usize = Unanalyzed::BeyondCount as usize + 1;
 /// Places of one interface: its hooks, and none.
 const HOOKS: usize = Hook::ALL.len() + 1;
 

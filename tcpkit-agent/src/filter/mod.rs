@@ -3,8 +3,8 @@
 //! The contract:
 //! - libpcap decides what an expression means: it compiles to classic BPF on a dead handle ([`classic`]), and its own
 //!   interpreter filters files and libpcap captures ([`matcher`]).
-//! - For the kernel the classic program becomes eBPF ([`translate`]) and is written into the object before it is
-//!   loaded ([`place`]). The translation gives the interpreter's verdict for every frame; where it would have to read
+//! - For the kernel the classic program becomes eBPF ([`mod@translate`]) and is written into the object before it is
+//!   loaded ([`mod@place`]). The translation gives the interpreter's verdict for every frame; where it would have to read
 //!   further than the bytes that it was given, it says so instead of guessing.
 //! - `inbound` and `outbound` are answered by the hook or by [`Frame::direction`](crate::wire::Frame::direction),
 //!   unless the link header itself says (Linux cooked capture).

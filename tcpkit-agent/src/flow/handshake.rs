@@ -58,7 +58,7 @@ impl Outcome {
         matches!(self, Self::Reject | Self::Timeout | Self::Unreachable | Self::Aborted)
     }
 
-    /// Whether the client going on without a SYN/ACK in sight would prove that it got one.
+    /// Whether the handshake may still be completed or refused.
     const fn is_open(self) -> bool {
         matches!(self, Self::Pending | Self::Timeout | Self::Unreachable)
     }
@@ -130,8 +130,10 @@ struct Part {
     syns: u32,
     synack: Option<Opening>,
     synacks: u32,
-    /// First segment with ACK and without SYN and RST.
+    /// First segment with ACK and without SYN and RST; the first behind its own SYN, where that was captured.
     first_ack: Option<(Timestamp, SeqNumber)>,
+    /// The same among those that were captured before the SYN.
+    early_ack: Option<(Timestamp, SeqNumber)>,
     /// First acknowledgement of the other side's SYN, by whatever segment.
     acknowledged: Option<Timestamp>,
 }
@@ -296,10 +298,10 @@ impl Handshake {
         if covers && other.syn.is_some() {
             part.acknowledged.get_or_insert(sent.time);
         }
-        let is_better =
-            part.first_ack.is_none_or(|(_, ack)| covers && other_seq.is_some_and(|seq| !seq.before(ack)));
+        let first = if part.syn.is_some() { &mut part.first_ack } else { &mut part.early_ack };
+        let is_better = first.is_none_or(|(_, ack)| covers && other_seq.is_some_and(|seq| !seq.before(ack)));
         if sent.is_plain_ack() && is_better {
-            part.first_ack = Some((sent.time, sent.segment.ack));
+            *first = Some((sent.time, sent.segment.ack));
         }
     }
 
@@ -346,13 +348,13 @@ impl Handshake {
         }
         let (client, server) = (*self.part(sent.client), *self.part(sent.client.other()));
         let both = server.syn.and(client.acknowledged).zip(server.acknowledged);
-        let completed = match (self.answer, both) {
-            (Some((_, seq)), _) => client.first_ack.filter(|(_, ack)| seq.before(*ack)).map(|(time, _)| time),
-            (None, Some((one, other))) => Some(one.max(other)),
-            (None, None) => self.goes_on(sent).then_some(sent.time),
+        let (completed, is_covered) = match (self.answer, both) {
+            (Some((_, seq)), _) => final_ack(&client, seq),
+            (None, Some((one, other))) => (Some(one.max(other)), true),
+            (None, None) => (self.goes_on(sent).then_some(sent.time), false),
         };
         self.completed = completed;
-        if completed.is_some() || both.is_some() {
+        if completed.is_some() || is_covered || both.is_some() {
             self.turn(Outcome::Success, steps);
         }
         if completed.is_some() {
@@ -366,7 +368,7 @@ impl Handshake {
         let server = self.part(sent.client.other());
         sent.is_from_client()
             && sent.is_plain_ack()
-            && self.outcome.is_open()
+            && (self.outcome.is_open() || self.outcome == Outcome::Aborted)
             && server.synacks == 0
             && server.syn.is_none()
             && self.part(sent.client).syn.is_some_and(|syn| syn.seq.before(sent.segment.seq))
@@ -392,6 +394,18 @@ impl Handshake {
             self.outcome = to;
         }
     }
+}
+
+/// When the client first acknowledged the SYN with this number, and whether it did at all.
+///
+/// An acknowledgement that was captured before the client's own SYN, and is not later by its time stamp either, proves
+/// the handshake; how long it took, the next one tells.
+fn final_ack(client: &Part, seq: SeqNumber) -> (Option<Timestamp>, bool) {
+    let covers = |acknowledged: &(Timestamp, SeqNumber)| seq.before(acknowledged.1);
+    let early = client.early_ack.filter(covers);
+    let timely = early.filter(|(time, _)| client.syn.is_some_and(|syn| syn.time < *time));
+    let completed = timely.or(client.first_ack.filter(covers)).map(|(time, _)| time);
+    (completed, early.is_some() || completed.is_some())
 }
 
 /// The time between two events that were captured in this order.

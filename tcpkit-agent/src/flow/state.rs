@@ -182,11 +182,17 @@ impl Flow {
     /// Remembers where each side's sequence numbers begin.
     ///
     /// Without its SYN, a side's first segment, or the first acknowledgement of the other side, stands just behind it;
-    /// so a SYN that was captured a little late is recognised.
+    /// so a SYN that was captured a little late is recognised. A SYN/ACK knows better than a guess, and opens no flow:
+    /// what it says replaces what was thought before, as in tshark.
     pub(super) fn note_isn(&mut self, side: Side, segment: &Segment<'_>) {
+        let is_synack = segment.flags.contains(TcpFlags::SYN.with(TcpFlags::ACK));
         let has_syn = segment.flags.contains(TcpFlags::SYN);
         let isn = if has_syn { segment.seq } else { SeqNumber(segment.seq.0.wrapping_sub(1)) };
-        self.sides[side as usize].isn.get_or_insert(isn);
+        let own = &mut self.sides[side as usize].isn;
+        if is_synack {
+            *own = Some(isn);
+        }
+        own.get_or_insert(isn);
         if segment.flags.contains(TcpFlags::ACK) {
             let isn = SeqNumber(segment.ack.0.wrapping_sub(1));
             self.sides[side.other() as usize].isn.get_or_insert(isn);

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     time::Timestamp,
-    wire::{IcmpError, Segment, TcpFlags},
+    wire::{IcmpError, MalformedSegment, Segment, TcpFlags},
 };
 
 /// All flows of one shard.
@@ -73,6 +73,27 @@ impl FlowTable {
             None => self.open(hash, key, side, segment, arrival, changes),
         };
         self.take(slot, side, segment, arrival, changes)
+    }
+
+    /// Takes a segment whose header is malformed. It is a frame of its flow; what it says counts as far as it is
+    /// legible.
+    pub fn on_malformed(
+        &mut self,
+        hash: FlowHash,
+        malformed: &MalformedSegment<'_>,
+        arrival: &Arrival,
+        changes: &mut Changes,
+    ) -> Taken {
+        let segment = &malformed.segment;
+        if malformed.is_legible {
+            return self.on_segment(hash, segment, arrival, changes);
+        }
+        let (key, side) = FlowKey::of(&segment.tuple);
+        let slot = match self.slab.find(hash, &key) {
+            Some(slot) => slot,
+            None => self.open(hash, key, side, segment, arrival, changes),
+        };
+        self.count(slot, side, segment, arrival)
     }
 
     /// Takes an ICMP error that quotes a segment; `hash` is that of the quoted four-tuple.
@@ -142,6 +163,26 @@ impl FlowTable {
         arrival: &Arrival,
         changes: &mut Changes,
     ) -> Taken {
+        let taken = self.count(slot, side, segment, arrival);
+        if taken.is_duplicate {
+            return taken;
+        }
+        let flow = self.slab.flow_mut(slot);
+        let opens = segment.flags.contains(TcpFlags::SYN);
+        if opens || !flow.knows_isns() {
+            flow.note_isn(side, segment);
+        }
+        if opens || flow.watches_handshake() {
+            self.follow_handshake(slot, side, segment, arrival, changes);
+        }
+        if segment.flags.intersects(TcpFlags::FIN.with(TcpFlags::RST)) {
+            self.follow_close(slot, side, segment, arrival.now, changes);
+        }
+        taken
+    }
+
+    #[inline]
+    fn count(&mut self, slot: u32, side: Side, segment: &Segment<'_>, arrival: &Arrival) -> Taken {
         let flow = self.slab.flow_mut(slot);
         let wire = flow.wire_count(segment, arrival.frame_len, arrival.gso_size);
         let owner = *flow.sides[side as usize].owner.get_or_insert(arrival.identity);
@@ -153,16 +194,6 @@ impl FlowTable {
         flow.end = flow.end.max(arrival.timestamp);
         self.counts.segments += u64::from(wire.packets);
         self.counts.payload_bytes += u64::from(segment.payload_len);
-        let opens = segment.flags.contains(TcpFlags::SYN);
-        if opens || !flow.knows_isns() {
-            flow.note_isn(side, segment);
-        }
-        if opens || flow.watches_handshake() {
-            self.follow_handshake(slot, side, segment, arrival, changes);
-        }
-        if segment.flags.intersects(TcpFlags::FIN.with(TcpFlags::RST)) {
-            self.follow_close(slot, side, segment, arrival.now, changes);
-        }
         Taken { wire, is_duplicate: false }
     }
 

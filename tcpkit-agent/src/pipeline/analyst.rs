@@ -63,6 +63,11 @@ impl Analyst {
         self.shard.on_frame(frame, self.now, &mut self.output);
     }
 
+    /// Counts a frame that came after as many as were asked for.
+    pub(super) fn on_frame_beyond_count(&mut self, frame: &Frame<'_>) {
+        self.shard.on_frame_beyond_count(frame);
+    }
+
     /// Analyses a datagram that another shard, or the reader, put together.
     pub(super) fn on_foreign(&mut self, foreign: Foreign, watermark: Timestamp) {
         self.now = self.now.max(watermark);

@@ -48,14 +48,21 @@ impl Shard {
         out: &mut Output,
     ) {
         let parsed = parse_datagram(&datagram, self.parse);
-        let Ok(packet @ (Packet::Tcp(_) | Packet::IcmpError(_))) = &parsed.packet else { return };
+        let Ok(packet @ (Packet::Tcp(_) | Packet::MalformedTcp(_) | Packet::IcmpError(_))) = &parsed.packet
+        else {
+            return;
+        };
         let hash = wire::flow_hash(packet);
         let owner = hash.shard(self.shards);
+        let frame_len = u32::try_from(datagram.frame_len).unwrap_or(u32::MAX);
+        let size = FrameSize { frame_len, gso_size: 0 };
         match packet {
             _ if owner != self.number => out.foreign.push(Foreign::datagram(owner, origin, datagram)),
             Packet::Tcp(segment) => {
-                let frame_len = u32::try_from(datagram.frame_len).unwrap_or(u32::MAX);
-                self.take_segment(segment, hash, origin, FrameSize { frame_len, gso_size: 0 }, now);
+                self.take_segment(segment, hash, origin, size, now);
+            }
+            Packet::MalformedTcp(malformed) => {
+                self.take_malformed(malformed, hash, origin, size, now);
             }
             Packet::IcmpError(error) => {
                 self.table.on_icmp(hash, error, origin.timestamp, &mut self.changes);

@@ -11,7 +11,7 @@ use super::{batch::Batch, facts::Facts, router::Router};
 use crate::{
     filter::{FilterError, Matcher},
     report::ShardSnapshot,
-    source::{Block, Dropped, Interface, Progress, SourceError},
+    source::{Block, Dropped, FlowTimers, Interface, Progress, SourceError},
     time::Timestamp,
     wire::InterfaceId,
 };
@@ -32,6 +32,11 @@ pub trait BlockSource: Send {
 
     /// Makes a source that waits (for a pipe, for frames) end soon after the flag is set.
     fn stop_on(&mut self, flag: &Arc<AtomicBool>);
+
+    /// The time-outs of the capture that the source replays, where it knows them.
+    fn timers(&self) -> Option<FlowTimers> {
+        None
+    }
 
     /// When the capture ended, where the source says so.
     fn end_of_capture(&self) -> Option<Timestamp>;

@@ -31,8 +31,8 @@ pub(super) struct RingWorker {
     pub(super) translation: Translation,
     /// Latest timestamp that any worker has seen, in nanoseconds.
     pub(super) watermark: Arc<AtomicI64>,
-    /// Frames that all workers have taken so far.
-    pub(super) taken: Arc<AtomicU64>,
+    /// Frames that all workers together may still take, where there is such a bound.
+    pub(super) remaining: Option<Arc<AtomicU64>>,
     /// Where frames go that `-w` wants.
     pub(super) capture: Option<CaptureTap>,
 }
@@ -82,10 +82,13 @@ impl RingWorker {
 
     /// Analyses what the ring holds, up to a budget; gives the number of frames.
     fn poll(&mut self) -> usize {
-        let Self { analyst, ring, translation, watermark, capture, .. } = self;
+        let Self { analyst, ring, translation, watermark, capture, remaining, .. } = self;
         let mut latest = Timestamp(watermark.load(Relaxed));
         let taken = ring.poll(BUDGET, |header, bytes| {
             let Some(frame) = translation.frame(header, bytes) else { return };
+            if remaining.as_deref().is_some_and(|remaining| !take_one(remaining)) {
+                return analyst.on_frame_beyond_count(&frame);
+            }
             latest = latest.max(frame.timestamp);
             analyst.on_frame(&frame, latest);
             if let Some(tap) = capture {
@@ -93,7 +96,6 @@ impl RingWorker {
             }
         });
         watermark.fetch_max(latest.0, Relaxed);
-        self.taken.fetch_add(taken as u64, Relaxed);
         taken
     }
 
@@ -156,6 +158,11 @@ impl Translation {
             bytes,
         })
     }
+}
+
+/// Whether there was one more to take.
+fn take_one(remaining: &AtomicU64) -> bool {
+    remaining.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok()
 }
 
 /// The frame's bytes with the tag that the kernel keeps apart, and the octets that it adds.

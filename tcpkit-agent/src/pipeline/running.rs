@@ -57,6 +57,8 @@ pub struct RingPlan {
     pub interfaces: Vec<(InterfaceId, Interface)>,
     /// `-w`: one tap per shard, or none.
     pub taps: Vec<CaptureTap>,
+    /// Frames that are analysed and written, exactly, by all shards together; the others are counted.
+    pub count: Option<u64>,
 }
 
 /// Threads at work.
@@ -66,7 +68,7 @@ pub struct Pipeline {
     reader: Option<JoinHandle<ReaderOutcome>>,
     tally: Arc<Mutex<ReaderTally>>,
     stop: Arc<AtomicBool>,
-    taken: Arc<AtomicU64>,
+    remaining: Option<Arc<AtomicU64>>,
     outlet: Outlet,
 }
 
@@ -109,6 +111,7 @@ impl Pipeline {
     pub fn over_rings(settings: &EngineSettings, plan: RingPlan) -> io::Result<(Self, Receiver<Delivery>)> {
         let (mut pipeline, analysts, requests, deliveries) = Self::prepare(settings, true);
         let watermark = Arc::new(AtomicI64::new(Timestamp::MIN.0));
+        pipeline.remaining = plan.count.map(|count| Arc::new(AtomicU64::new(count)));
         let mut taps = plan.taps.into_iter();
         let mut facts = Facts::default();
         let known: Vec<_> =
@@ -122,7 +125,7 @@ impl Pipeline {
                 requests,
                 translation: plan.translation.clone(),
                 watermark: Arc::clone(&watermark),
-                taken: Arc::clone(&pipeline.taken),
+                remaining: pipeline.remaining.clone(),
                 capture: taps.next(),
             };
             pipeline.spawn(index, move || worker.run())?;
@@ -153,10 +156,10 @@ impl Pipeline {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Frames that the workers took from the rings so far.
+    /// Whether as many frames were taken from the rings as were asked for.
     #[must_use]
-    pub fn taken(&self) -> u64 {
-        self.taken.load(Relaxed)
+    pub fn has_enough(&self) -> bool {
+        self.remaining.as_ref().is_some_and(|remaining| remaining.load(Relaxed) == 0)
     }
 
     /// Flow records that no sink took.
@@ -245,7 +248,7 @@ impl Pipeline {
             reader: None,
             tally: Arc::default(),
             stop: Arc::default(),
-            taken: Arc::default(),
+            remaining: None,
             outlet,
         };
         (pipeline, analysts, receivers, deliveries)

@@ -12,12 +12,12 @@ use super::{
 };
 use crate::{
     analyzer::{BandwidthAnalyzer, Fate, FateAnalyzer, HandshakeAnalyzer, Note},
-    flow::{Arrival, Changes, FlowLimits, FlowTable, WireCount},
+    flow::{Arrival, Changes, FlowLimits, FlowTable, Taken, WireCount},
     report::{Event, EventKind, Extent, FlowRecord, ShardSnapshot},
     time::Timestamp,
     wire::{
-        self, Frame, InterfaceId, Packet, ParseError, ParseOptions, Parsed, Segment, Unanalyzed,
-        fragment::Defragmenter,
+        self, Frame, InterfaceId, MalformedSegment, Packet, ParseError, ParseOptions, Parsed, Segment,
+        Unanalyzed, fragment::Defragmenter,
     },
 };
 
@@ -90,6 +90,11 @@ impl Shard {
         self.pass_on(out);
     }
 
+    /// Takes notice of a frame that came after as many as were asked for.
+    pub fn on_frame_beyond_count(&mut self, frame: &Frame<'_>) {
+        self.fates.on_frame((frame.interface, frame.hook), Fate::NotAnalyzed(Unanalyzed::BeyondCount));
+    }
+
     /// Lets every flow expire that is due by `now`.
     #[inline]
     pub fn advance(&mut self, now: Timestamp, out: &mut Output) {
@@ -125,10 +130,10 @@ impl Shard {
         let now = self.now;
         let parsed = wire::parse(frame, self.parse);
         match &parsed.packet {
-            Ok(packet @ (Packet::Tcp(_) | Packet::IcmpError(_) | Packet::Fragment(_))) => {
+            Ok(packet) if is_owned(packet) => {
                 let hash = wire::flow_hash(packet);
                 let owner = hash.shard(self.shards);
-                if owner == self.number {
+                if owner == self.number || self.collects(packet) {
                     self.take_own(frame, &parsed, packet, hash, origin, now, out);
                 } else {
                     self.fates.on_note(origin.place(), Note::HandedOver);
@@ -158,6 +163,10 @@ impl Shard {
                 let wire = self.take_segment(segment, hash, origin, size, now);
                 self.count(frame, parsed, wire, Fate::Analyzed, origin);
             }
+            Packet::MalformedTcp(malformed) => {
+                let wire = self.take_malformed(malformed, hash, origin, size, now);
+                self.count(frame, parsed, wire, Fate::Malformed(malformed.error), origin);
+            }
             Packet::IcmpError(error) => {
                 self.table.on_icmp(hash, error, origin.timestamp, &mut self.changes);
                 self.count(frame, parsed, WireCount::one(frame.frame_len), Fate::Analyzed, origin);
@@ -181,8 +190,30 @@ impl Shard {
         size: FrameSize,
         now: Timestamp,
     ) -> WireCount {
+        let arrival = self.arrival(origin, size, now);
+        let taken = self.table.on_segment(hash, segment, &arrival, &mut self.changes);
+        self.note_duplicate(taken, origin)
+    }
+
+    /// The same for one whose header is malformed.
+    #[cold]
+    pub(super) fn take_malformed(
+        &mut self,
+        malformed: &MalformedSegment<'_>,
+        hash: FlowHash,
+        origin: &Origin,
+        size: FrameSize,
+        now: Timestamp,
+    ) -> WireCount {
+        let arrival = self.arrival(origin, size, now);
+        let taken = self.table.on_malformed(hash, malformed, &arrival, &mut self.changes);
+        self.note_duplicate(taken, origin)
+    }
+
+    #[inline]
+    fn arrival(&self, origin: &Origin, size: FrameSize, now: Timestamp) -> Arrival {
         let (identity, is_named) = self.identity(origin.interface);
-        let arrival = Arrival {
+        Arrival {
             timestamp: origin.timestamp,
             now,
             interface: origin.interface,
@@ -190,12 +221,21 @@ impl Shard {
             is_named,
             frame_len: size.frame_len,
             gso_size: size.gso_size,
-        };
-        let taken = self.table.on_segment(hash, segment, &arrival, &mut self.changes);
+        }
+    }
+
+    #[inline]
+    fn note_duplicate(&mut self, taken: Taken, origin: &Origin) -> WireCount {
         if taken.is_duplicate {
             self.fates.on_note(origin.place(), Note::Duplicate);
         }
         taken.wire
+    }
+
+    /// A shard beyond the last one owns no flow, but every fragment: whoever deals frames to the shards puts datagrams
+    /// together with it before, so that a datagram comes to its flow at its place in capture order.
+    const fn collects(&self, packet: &Packet<'_>) -> bool {
+        self.number >= self.shards && matches!(packet, Packet::Fragment(_))
     }
 
     fn take_other(&mut self, frame: &Frame<'_>, parsed: &Parsed<'_>, origin: &Origin) {
@@ -270,10 +310,19 @@ pub(super) struct FrameSize {
     pub(super) gso_size: u16,
 }
 
+/// Whether a packet belongs to one shard, by its hash.
+const fn is_owned(packet: &Packet<'_>) -> bool {
+    match packet {
+        Packet::Tcp(_) | Packet::MalformedTcp(_) | Packet::IcmpError(_) | Packet::Fragment(_) => true,
+        Packet::Udp(_) | Packet::Other(_) => false,
+    }
+}
+
 /// What becomes of the frame of a packet.
 pub(super) const fn fate_of(packet: &Result<Packet<'_>, ParseError>) -> Fate {
     match packet {
         Ok(Packet::Tcp(_) | Packet::IcmpError(_)) => Fate::Analyzed,
+        Ok(Packet::MalformedTcp(malformed)) => Fate::Malformed(malformed.error),
         Ok(Packet::Fragment(_)) => Fate::NotAnalyzed(Unanalyzed::WaitingForFragments),
         Ok(Packet::Udp(_)) => Fate::NotAnalyzed(Unanalyzed::Udp),
         Ok(Packet::Other(cause)) => Fate::NotAnalyzed(*cause),

@@ -17,7 +17,7 @@ pub(crate) mod testing;
 pub use block::{Block, Dropped, FrameDescriptor};
 pub use counts::SourceCounts;
 pub use error::{SourceError, SourceErrorKind};
-pub use file::{Progress, Reader};
+pub use file::{FlowTimers, Progress, Reader};
 pub use interface::{Interface, InterfaceTable};
 pub use merge::Merge;
 pub use pcap_live::{LiveOptions, LiveStatistics, PcapBreaker, PcapLive};

@@ -1,6 +1,6 @@
 //! Ethernet: EtherTypes (IEEE 802 numbers), VLAN tags, 802.3 with LLC and SNAP.
 
-use super::octets::{Octets, Outcome, be16};
+use super::octets::{Octets, Outcome, Stop, be16};
 use super::packet::{IpVersion, Layer, Unanalyzed};
 use super::segment::Segment;
 use super::walk::Walk;
@@ -30,7 +30,20 @@ pub(super) mod ether_type {
     pub(in super::super) const PPPOE_SESSION: u16 = 0x8864;
     pub(in super::super) const SERVICE_VLAN: u16 = 0x88a8;
     pub(in super::super) const BACKBONE: u16 = 0x88e7;
+    pub(in super::super) const MACSEC: u16 = 0x88e5;
+    /// Cisco FabricPath; what follows is a frame.
+    pub(in super::super) const FABRIC_PATH: u16 = 0x8903;
+    /// Cisco's TrustSec security group tag.
+    pub(in super::super) const CISCO_METADATA: u16 = 0x8909;
     pub(in super::super) const VN_TAG: u16 = 0x8926;
+    /// High-availability seamless redundancy (IEC 62439-3).
+    pub(in super::super) const HSR: u16 = 0x892f;
+    /// IEEE 802.1BR.
+    pub(in super::super) const E_TAG: u16 = 0x893f;
+    pub(in super::super) const TRILL: u16 = 0x22f3;
+    pub(in super::super) const WCCP: u16 = 0x883e;
+    /// IEEE 802.1CB.
+    pub(in super::super) const REDUNDANCY: u16 = 0xf1c1;
     pub(in super::super) const NSH: u16 = 0x894f;
     pub(in super::super) const OLD_QINQ: u16 = 0x9100;
     pub(in super::super) const OLD_QINQ_2: u16 = 0x9200;
@@ -74,7 +87,9 @@ pub(super) fn typed<'a>(walk: &mut Walk, mut kind: u16, mut octets: Octets<'a>) 
             ether_type::VLAN | ether_type::SERVICE_VLAN | ether_type::OLD_QINQ | ether_type::OLD_QINQ_2 => {
                 tag::<4>(octets)?
             }
-            ether_type::VN_TAG => tag::<6>(octets)?,
+            ether_type::VN_TAG | ether_type::HSR | ether_type::REDUNDANCY => tag::<6>(octets)?,
+            ether_type::E_TAG | ether_type::CISCO_METADATA => tag::<8>(octets)?,
+            ether_type::MACSEC => clear_macsec(octets)?,
             _ => return other(walk, kind, octets),
         };
         walk.descend()?;
@@ -82,10 +97,32 @@ pub(super) fn typed<'a>(walk: &mut Walk, mut kind: u16, mut octets: Octets<'a>) 
 }
 
 /// A tag of `N` octets, the EtherType of what follows being its last two (IEEE 802.1Q §9.5).
-fn tag<const N: usize>(octets: Octets<'_>) -> Result<(u16, Octets<'_>), super::octets::Stop> {
+fn tag<const N: usize>(octets: Octets<'_>) -> Result<(u16, Octets<'_>), Stop> {
     let (tag, rest) = octets.take::<N>(Layer::Link)?;
     let &[.., high, low] = tag.as_slice() else { return Err(Unanalyzed::NotIp.into()) };
     Ok((u16::from_be_bytes([high, low]), rest))
+}
+
+/// A MACsec tag (IEEE 802.1AE §9.3) over octets that are signed and not encrypted: what follows stands there in clear.
+fn clear_macsec(octets: Octets<'_>) -> Result<(u16, Octets<'_>), Stop> {
+    /// Version, encrypted, changed.
+    const UNREADABLE: u8 = 0x80 | 0x08 | 0x04;
+    const HAS_CHANNEL: u8 = 0x20;
+
+    let (tag, rest) = octets.take::<6>(Layer::Link)?;
+    if tag[0] & UNREADABLE != 0 {
+        return Err(Unanalyzed::NotIp.into());
+    }
+    let rest = if tag[0] & HAS_CHANNEL == 0 { rest } else { rest.take::<8>(Layer::Link)?.1 };
+    let (kind, rest) = rest.take::<2>(Layer::Link)?;
+    Ok((u16::from_be_bytes(*kind), rest))
+}
+
+/// A TRILL header (RFC 6325 §3), its options skipped, and the frame behind it.
+fn trill<'a>(walk: &mut Walk, octets: Octets<'a>) -> Outcome<'a> {
+    let (header, rest) = octets.take::<6>(Layer::Link)?;
+    let option_words = u32::from(be16::<0, _>(header) >> 6 & 0x1f);
+    nested(walk, rest.skip(option_words * 4, Layer::Link)?)
 }
 
 fn other<'a>(walk: &mut Walk, kind: u16, octets: Octets<'a>) -> Outcome<'a> {
@@ -100,6 +137,8 @@ fn other<'a>(walk: &mut Walk, kind: u16, octets: Octets<'a>) -> Outcome<'a> {
             let (_, rest) = octets.take::<4>(Layer::Link)?;
             nested(walk, rest)
         }
+        ether_type::FABRIC_PATH => nested(walk, octets.take::<2>(Layer::Link)?.1),
+        ether_type::TRILL => trill(walk, octets),
         ether_type::NSH => tunnel::service_header(walk, octets),
         0..=ether_type::LONGEST_802_3 => llc(walk, octets.limit(u32::from(kind))),
         _ => Err(Unanalyzed::NotIp.into()),

@@ -29,6 +29,11 @@ pub(super) mod protocol {
     pub(in super::super) const SHIM6: u8 = 140;
 }
 
+/// Octets of an IPv6 header.
+pub(super) const IPV6_HEADER: u32 = 40;
+/// Octets of the shortest IP packet.
+pub(super) const SHORTEST: u32 = 20;
+
 /// Who sent an IP packet to whom.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Endpoints {

@@ -127,3 +127,28 @@ fn arcnet<'a>(walk: &mut Walk, code: u8, octets: Octets<'a>) -> Outcome<'a> {
         _ => Err(Unanalyzed::NotIp.into()),
     }
 }
+
+/// SunATM: the kind of traffic in the low nibble, a virtual path and channel; LAN emulation or LLC behind it.
+pub(super) fn sun_atm<'a>(walk: &mut Walk, octets: Octets<'a>) -> Outcome<'a> {
+    const LAN_EMULATION: u8 = 1;
+    const LLC: u8 = 2;
+
+    let (&[kind, ..], rest) = octets.take::<4>(Layer::Link)?;
+    match kind & 0x0f {
+        LAN_EMULATION => ethernet::nested(walk, rest.take::<2>(Layer::Link)?.1),
+        LLC => ethernet::llc(walk, rest),
+        _ => Err(Unanalyzed::NotIp.into()),
+    }
+}
+
+/// Symantec's firewall: an EtherType in the midst of 44 octets.
+pub(super) fn symantec_firewall<'a>(walk: &mut Walk, octets: Octets<'a>) -> Outcome<'a> {
+    let (&[_, _, _, _, _, _, high, low], rest) = octets.take::<8>(Layer::Link)?;
+    ethernet::typed(walk, u16::from_be_bytes([high, low]), rest.skip(36, Layer::Link)?)
+}
+
+/// IP over InfiniBand (RFC 4391 §6) behind a pseudo-header of 40 octets: an EtherType and two reserved octets.
+pub(super) fn ip_over_infiniband<'a>(walk: &mut Walk, octets: Octets<'a>) -> Outcome<'a> {
+    let (&[high, low, _, _], rest) = octets.skip(40, Layer::Link)?.take::<4>(Layer::Link)?;
+    ethernet::typed(walk, u16::from_be_bytes([high, low]), rest)
+}

@@ -17,19 +17,24 @@ mod link_type {
     pub(super) const RAW_OPENBSD: u16 = 14;
     pub(super) const ATM_RFC1483: u16 = 100;
     pub(super) const ATM_RFC1483_BSD: u16 = 11;
+    pub(super) const SYMANTEC_FIREWALL: u16 = 99;
     pub(super) const IEEE802_11: u16 = 105;
     pub(super) const FRAME_RELAY: u16 = 107;
     pub(super) const ENC: u16 = 109;
     pub(super) const PFLOG: u16 = 117;
+    pub(super) const PRISM: u16 = 119;
     pub(super) const IP_OVER_FC: u16 = 122;
+    pub(super) const SUN_ATM: u16 = 123;
     pub(super) const RADIOTAP: u16 = 127;
     pub(super) const ARCNET_LINUX: u16 = 129;
     pub(super) const IP_OVER_IEEE1394: u16 = 138;
     pub(super) const AVS: u16 = 163;
+    pub(super) const ERF: u16 = 197;
     pub(super) const PPP_WITH_DIRECTION: u16 = 204;
     pub(super) const MPLS: u16 = 219;
     pub(super) const IPNET: u16 = 226;
     pub(super) const NETANALYZER: u16 = 240;
+    pub(super) const IP_OVER_INFINIBAND: u16 = 242;
     pub(super) const PKTAP: u16 = 258;
 }
 
@@ -77,6 +82,11 @@ fn rare<'a>(walk: &mut Walk, link_type: u16, octets: Octets<'a>) -> Outcome<'a> 
         link_type::IEEE802_11 => wireless::parse(walk, octets),
         link_type::RADIOTAP => wireless::radiotap(walk, octets),
         link_type::AVS => wireless::avs(walk, octets),
+        link_type::PRISM => wireless::prism(walk, octets),
+        link_type::SUN_ATM => legacy::sun_atm(walk, octets),
+        link_type::SYMANTEC_FIREWALL => legacy::symantec_firewall(walk, octets),
+        link_type::IP_OVER_INFINIBAND => legacy::ip_over_infiniband(walk, octets),
+        link_type::ERF => wrapped::erf(walk, octets),
         link_type::PFLOG => wrapped::pflog(walk, octets),
         link_type::IPNET => wrapped::ipnet(walk, octets),
         link_type::NETANALYZER => wrapped::netanalyzer(walk, octets),

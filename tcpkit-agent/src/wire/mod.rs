@@ -46,8 +46,8 @@ pub use fragment::{
 pub use frame::{Frame, FrameDirection, InterfaceId, LinkType};
 pub use option::{SackBlock, TcpOption, TcpOptionIter};
 pub use packet::{
-    Cause, Datagram, FragmentInfo, IcmpError, IpVersion, Layer, Outer, Packet, ParseError, Parsed, Transport,
-    Unanalyzed,
+    Cause, Datagram, FragmentInfo, IcmpError, IpVersion, Layer, MalformedSegment, Outer, Packet, ParseError,
+    Parsed, Transport, Unanalyzed,
 };
 pub use segment::{Segment, SeqNumber, TcpFlags, TcpOptions};
 
@@ -103,9 +103,11 @@ fn finish<'a>(outcome: octets::Outcome<'a>, walk: &Walk) -> Parsed<'a> {
 /// The hash that chooses a packet's shard: its own conversation's, the quoted one's for an ICMP error, the
 /// addresses' for a fragment, and zero for what belongs to nobody.
 #[must_use]
+#[inline]
 pub fn flow_hash(packet: &Packet<'_>) -> FlowHash {
     match packet {
         Packet::Tcp(segment) => FlowHash::of(&segment.tuple),
+        Packet::MalformedTcp(malformed) => FlowHash::of(&malformed.segment.tuple),
         Packet::Udp(datagram) => FlowHash::of(&datagram.tuple),
         Packet::IcmpError(error) => FlowHash::of(&error.quoted),
         Packet::Fragment(fragment) => FlowHash::of_addresses(&fragment.source, &fragment.destination),

@@ -57,6 +57,8 @@ pub enum Transport {
 pub enum Packet<'a> {
     /// A TCP segment.
     Tcp(Segment<'a>),
+    /// A TCP segment with a malformed header that still tells whose it is.
+    MalformedTcp(MalformedSegment<'a>),
     /// A fragment of an IP datagram, the first one too: it waits for the others.
     Fragment(FragmentInfo<'a>),
     /// An ICMP or ICMPv6 error that quotes a TCP segment.
@@ -65,6 +67,20 @@ pub enum Packet<'a> {
     Udp(Datagram<'a>),
     /// Sound, and of no use to the analyzers.
     Other(Unanalyzed),
+}
+
+/// A segment whose header contradicts itself or its packet behind the fields that name its flow.
+///
+/// It is malformed in the ledger, and yet a frame of that flow: a host that sent a hundred of them sent a hundred.
+#[derive(Clone, Copy, Debug)]
+pub struct MalformedSegment<'a> {
+    /// What could be read. Its payload is what the data offset leaves of the packet, which may be nothing; none of its
+    /// octets are given.
+    pub segment: Segment<'a>,
+    /// What is wrong.
+    pub error: ParseError,
+    /// The data offset covers the fixed header at least, so the control bits count as they stand; else they are empty.
+    pub is_legible: bool,
 }
 
 /// Sound frames that the analyzers do not take, by cause: the ledger's `not_analyzed`.
@@ -91,6 +107,8 @@ pub enum Unanalyzed {
     WaitingForFragments,
     /// More tunnels and tags within each other than the limit allows.
     TooDeep,
+    /// It came after as many frames as were asked for.
+    BeyondCount,
 }
 
 /// A UDP datagram, down to its ports.

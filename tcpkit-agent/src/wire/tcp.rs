@@ -1,10 +1,11 @@
 //! TCP's header (RFC 9293 §3.1).
 //!
 //! A segment is analysed when its first 16 octets were captured: ports, both sequence numbers, control bits, window.
+//! When those are there and the header is malformed all the same, its flow is known, and told.
 
 use super::ip::Endpoints;
 use super::octets::{Octets, Outcome, Stop, be16, be32};
-use super::packet::{Cause, Layer, Packet};
+use super::packet::{Cause, Layer, MalformedSegment, Packet};
 use super::segment::{Segment, SeqNumber, TcpFlags, TcpOptions};
 
 /// Where the fields stand (RFC 9293 §3.1).
@@ -26,7 +27,32 @@ const FLAGS: u16 = 0x01ff;
 
 /// A TCP segment.
 pub(super) fn parse(ip: Endpoints, octets: Octets<'_>) -> Outcome<'_> {
-    segment(ip, octets).map(Packet::Tcp)
+    match segment(ip, octets) {
+        Ok(segment) => Ok(Packet::Tcp(segment)),
+        Err(stop) => malformed(ip, octets, stop),
+    }
+}
+
+/// What a malformed header tells all the same, as Wireshark reads it: an offset beyond the packet leaves no payload,
+/// and one below the fixed header makes its control bits worthless.
+#[cold]
+fn malformed<'a>(ip: Endpoints, octets: Octets<'a>, stop: Stop) -> Outcome<'a> {
+    let (Stop::Malformed(error), Ok((header, _))) = (stop, octets.take::<NEEDED>(Layer::Tcp)) else {
+        return Err(stop);
+    };
+    let offset_flags = be16::<{ field::OFFSET_FLAGS }, _>(header);
+    let header_len = u32::from(offset_flags >> 12) * 4;
+    let is_legible = header_len >= MIN_HEADER;
+    let payload_len = octets.len().saturating_sub(header_len);
+    let segment = Segment {
+        flags: TcpFlags(if is_legible { offset_flags & FLAGS } else { 0 }),
+        payload_len,
+        header_len: octets.offset().saturating_add(octets.len() - payload_len),
+        payload: &[],
+        options: TcpOptions(&[]),
+        ..fields(ip, header)
+    };
+    Ok(Packet::MalformedTcp(MalformedSegment { segment, error, is_legible }))
 }
 
 /// The same, for those who know already that it is one.
@@ -43,17 +69,29 @@ pub(super) fn segment(ip: Endpoints, octets: Octets<'_>) -> Result<Segment<'_>, 
     }
     let payload = octets.skip(header_len, Layer::Tcp)?;
     Ok(Segment {
+        payload_len: payload.len(),
+        header_len: payload.offset(),
+        payload: payload.bytes(),
+        options: TcpOptions(octets.captured(MIN_HEADER as usize, header_len as usize)),
+        ..fields(ip, header)
+    })
+}
+
+/// What stands at fixed places, and nothing behind it.
+#[inline(always)]
+fn fields<'a>(ip: Endpoints, header: &[u8; NEEDED]) -> Segment<'a> {
+    Segment {
         tuple: ip.with_ports(
             be16::<{ field::SOURCE_PORT }, _>(header),
             be16::<{ field::DESTINATION_PORT }, _>(header),
         ),
         seq: SeqNumber(be32::<{ field::SEQ }, _>(header)),
         ack: SeqNumber(be32::<{ field::ACK }, _>(header)),
-        flags: TcpFlags(offset_flags & FLAGS),
+        flags: TcpFlags(be16::<{ field::OFFSET_FLAGS }, _>(header) & FLAGS),
         window: be16::<{ field::WINDOW }, _>(header),
-        payload_len: payload.len(),
-        header_len: payload.offset(),
-        payload: payload.bytes(),
-        options: TcpOptions(octets.captured(MIN_HEADER as usize, header_len as usize)),
-    })
+        payload_len: 0,
+        header_len: 0,
+        payload: &[],
+        options: TcpOptions(&[]),
+    }
 }

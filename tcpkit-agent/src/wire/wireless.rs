@@ -97,3 +97,19 @@ pub(super) fn avs<'a>(walk: &mut Walk, octets: Octets<'a>) -> Outcome<'a> {
     check_header_len(header_len, 8)?;
     parse(walk, octets.skip(header_len, Layer::Link)?)
 }
+
+/// Prism: a message code and the header's length, in the capturing host's byte order; some drivers write AVS instead.
+pub(super) fn prism<'a>(walk: &mut Walk, octets: Octets<'a>) -> Outcome<'a> {
+    const AVS_MAGIC: [u8; 3] = [0x80, 0x21, 0x10];
+    /// Longer than any Prism header: such a length was written in the other byte order.
+    const TOO_LONG: u32 = 0xffff;
+
+    let (&[x, y, z, _, a, b, c, d], _) = octets.take::<8>(Layer::Link)?;
+    if [x, y, z] == AVS_MAGIC {
+        return avs(walk, octets);
+    }
+    let little = u32::from_le_bytes([a, b, c, d]);
+    let header_len = if little > TOO_LONG { little.swap_bytes() } else { little };
+    check_header_len(header_len, 8)?;
+    parse(walk, octets.skip(header_len, Layer::Link)?)
+}

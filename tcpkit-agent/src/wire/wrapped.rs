@@ -1,4 +1,4 @@
-//! Frames behind metadata of the capturing system: PPI, NFLOG, PKTAP, PFLOG, IPNET, netANALYZER.
+//! Frames behind metadata of the capturing system: PPI, NFLOG, PKTAP, PFLOG, IPNET, netANALYZER, ERF.
 
 use super::frame::{FrameDirection, LinkType};
 use super::link::{self, check_header_len};
@@ -93,4 +93,27 @@ pub(super) fn ipnet<'a>(walk: &mut Walk, octets: Octets<'a>) -> Outcome<'a> {
 pub(super) fn netanalyzer<'a>(walk: &mut Walk, octets: Octets<'a>) -> Outcome<'a> {
     let (_, rest) = octets.take::<4>(Layer::Link)?;
     ethernet::nested(walk, rest)
+}
+
+/// Endace's extensible record: a time stamp, what it holds, lengths, then headers that chain by their first bit.
+pub(super) fn erf<'a>(walk: &mut Walk, octets: Octets<'a>) -> Outcome<'a> {
+    const MORE: u8 = 0x80;
+    /// Ethernet, plain, coloured, and with a colour from the capturing card.
+    const ETHERNET: [u8; 3] = [2, 11, 16];
+    const IPV4: u8 = 22;
+    const IPV6: u8 = 23;
+
+    let (header, mut rest) = octets.take::<16>(Layer::Link)?;
+    let mut has_more = header[8] & MORE != 0;
+    while has_more {
+        walk.descend()?;
+        let (extension, after) = rest.take::<8>(Layer::Link)?;
+        (has_more, rest) = (extension[0] & MORE != 0, after);
+    }
+    match header[8] & !MORE {
+        // An offset and padding stand before the frame.
+        kind if ETHERNET.contains(&kind) => ethernet::nested(walk, rest.take::<2>(Layer::Link)?.1),
+        IPV4 | IPV6 => ip::parse(walk, rest),
+        _ => Err(Unanalyzed::NotIp.into()),
+    }
 }

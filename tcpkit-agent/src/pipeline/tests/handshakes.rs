@@ -4,6 +4,7 @@ use super::{check, check_with, ms, observe, scenario::*, secs};
 use crate::{
     pipeline::EngineSettings,
     report::{EventKind, HandshakeResult},
+    wire::TcpFlags,
 };
 
 #[test]
@@ -64,7 +65,7 @@ fn fast_open_data_may_be_acknowledged_in_part_or_whole() {
 
 #[test]
 fn an_ecn_syn_is_a_syn() {
-    let ecn = SYN.with(crate::wire::TcpFlags::ECE).with(crate::wire::TcpFlags::CWR);
+    let ecn = SYN.with(TcpFlags::ECE).with(TcpFlags::CWR);
     let asked = scenario().client(ecn, 0, 0, 0).after(ms(3)).server(SYN_ACK, 0, 1, 0);
     check(
         asked.after(ms(2)).client(ACK, 1, 1, 0),
@@ -107,6 +108,41 @@ fn frames_captured_out_of_order_still_make_a_handshake() {
 }
 
 #[test]
+fn an_ack_captured_before_its_syn_proves_the_handshake_and_tells_no_time() {
+    let early = scenario().client(ACK, 1, 1, 0).after(ms(1)).client(SYN, 0, 0, 0).after(ms(1));
+    let early = early.server(SYN_ACK, 0, 1, 0);
+    check(early.clone(), &["1:40000>2:80 success -=1+- again 0/0 client 2/0 server 1/0 end_of_capture"]);
+    check(
+        early.after(ms(3)).client(ACK, 1, 1, 7),
+        &["1:40000>2:80 success 4=1+3 again 0/0 client 3/7 server 1/0 end_of_capture"],
+    );
+    let by_its_stamp = scenario().after(ms(9)).client(ACK, 1, 1, 0).before(ms(9)).client(SYN, 0, 0, 0);
+    check(
+        by_its_stamp.after(ms(5)).server(SYN_ACK, 0, 1, 0).after(ms(7)).client(ACK, 1, 1, 7),
+        &["1:40000>2:80 success 9=5+4 again 0/0 client 3/7 server 1/0 end_of_capture"],
+    );
+}
+
+#[test]
+fn a_client_that_resets_an_older_connection_and_goes_on_has_succeeded() {
+    let one_sided =
+        scenario().client(SYN, 0, 0, 0).client(RST, 7777, 0, 0).after(secs(1)).client(SYN, 0, 0, 0);
+    check(
+        one_sided.after(ms(4)).client(ACK, 1, 1, 50),
+        &["1:40000>2:80 success 1004=-+- again 1/0 client 4/50 server 0/0 end_of_capture"],
+    );
+}
+
+#[test]
+fn what_a_synack_says_of_its_number_replaces_a_guess() {
+    let guessed = scenario().client(SYN, 0, 0, 0).server(TcpFlags::PSH, 4, 1, 5).server(SYN_ACK, 0, 1, 0);
+    check(
+        guessed.client(ACK, 1, 1, 0).server(SYN, 0, 0, 0),
+        &["1:40000>2:80 success 0=0+0 again 0/0 client 2/0 server 3/5 end_of_capture"],
+    );
+}
+
+#[test]
 fn a_client_that_goes_on_has_succeeded_even_if_its_server_was_never_captured() {
     let one_sided = scenario().client(SYN, 0, 0, 0).after(ms(4)).client(ACK, 1, 1, 0).client(ACK, 1, 1, 50);
     check(one_sided, &["1:40000>2:80 success 4=-+- again 0/0 client 3/50 server 0/0 end_of_capture"]);
@@ -142,7 +178,7 @@ fn a_client_that_resets_or_finishes_before_its_ack_has_aborted() {
         &["1:40000>2:80 aborted -=2+- again 0/0 client 3/0 server 1/0 rst_client"],
     );
     check(
-        asked.client(crate::wire::TcpFlags::FIN, 0, 0, 0),
+        asked.client(TcpFlags::FIN, 0, 0, 0),
         &["1:40000>2:80 aborted -=-+- again 0/0 client 2/0 server 0/0 end_of_capture"],
     );
 }

@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 
 use super::{check, ms, observe, scenario::*, secs};
-use crate::pipeline::EngineSettings;
+use crate::{
+    pipeline::{EngineSettings, Output, Shard, output::Content},
+    wire::{self, ParseOptions},
+};
 
 /// The two halves of a segment with 40 octets of payload, as fragments.
 fn fragments() -> [Vec<u8>; 2] {
@@ -31,6 +34,38 @@ fn fragments_are_analyzed_when_their_datagram_is_whole_in_whatever_order() {
             assert_eq!((report.ledger.total.analyzed, report.totals.all.frames), (2, 2));
             assert_eq!(report.totals.segments, 1);
         }
+    }
+}
+
+#[test]
+fn who_deals_frames_puts_fragments_together_itself() {
+    let settings = EngineSettings::replay(7);
+    let mut collector = Shard::new(&settings, u32::MAX);
+    let mut out = Output::default();
+    for captured in scenario().raw(&fragments()[0]).raw(&fragments()[1]).frames() {
+        let frame = captured.frame();
+        collector.on_frame(&frame, frame.timestamp, &mut out);
+    }
+    let [foreign] = &out.foreign[..] else { panic!("{} things for others", out.foreign.len()) };
+    let whole = Spec { from: (1, 40000), to: (2, 80), seq: 1, ack: 1, flags: ACK, payload_len: 40 }.octets();
+    let frames = scenario().raw(&whole).frames();
+    let parsed = wire::parse(&frames[0].frame(), ParseOptions::default());
+    assert_eq!(foreign.shard, wire::flow_hash(&parsed.packet.unwrap()).shard(7));
+    assert!(matches!(foreign.content, Content::Datagram(_)));
+}
+
+#[test]
+fn a_malformed_tcp_header_is_told_as_such_and_is_a_frame_of_its_flow() {
+    let mut octets =
+        Spec { from: (1, 40000), to: (2, 80), seq: 1, ack: 1, flags: RST, payload_len: 5 }.octets();
+    for (offset, payload, close) in [(0xf0, 0, "rst_client"), (0x40, 9, "end_of_capture")] {
+        octets[32] = offset;
+        let story = scenario().handshake().raw(&octets);
+        let expected =
+            format!("1:40000>2:80 success 15=10+5 again 0/0 client 3/{payload} server 1/0 {close}");
+        check(story.clone(), &[&expected]);
+        let ledger = observe(&story.frames(), &EngineSettings::replay(3)).report.ledger;
+        assert_eq!((ledger.total.analyzed, ledger.total.malformed["tcp.header_length"]), (3, 1));
     }
 }
 
@@ -69,9 +104,9 @@ fn steps_back_in_time_are_counted_and_harm_nothing() {
 #[test]
 fn frames_that_the_source_did_not_count_keep_the_ledger_open() {
     use crate::report::merge::{ReportContext, assemble};
-    let mut shard = crate::pipeline::Shard::new(&EngineSettings::replay(1), 0);
+    let mut shard = Shard::new(&EngineSettings::replay(1), 0);
     let frames = scenario().handshake().frames();
-    let mut out = crate::pipeline::Output::default();
+    let mut out = Output::default();
     shard.on_frame(&frames[0].frame(), frames[0].timestamp, &mut out);
     let context = ReportContext { complete: true, hookless: "file", ..ReportContext::default() };
     assert!(!assemble(context, &[shard.snapshot()]).ledger.closes);

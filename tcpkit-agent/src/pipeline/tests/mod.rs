@@ -5,6 +5,7 @@ mod handshakes;
 mod ledger;
 mod scenario;
 mod shards;
+mod threads;
 mod wire_counts;
 
 use std::net::IpAddr;

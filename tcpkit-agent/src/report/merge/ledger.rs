@@ -140,7 +140,7 @@ const fn cause_name(cause: Cause) -> &'static str {
     }
 }
 
-const UNANALYZED: [Unanalyzed; 10] = [
+const UNANALYZED: [Unanalyzed; 11] = [
     Unanalyzed::Arp,
     Unanalyzed::NotIp,
     Unanalyzed::Icmp,
@@ -151,6 +151,7 @@ const UNANALYZED: [Unanalyzed; 10] = [
     Unanalyzed::IncompleteDatagram,
     Unanalyzed::WaitingForFragments,
     Unanalyzed::TooDeep,
+    Unanalyzed::BeyondCount,
 ];
 
 const fn unanalyzed_name(cause: Unanalyzed) -> &'static str {
@@ -165,5 +166,6 @@ const fn unanalyzed_name(cause: Unanalyzed) -> &'static str {
         Unanalyzed::IncompleteDatagram => "incomplete_datagram",
         Unanalyzed::WaitingForFragments => "waiting_for_fragments",
         Unanalyzed::TooDeep => "too_deep",
+        Unanalyzed::BeyondCount => "beyond_count",
     }
 }

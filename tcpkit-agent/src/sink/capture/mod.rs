@@ -13,7 +13,7 @@ mod rotation;
 use std::path::Path;
 
 use crate::{
-    source::{Interface, InterfaceTable},
+    source::{FlowTimers, Interface, InterfaceTable},
     time::{Span, Timestamp},
     wire::{Frame, InterfaceId, LinkType},
 };
@@ -29,6 +29,8 @@ pub use error::{WriteError, WriteErrorKind};
 pub struct WriteOptions {
     /// The expression that chose the frames; it is noted in pcapng.
     pub filter: Option<String>,
+    /// The time-outs that finish flows; noted in pcapng, so that a replay goes by them too.
+    pub timers: Option<FlowTimers>,
     /// Begin a new file before a frame when the present one has more bytes than this (tcpdump's `-C` counts in
     /// millions).
     pub rotate_bytes: Option<u64>,
@@ -65,6 +67,7 @@ pub struct WriteCounts {
 pub struct CaptureWriter {
     format: CaptureFormat,
     filter: Option<String>,
+    timers: Option<FlowTimers>,
     rotation: Rotation,
     interfaces: Vec<Option<Known>>,
     /// The present file; `None` before the first frame, when the file's name or header waits for that.
@@ -111,6 +114,7 @@ impl CaptureWriter {
         Ok(Self {
             format: options.format.unwrap_or(by_name),
             filter: options.filter.clone(),
+            timers: options.timers,
             rotation,
             interfaces: Vec::new(),
             output: None,
@@ -232,7 +236,7 @@ impl CaptureWriter {
                 self.link_type = Some(link_type);
                 output.record(|bytes| pcap::file_header(bytes, link_type))
             }
-            CaptureFormat::Pcapng => output.record(pcapng::section_header),
+            CaptureFormat::Pcapng => output.record(|bytes| pcapng::section_header(bytes, self.timers)),
         };
         self.counts.files += 1;
         self.output = Some(output);

@@ -3,7 +3,7 @@
 use crate::{
     source::{
         Interface,
-        file::{CUSTOM_OPTION, GSO_SIZE_TAG, TCPKIT_PEN},
+        file::{CUSTOM_OPTION, FlowTimers, GSO_SIZE_TAG, TCPKIT_PEN},
     },
     time::Timestamp,
     wire::{Frame, FrameDirection, LinkType},
@@ -19,12 +19,15 @@ pub(super) struct InterfaceTotals {
 }
 
 /// Appends a section header block (§4.1).
-pub(super) fn section_header(bytes: &mut Vec<u8>) {
+pub(super) fn section_header(bytes: &mut Vec<u8>, timers: Option<FlowTimers>) {
     block(bytes, SECTION_HEADER, |bytes| {
         bytes.extend_from_slice(&BYTE_ORDER_MAGIC.to_ne_bytes());
         bytes.extend_from_slice(&1_u16.to_ne_bytes());
         bytes.extend_from_slice(&0_u16.to_ne_bytes());
         bytes.extend_from_slice(&SECTION_LENGTH_UNKNOWN.to_ne_bytes());
+        if let Some(timers) = timers {
+            option(bytes, CUSTOM_OPTION, &timers.to_option());
+        }
         option(bytes, SHB_USERAPPL, concat!("tcpkit ", env!("CARGO_PKG_VERSION")).as_bytes());
         end_of_options(bytes);
     });

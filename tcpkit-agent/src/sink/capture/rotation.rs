@@ -2,7 +2,8 @@
 //!
 //! By size, files are `name`, `name1`, `name2`, …; by time, `name` is a format for strftime(3). With both, a new
 //! interval begins a new name, and the files within it are counted. Time is capture time, so that a replay writes the
-//! same files. A name that comes again overwrites the file.
+//! same files. A name without a `%` is counted also by time, where tcpdump overwrites the file; a name with one that
+//! comes again overwrites the file.
 
 use std::{
     ffi::OsString,
@@ -36,7 +37,8 @@ impl Rotation {
         let began = *self.began.get_or_insert(time);
         if self.interval.is_some_and(|interval| time.since(began) >= interval) {
             self.began = Some(time);
-            self.count = 0;
+            // Without a time in it, the same name would come again and overwrite the file.
+            self.count = if self.tells_time() { 0 } else { self.count.saturating_add(1) };
             return true;
         }
         if self.bytes.is_some_and(|bytes| len > bytes) {
@@ -44,6 +46,10 @@ impl Rotation {
             return true;
         }
         false
+    }
+
+    fn tells_time(&self) -> bool {
+        self.template.as_os_str().as_encoded_bytes().contains(&b'%')
     }
 
     /// Whether the first file's name depends on the first frame's time.

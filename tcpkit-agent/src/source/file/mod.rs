@@ -29,6 +29,7 @@ use stream::{Stream, decompression_failure};
 
 pub(crate) use scan::Found;
 
+pub use pcapng::FlowTimers;
 pub(crate) use pcapng::{CUSTOM_OPTION, GSO_SIZE_TAG, TCPKIT_PEN};
 
 /// One capture file, named pipe or standard input.
@@ -45,6 +46,7 @@ pub struct Reader {
     /// Reported after the frames before it were delivered.
     pending: Option<SourceError>,
     done: bool,
+    timers: Option<FlowTimers>,
 }
 
 /// How far a reader is.
@@ -67,7 +69,7 @@ impl Reader {
         let name = display_name(spec);
         let input = Input::open(spec, &name)?;
         let before = interfaces.all().len();
-        let body = Body::open(spec, &name, input, interfaces)?;
+        let (body, timers) = Body::open(spec, &name, input, interfaces)?;
         let described = interfaces.numbered().skip(before).collect();
         Ok(Self {
             name,
@@ -79,6 +81,7 @@ impl Reader {
             interfaces: described,
             pending: None,
             done: false,
+            timers,
         })
     }
 
@@ -160,6 +163,12 @@ impl Reader {
         self.end_of_capture.filter(|&end| end >= self.latest)
     }
 
+    /// The time-outs of the capture that wrote the file, where it says so (tcpkit's pcapng).
+    #[must_use]
+    pub const fn timers(&self) -> Option<FlowTimers> {
+        self.timers
+    }
+
     /// How far it is, for a progress bar.
     #[must_use]
     pub fn progress(&self) -> Progress {
@@ -187,7 +196,7 @@ impl Body {
         name: &str,
         mut input: Input,
         interfaces: &mut InterfaceTable,
-    ) -> Result<Self, SourceError> {
+    ) -> Result<(Self, Option<FlowTimers>), SourceError> {
         let mut header = Vec::new();
         read_header(&mut input, name, &mut header, MAGIC_LEN)?;
         if header.is_empty() {
@@ -195,7 +204,7 @@ impl Body {
             return Err(SourceError::new(name, SourceErrorKind::Empty, what));
         }
         let Some(kind) = Kind::of(&header) else {
-            return Self::open_by_libpcap(spec, name, &input, interfaces);
+            return Self::open_by_libpcap(spec, name, &input, interfaces).map(|body| (body, None));
         };
         let wanted = kind.header_len(&header);
         read_header(&mut input, name, &mut header, wanted)?;
@@ -212,11 +221,18 @@ impl Body {
             Kind::Pcapng => Ok(Format::Pcapng(Box::default())),
         };
         let format = format.map_err(|damage| damage.at(name, "in the file header"))?;
+        let mut timers = None;
+        if matches!(kind, Kind::Pcapng) {
+            // The rest of the section header; where the file ends before, its scanner says so.
+            let len = pcapng::section_header_len(&header);
+            read_header(&mut input, name, &mut header, len)?;
+            timers = FlowTimers::of_file(&header);
+        }
         let (carry, offset) = match kind {
             Kind::Pcapng => (header, 0),
             Kind::Pcap(_) | Kind::Snoop => (Vec::new(), wanted as u64),
         };
-        Ok(Self::Stream(Box::new(Stream::new(name, input, format, carry, offset))))
+        Ok((Self::Stream(Box::new(Stream::new(name, input, format, carry, offset))), timers))
     }
 
     /// Leaves an unknown file to libpcap, which opens regular files by name.

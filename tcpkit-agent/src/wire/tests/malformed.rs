@@ -1,11 +1,13 @@
 //! Headers that contradict themselves, and frames that hold nothing for us: each has a name.
 
 use super::*;
+use crate::wire::TcpFlags;
 
 fn error(bytes: &str) -> (Layer, Cause) {
     let bytes = unhex(bytes);
     match read(1, &bytes).packet {
-        Err(ParseError { layer, cause }) => (layer, cause),
+        Err(error) => (error.layer, error.cause),
+        Ok(Packet::MalformedTcp(malformed)) => (malformed.error.layer, malformed.error.cause),
         other => panic!("not malformed: {other:?}"),
     }
 }
@@ -57,6 +59,30 @@ fn tcp_headers_that_lie_are_malformed() {
     assert_eq!(error(&tcp("60")), (Layer::Tcp, Cause::HeaderLength));
     let bytes = unhex(&tcp("50"));
     assert_eq!(segment(read(1, &bytes)).payload_len, 0);
+}
+
+#[test]
+fn a_malformed_tcp_header_still_tells_whose_it_is_when_sixteen_octets_are_there() {
+    let tcp = |total: &str, offset: &str| {
+        let rest = "10000000000000 6162636465666768";
+        let ip = format!("4500{total}00000000400600000a0000010a000002");
+        unhex(&format!("{ETHERNET_IPV4}{ip}9c400050000000010000000 0{offset}02{rest}"))
+    };
+    let told = |total, offset| match read(1, &tcp(total, offset)).packet {
+        Ok(Packet::MalformedTcp(malformed)) => {
+            let segment = malformed.segment;
+            assert_eq!((segment.tuple.source_port, segment.seq.0), (40000, 1));
+            assert!(segment.payload.is_empty() && segment.options.0.is_empty());
+            Some((malformed.is_legible, segment.flags, segment.payload_len))
+        }
+        _ => None,
+    };
+    let (syn, none) = (TcpFlags::SYN, TcpFlags::default());
+    assert_eq!(told("0030", "f0"), Some((true, syn, 0)), "offset beyond the packet");
+    assert_eq!(told("0030", "40"), Some((false, none, 12)), "offset below the fixed header");
+    assert_eq!(told("0027", "50"), Some((true, syn, 0)), "a packet shorter than the fixed header");
+    assert_eq!(told("0023", "50"), None, "no control bits in the packet");
+    assert_eq!(told("0030", "70"), None, "sound");
 }
 
 #[test]

@@ -6,8 +6,8 @@ mod malformed;
 mod options;
 
 use super::{
-    Cause, Frame, FrameDirection, InterfaceId, IpVersion, Layer, LinkType, Packet, ParseError, ParseOptions,
-    Parsed, Segment, Unanalyzed, parse,
+    Cause, Frame, FrameDirection, InterfaceId, IpVersion, Layer, LinkType, Packet, ParseOptions, Parsed,
+    Segment, Unanalyzed, parse,
 };
 use crate::time::Timestamp;
 

@@ -54,8 +54,18 @@ fn version_0<'a>(walk: &mut Walk, flags: u16, kind: u16, octets: Octets<'a>) -> 
         ERSPAN if flags & flag::SEQUENCE == 0 => mirrored(walk, rest),
         ERSPAN => mirrored(walk, rest.take::<8>(Layer::Tunnel)?.1),
         ERSPAN_III => erspan_iii(walk, rest),
+        ether_type::WCCP => redirected(walk, rest),
         _ => typed(walk, kind, rest),
     }
+}
+
+/// A web cache's packet (draft-wilson-wrec-wccp-v2 §5.2): behind four octets of redirect header, which version 1 has not.
+fn redirected<'a>(walk: &mut Walk, octets: Octets<'a>) -> Outcome<'a> {
+    walk.enter_tunnel()?;
+    if octets.first(Layer::Tunnel)? >> 4 == 4 {
+        return ip::parse(walk, octets);
+    }
+    ip::parse(walk, octets.take::<4>(Layer::Tunnel)?.1)
 }
 
 /// PPTP's enhanced GRE: a key of payload length and call, then the numbers that the flags announce.

@@ -1,5 +1,6 @@
 //! GTP-U, version 1 (3GPP TS 29.281): user packets of mobile networks.
 
+use super::super::ip;
 use super::super::octets::{Octets, Outcome, Stop, be16};
 use super::super::packet::Layer;
 use super::super::walk::Walk;
@@ -14,20 +15,31 @@ const EXTENSION: u8 = 0x04;
 /// A packet of the user (TS 29.281 §6.1).
 const T_PDU: u8 = 255;
 
-/// A user's packet; `None` for signalling, and for what is no GTP-U. Ethernet sessions are left alone.
+/// A user's packet; `None` for signalling, and for what is no GTP-U. Ethernet sessions are left alone. A length that is
+/// not the datagram's is excused where an IP packet fits in: links pad, and some senders miscount.
 pub(super) fn parse<'a>(walk: &mut Walk, octets: Octets<'a>) -> Option<Outcome<'a>> {
     let (header, rest) = octets.take::<8>(Layer::Tunnel).ok()?;
     let len = u32::from(be16::<2, _>(header));
-    let is_plausible = header[0] & FIXED == VERSION_1 && header[1] == T_PDU && len == rest.len();
-    if !is_plausible {
+    if header[0] & FIXED != VERSION_1 || header[1] != T_PDU {
         return None;
     }
-    let inner = match skip_optional(header[0] & OPTIONAL, rest) {
+    let inner = match skip_optional(header[0] & OPTIONAL, rest.limit(len)) {
         Ok(inner) => inner,
-        Err(stop) => return Some(Err(stop)),
+        Err(stop) => return (len == rest.len()).then_some(Err(stop)),
     };
     let version = inner.bytes().first().map_or(4, |octet| octet >> 4);
-    matches!(version, 4 | 6).then(|| any_ip(walk, inner))
+    let fits = len <= rest.len() || ip_len(inner.bytes()).is_some_and(|ip_len| ip_len <= inner.len());
+    (matches!(version, 4 | 6) && fits).then(|| any_ip(walk, inner))
+}
+
+/// What an IP header says of its packet's length; `None` where none stands there, or too little was captured.
+fn ip_len(octets: &[u8]) -> Option<u32> {
+    let header = octets.first_chunk::<6>()?;
+    match header[0] >> 4 {
+        4 => Some(u32::from(be16::<2, _>(header))),
+        6 => Some(u32::from(be16::<4, _>(header)) + ip::IPV6_HEADER),
+        _ => None,
+    }
 }
 
 fn skip_optional(flags: u8, octets: Octets<'_>) -> Result<Octets<'_>, Stop> {

@@ -15,15 +15,20 @@ use super::{ipv4, ipv6, mpls, ppp};
 mod gre;
 mod gtp;
 mod overlay;
+mod rare;
 mod teredo;
 
 /// Ports (<https://www.iana.org/assignments/service-names-port-numbers>).
 mod port {
+    pub(super) const L2TP: u16 = 1701;
     pub(super) const GTP_U: u16 = 2152;
     pub(super) const TEREDO: u16 = 3544;
+    pub(super) const LISP: u16 = 4341;
     pub(super) const GRE: u16 = 4754;
     pub(super) const VXLAN: u16 = 4789;
     pub(super) const VXLAN_GPE: u16 = 4790;
+    pub(super) const AYIYA: u16 = 5072;
+    pub(super) const CAPWAP: u16 = 5247;
     pub(super) const GENEVE: u16 = 6081;
     pub(super) const MPLS: u16 = 6635;
     /// What Linux used before IANA assigned 4789 (linux/drivers/net/vxlan), and flannel and Cilium still do.
@@ -67,6 +72,10 @@ fn known<'a>(walk: &mut Walk, number: u16, octets: Octets<'a>) -> Option<Outcome
         port::TEREDO => teredo::parse(walk, octets),
         port::GRE => gre::over_udp(walk, octets),
         port::MPLS => over_udp_mpls(walk, octets),
+        port::L2TP => rare::l2tp(walk, octets),
+        port::LISP => rare::lisp(walk, octets),
+        port::AYIYA => rare::ayiya(walk, octets),
+        port::CAPWAP => rare::capwap(walk, octets),
         _ => None,
     }
 }

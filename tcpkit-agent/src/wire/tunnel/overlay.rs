@@ -15,8 +15,8 @@ const POLICED: u8 = 0x80 | INSTANCE;
 const NEXT_PROTOCOL: u8 = 0x04;
 const GPE_FLAGS: u8 = 0x3f;
 
-/// A VXLAN packet. Reserved bits are to be ignored (RFC 7348 §5), and some vendors use them; where any is set, the
-/// inner frame must show by its type that this is one.
+/// A VXLAN packet. Reserved bits are to be ignored (RFC 7348 §5), and some vendors use them or leave the network out;
+/// then the inner frame must show by its type that this is one.
 pub(super) fn vxlan<'a>(walk: &mut Walk, octets: Octets<'a>) -> Option<Outcome<'a>> {
     let (&[flags, policy, a, b, _, _, _, last], rest) = octets.take::<8>(Layer::Tunnel).ok()?;
     let is_regular = match flags {
@@ -24,17 +24,22 @@ pub(super) fn vxlan<'a>(walk: &mut Walk, octets: Octets<'a>) -> Option<Outcome<'
         POLICED => last == 0,
         _ => false,
     };
-    let is_plausible = flags & INSTANCE != 0 && (is_regular || holds_ethernet(rest));
+    let is_plausible = is_regular || holds_ethernet(rest);
     is_plausible.then(|| {
         walk.enter_tunnel()?;
         ethernet::nested(walk, rest)
     })
 }
 
-/// Whether an Ethernet frame of a kind that carries TCP seems to begin here.
+/// Whether an Ethernet frame of a kind that carries TCP seems to begin here, the version of IP included.
 fn holds_ethernet(octets: Octets<'_>) -> bool {
-    octets.take::<14>(Layer::Link).is_ok_and(|(header, _)| {
-        matches!(be16::<12, _>(header), ether_type::IPV4 | ether_type::IPV6 | ether_type::VLAN)
+    octets.take::<14>(Layer::Link).is_ok_and(|(header, rest)| {
+        let version = rest.bytes().first().map(|octet| octet >> 4);
+        match be16::<12, _>(header) {
+            ether_type::IPV4 => version.is_none_or(|version| version == 4),
+            ether_type::IPV6 => version.is_none_or(|version| version == 6),
+            kind => kind == ether_type::VLAN,
+        }
     })
 }
 
@@ -55,6 +60,11 @@ pub(super) fn vxlan_gpe<'a>(walk: &mut Walk, octets: Octets<'a>) -> Option<Outco
     })
 }
 
+/// What GENEVE is known to carry: where it announces one of these, reserved bits are ignored, as RFC 8926 §3.4 asks.
+const fn is_usual(kind: u16) -> bool {
+    matches!(kind, ether_type::TRANSPARENT_ETHERNET | ether_type::IPV4 | ether_type::IPV6 | ether_type::MPLS)
+}
+
 /// A GENEVE packet (RFC 8926 §3.4): version 0, its options skipped.
 pub(super) fn geneve<'a>(walk: &mut Walk, octets: Octets<'a>) -> Option<Outcome<'a>> {
     const VERSION: u8 = 0xc0;
@@ -66,9 +76,7 @@ pub(super) fn geneve<'a>(walk: &mut Walk, octets: Octets<'a>) -> Option<Outcome<
     let kind = be16::<2, _>(header);
     let options_len = u32::from(header[0] & WORDS) * 4;
     let is_plausible = header[0] & VERSION == 0
-        && header[1] & !FLAGS == 0
-        && header[7] == 0
-        && options_len <= rest.len()
-        && kind >= ether_type::FIRST;
+        && (header[1] & !FLAGS == 0 && header[7] == 0 && kind >= ether_type::FIRST || is_usual(kind))
+        && options_len <= rest.len();
     is_plausible.then(|| rest.skip(options_len, Layer::Tunnel).and_then(|inner| typed(walk, kind, inner)))
 }

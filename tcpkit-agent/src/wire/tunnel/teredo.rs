@@ -1,22 +1,20 @@
 //! Teredo (RFC 4380): IPv6 in UDP, through NATs.
 
-use super::super::ipv6;
 use super::super::octets::{Octets, Outcome, be16};
 use super::super::packet::Layer;
 use super::super::walk::Walk;
+use super::super::{ip, ipv6};
 
 /// RFC 4380 §5.1.1: authentication, and origin, each announced by two octets that no IPv6 header begins with.
 const AUTHENTICATION: [u8; 2] = [0, 1];
 const ORIGIN: [u8; 2] = [0, 0];
 const ORIGIN_LEN: u32 = 8;
-/// Octets of an IPv6 header.
-const IPV6_HEADER: u32 = 40;
 
 /// A Teredo packet; entered when an IPv6 header stands in it whose payload fills the rest exactly.
 pub(super) fn parse<'a>(walk: &mut Walk, octets: Octets<'a>) -> Option<Outcome<'a>> {
     let inner = skip_origin(skip_authentication(octets)?)?;
     let header = inner.bytes().first_chunk::<6>()?;
-    let len = u32::from(be16::<4, _>(header)) + IPV6_HEADER;
+    let len = u32::from(be16::<4, _>(header)) + ip::IPV6_HEADER;
     // A bubble may be followed by trailers (RFC 6081 §4.3).
     let is_plausible = header[0] >> 4 == 6 && len <= inner.len();
     is_plausible.then(|| walk.enter_tunnel().and_then(|()| ipv6::parse(walk, inner)))

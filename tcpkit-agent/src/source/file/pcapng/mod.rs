@@ -7,6 +7,7 @@
 mod interface;
 mod options;
 mod packet;
+mod timers;
 
 use std::collections::HashMap;
 
@@ -18,6 +19,8 @@ use crate::{
 };
 
 use interface::{Description, SectionInterface};
+
+pub use timers::FlowTimers;
 
 pub(crate) use packet::{CUSTOM_OPTION, GSO_SIZE_TAG, TCPKIT_PEN};
 
@@ -207,6 +210,13 @@ impl<'a> Body<'a> {
     }
 }
 
+/// Length of the section header that begins with these bytes, the type and the length in either order; as far as it is
+/// worth reading before everything else.
+pub(super) fn section_header_len(bytes: &[u8]) -> usize {
+    let len = bytes.get(4..8).map_or(0, |len| u32_at::<true>(len, 0).min(u32_at::<false>(len, 0)));
+    (len as usize).min(SECTION_HEADER_LEN_READ)
+}
+
 /// The byte order of the section that begins here, by its magic (§4.1); true for big-endian.
 fn section_order(bytes: &[u8], at: usize) -> Result<bool, Stop> {
     let Some(magic) = bytes.get(at + BLOCK_HEADER_LEN..at + BLOCK_HEADER_LEN + 4) else {
@@ -241,6 +251,9 @@ const BLOCK_TRAILER_LEN: usize = 4;
 const MIN_BLOCK_LEN: u32 = 12;
 const SECTION_HEADER_FIXED_LEN: usize = 16;
 const SECTION_HEADER_LEN_MIN: usize = 28;
+
+/// Section headers of all known programs are shorter.
+const SECTION_HEADER_LEN_READ: usize = 4096;
 
 /// libpcap/sf-pcapng.c: `INITIAL_MAX_BLOCKSIZE`; libpcap refuses longer blocks too.
 const MAX_BLOCK_LEN: u32 = 16 * 1024 * 1024;
