@@ -33,10 +33,8 @@ fn frame(bytes: &[u8]) -> Frame<'_> {
 /// The flow to which the agent's own parser says that a frame belongs; `None` when it analyses nothing in it.
 fn owner(bytes: &[u8], options: ParseOptions) -> Option<FlowHash> {
     match wire::parse(&frame(bytes), options).packet {
-        Ok(packet @ (Packet::Tcp(_) | Packet::IcmpError(_) | Packet::Fragment(_))) => {
-            Some(wire::flow_hash(&packet))
-        }
-        _ => None,
+        Ok(Packet::Udp(_) | Packet::Other(_)) | Err(_) => None,
+        Ok(packet) => Some(wire::flow_hash(&packet)),
     }
 }
 
@@ -64,6 +62,7 @@ fn beyond_the_kernel() -> Vec<(&'static str, Vec<u8>)> {
     let whole = ethernet(0x0800, &ip);
     let deep = (0..18).fold(ip.clone(), |packet, _| v4([10, 0, 0, 1], [10, 0, 0, 2], 4, &packet));
     vec![
+        ("vxlan without its flag", over_udp(4789, &[0, 0, 0, 0, 0, 0, 1, 0], &whole)),
         ("vxlan gpe", over_udp(4790, &[0x0c, 0, 0, 1, 0, 0, 1, 0], &ip)),
         ("gre in udp", over_udp(4754, &[0, 0, 8, 0], &ip)),
         ("mpls in udp", over_udp(6635, &[0, 1, 1, 64], &ip)),
@@ -77,7 +76,8 @@ fn beyond_the_kernel() -> Vec<(&'static str, Vec<u8>)> {
 
 #[test]
 fn kernel_and_agent_enter_the_same_tunnels() {
-    for Case { name, frame, hash } in cases() {
+    // The agent takes the inner frame as proof; the kernel goes by the flag, and the shards hand such frames over.
+    for Case { name, frame, hash } in cases().into_iter().filter(|case| case.name != "no vxlan") {
         if let Some(owner) = owner(&frame, ParseOptions::default()) {
             assert_eq!(owner, hash, "{name}: the agent");
             assert_eq!(parse(&frame, false).flow_hash(), hash, "{name}: the kernel");
@@ -85,7 +85,7 @@ fn kernel_and_agent_enter_the_same_tunnels() {
         // What is carried by TCP, a fragment or an error must be known to both; the rest has no owner.
         let has_owner = owner(&frame, ParseOptions::default()).is_some();
         let by_addresses = ["no ports yet", "icmp echo", "icmp6 neighbour", "cut in ip", "cut in tcp"];
-        let no_flow = ["no vxlan", "gtp-u echo", "gtp-u", "gtp-u extension", "arp", "lldp"];
+        let no_flow = ["gtp-u echo", "gtp-u", "gtp-u extension", "arp", "lldp"];
         assert!(has_owner || by_addresses.contains(&name) || no_flow.contains(&name), "{name}");
     }
 }
