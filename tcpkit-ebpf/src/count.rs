@@ -3,9 +3,9 @@
 use tcpkit_common::counter::Counter;
 
 use crate::{
-    hook::Frame,
+    hook::{Frame, Shape},
     maps::Row,
-    parse::{ARP, OUTER_FRAGMENT, OUTER_ICMP, OUTER_TCP, OUTER_UDP, OUTER_V4, OUTER_V6, State},
+    parse::{ARP, OUTER_FRAGMENT, OUTER_ICMP, OUTER_TCP, OUTER_UDP, OUTER_V4, OUTER_V6},
 };
 
 /// What a frame or super-segment stands for on the wire.
@@ -18,9 +18,9 @@ pub struct Wire {
 impl Wire {
     /// `headers_len` are the octets that each segment repeats; 0 when they are not known.
     #[inline(always)]
-    pub fn of<F: Frame>(frame: &F, frame_len: u32, headers_len: u32) -> Self {
-        let tag = if frame.vlan().0 == 0 { 0 } else { 4 };
-        let gso_size = frame.gso_size();
+    pub fn of<F: Frame>(frame: &F, shape: &Shape, headers_len: u32) -> Self {
+        let tag = if shape.vlan.0 == 0 { 0 } else { 4 };
+        let &Shape { frame_len, gso_size, .. } = shape;
         if gso_size == 0 {
             return Self { packets: 1, bytes: u64::from(frame_len + tag) };
         }
@@ -43,33 +43,33 @@ pub fn one(row: &mut Row, counter: Counter) {
 
 /// A frame that matched, whatever its headers say.
 #[inline(always)]
-pub fn frame<F: Frame>(row: &mut Row, frame: &F, wire: Wire) {
+pub fn frame(row: &mut Row, shape: &Shape, wire: Wire) {
     one(row, Counter::Frames);
     add(row, Counter::WirePackets, wire.packets);
     add(row, Counter::WireBytes, wire.bytes);
-    if frame.gso_size() != 0 {
+    if shape.gso_size != 0 {
         one(row, Counter::SuperSegments);
     }
 }
 
 /// What the outermost packet of a frame that matched says of itself.
 #[inline(always)]
-pub fn protocols(row: &mut Row, state: &State, wire: Wire) {
-    if state.has(OUTER_V4) {
+pub fn protocols(row: &mut Row, known: u32, wire: Wire) {
+    if known & OUTER_V4 != 0 {
         both(row, Counter::Ipv4Packets, Counter::Ipv4Bytes, wire);
-    } else if state.has(OUTER_V6) {
+    } else if known & OUTER_V6 != 0 {
         both(row, Counter::Ipv6Packets, Counter::Ipv6Bytes, wire);
-    } else if state.has(ARP) {
+    } else if known & ARP != 0 {
         add(row, Counter::ArpPackets, wire.packets);
     }
-    if state.has(OUTER_TCP) {
+    if known & OUTER_TCP != 0 {
         both(row, Counter::TcpPackets, Counter::TcpBytes, wire);
-    } else if state.has(OUTER_UDP) {
+    } else if known & OUTER_UDP != 0 {
         both(row, Counter::UdpPackets, Counter::UdpBytes, wire);
-    } else if state.has(OUTER_ICMP) {
+    } else if known & OUTER_ICMP != 0 {
         both(row, Counter::IcmpPackets, Counter::IcmpBytes, wire);
     }
-    if state.has(OUTER_FRAGMENT) {
+    if known & OUTER_FRAGMENT != 0 {
         add(row, Counter::FragmentPackets, wire.packets);
     }
 }

@@ -5,11 +5,15 @@
 
 use core::arch::asm;
 
+use aya_ebpf::{
+    bindings::{__sk_buff, xdp_md},
+    programs::{TcContext, XdpContext},
+};
 use tcpkit_common::{record::Hook, settings::FragmentKey};
 
 use crate::{
     bounded::{at_most, distance},
-    hook::{Frame, is_egress},
+    hook::{Frame, Shape, is_egress},
     maps::{self, FILTER_COPY, setting},
     parse::{FIRST_FRAGMENT, OUTER_FRAGMENT, State},
 };
@@ -24,24 +28,53 @@ pub const OUT_OF_REACH: u64 = 2;
 /// Asks the filter about the frame as it stands on the wire.
 #[inline(always)]
 pub fn ask<F: Frame>(frame: &F, frame_len: u32, hook: Hook) -> u64 {
-    if setting!(filter) == 0 {
-        return ACCEPT;
-    }
+    if setting!(filter) == 0 { ACCEPT } else { frame.ask(frame_len, u32::from(is_egress(hook))) }
+}
+
+/// The filter over a frame at XDP.
+///
+/// This one and the two below are global functions to the verifier: it examines each once, whoever calls it, and
+/// takes their verdict for any number. A long filter that were part of its caller would be examined again for
+/// everything that the caller may know.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn filter_xdp(context: *mut xdp_md, frame_len: u32) -> u64 {
+    judge(&XdpContext::new(context), frame_len, 0)
+}
+
+/// The filter over a frame at TC.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn filter_tc(context: *mut __sk_buff, frame_len: u32, egress: u32) -> u64 {
+    judge(&TcContext::new(context), frame_len, egress)
+}
+
+/// The filter over what stands in this CPU's copy: `captured_len` bytes of a frame of `frame_len`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn filter_copied(captured_len: u32, frame_len: u32, egress: u32) -> u64 {
+    let Some(copy) = maps::copy() else { return OUT_OF_REACH };
+    let captured_len = at_most::<{ FILTER_COPY as u32 }>(u64::from(captured_len));
+    pcap_filter_copy(copy, captured_len as u32, frame_len, egress)
+}
+
+/// Shows the filter the frame where it lies, or a copy where that does not do.
+#[inline(always)]
+fn judge<F: Frame>(frame: &F, frame_len: u32, egress: u32) -> u64 {
     let (data, end) = frame.linear();
     let (tag, tci) = frame.vlan();
     let wanted = u64::from(frame_len.min(setting!(filter_reach)));
     if tag == 0 && distance(data, end) >= wanted {
-        return pcap_filter(data as *const u8, end as *const u8, frame_len, u32::from(is_egress(hook)));
+        return pcap_filter(data as *const u8, end as *const u8, frame_len, egress);
     }
     let Some(copy) = maps::copy() else { return OUT_OF_REACH };
     let len = frame_len.min(setting!(filter_reach)).min(FILTER_COPY as u32 - TAG);
     let Some(captured) = fill(frame, copy, len, (tag, tci)) else { return OUT_OF_REACH };
-    let whole = frame_len + if tag == 0 { 0 } else { TAG };
-    pcap_filter_copy(copy, captured, whole, u32::from(is_egress(hook)))
+    filter_copied(captured, frame_len + if tag == 0 { 0 } else { TAG }, egress)
 }
 
-/// Whether a frame that the filter rejected may belong to something that it accepts: an ICMP error or a later
-/// fragment. A look at the linear part only; in doubt, yes.
+/// Whether a frame that the filter rejected must be walked all the same: an ICMP error or a fragment, which may belong
+/// to something that it accepts. A look at the linear part only; in doubt, yes.
 #[inline(always)]
 pub fn may_belong<F: Frame>(frame: &F, link_is_raw: bool) -> bool {
     if setting!(strict_filter) != 0 {
@@ -55,7 +88,7 @@ pub fn may_belong<F: Frame>(frame: &F, link_is_raw: bool) -> bool {
     // SAFETY: the places read lie below 24, which was checked against the end of the packet.
     let at = |offset: usize| unsafe { data.add(offset).read() };
     match (at(12), at(13)) {
-        (0x08, 0x00) => at(23) == ICMP || at(20) & 0x1f | at(21) != 0,
+        (0x08, 0x00) => at(23) == ICMP || at(20) & 0x3f | at(21) != 0,
         (0x86, 0xdd) => matches!(at(20), ICMP6 | FRAGMENT | 0 | 43 | 51 | 60),
         // ARP has nothing to belong to; tags and labels are walked.
         (0x08, 0x06) => false,
@@ -65,9 +98,9 @@ pub fn may_belong<F: Frame>(frame: &F, link_is_raw: bool) -> bool {
 
 /// Whether a rejected frame belongs to something that the filter accepts.
 #[inline(always)]
-pub fn belongs<F: Frame>(frame: &F, frame_len: u32, state: &State, hook: Hook) -> u64 {
+pub fn belongs<F: Frame>(frame: &F, shape: &Shape, state: &State, hook: Hook) -> u64 {
     if state.quote_offset != 0 {
-        return ask_about_quote(frame, frame_len, state, hook);
+        return ask_about_quote(frame, shape, state, hook);
     }
     if state.has(OUTER_FRAGMENT) && !state.has(FIRST_FRAGMENT) && maps::knows_fragment(&fragment_key(state)) {
         return ACCEPT;
@@ -75,12 +108,14 @@ pub fn belongs<F: Frame>(frame: &F, frame_len: u32, state: &State, hook: Hook) -
     REJECT
 }
 
-/// Remembers the datagram of a first fragment that matched.
+/// Remembers the datagram of a first fragment that matched, and forgets an earlier one of the same identification.
 #[inline(always)]
-pub fn remember(state: &State) {
-    if setting!(filter) != 0 && setting!(strict_filter) == 0 && state.has(OUTER_FRAGMENT | FIRST_FRAGMENT) {
-        maps::remember_fragment(&fragment_key(state));
+pub fn remember(state: &State, matched: bool) {
+    if setting!(filter) == 0 || setting!(strict_filter) != 0 || !state.has(OUTER_FRAGMENT | FIRST_FRAGMENT) {
+        return;
     }
+    let key = fragment_key(state);
+    if matched { maps::remember_fragment(&key) } else { maps::forget_fragment(&key) }
 }
 
 #[inline(always)]
@@ -95,12 +130,12 @@ fn fragment_key(state: &State) -> FragmentKey {
 
 /// Shows the filter the quoted packet behind the link header of the error.
 #[inline(always)]
-fn ask_about_quote<F: Frame>(frame: &F, frame_len: u32, state: &State, hook: Hook) -> u64 {
+fn ask_about_quote<F: Frame>(frame: &F, shape: &Shape, state: &State, hook: Hook) -> u64 {
     let Some(copy) = maps::copy() else { return OUT_OF_REACH };
     let link_len = at_most::<MAX_LINK_LEN>(u64::from(state.network_offset)) as u32;
-    let Some(before) = fill(frame, copy, link_len, frame.vlan()) else { return OUT_OF_REACH };
+    let Some(before) = fill(frame, copy, link_len, shape.vlan) else { return OUT_OF_REACH };
     let before = at_most::<{ MAX_LINK_LEN + TAG }>(u64::from(before));
-    let len = at_most::<MAX_QUOTE_LEN>(u64::from(frame_len.saturating_sub(state.quote_offset)));
+    let len = at_most::<MAX_QUOTE_LEN>(u64::from(shape.frame_len.saturating_sub(state.quote_offset)));
     if len == 0 {
         return REJECT;
     }
@@ -109,7 +144,7 @@ fn ask_about_quote<F: Frame>(frame: &F, frame_len: u32, state: &State, hook: Hoo
         return OUT_OF_REACH;
     }
     let whole = (before + len) as u32;
-    pcap_filter_copy(copy, whole, whole, u32::from(is_egress(hook)))
+    filter_copied(whole, whole, u32::from(is_egress(hook)))
 }
 
 /// Copies the first `len` bytes, with the tag in metadata back at its place; gives how many bytes there are then.
@@ -139,39 +174,50 @@ fn fill<F: Frame>(frame: &F, copy: *mut u8, len: u32, (tag, tci): (u16, u16)) ->
     Some(rest as u32 + ADDRESSES + TAG)
 }
 
+/// Room for a translation, and a symbol to which the agent gives what the translation leaves of it.
+macro_rules! stub {
+    ($rest:literal, $one:expr, $two:expr, $three:expr, $four:expr) => {{
+        let verdict: u64;
+        // SAFETY: `goto +0` goes on with the next instruction.
+        unsafe {
+            asm!(
+                "r0 = 1",
+                concat!(".type ", $rest, ", @function"),
+                concat!($rest, ":"),
+                ".rept 31999",
+                "goto +0",
+                ".endr",
+                out("r0") verdict,
+                in("r1") $one,
+                in("r2") $two,
+                in("r3") $three,
+                in("r4") $four,
+            );
+        }
+        verdict
+    }};
+}
+
 /// The filter over the frame itself: `data..data_end` holds all that it reads.
 #[unsafe(no_mangle)]
 #[inline(never)]
+#[allow(named_asm_labels, reason = "the function is never inlined, so the label exists once")]
 extern "C" fn pcap_filter(data: *const u8, data_end: *const u8, frame_len: u32, egress: u32) -> u64 {
-    stub(data as u64, data_end as u64, u64::from(frame_len), u64::from(egress))
+    stub!("pcap_filter_rest", data as u64, data_end as u64, u64::from(frame_len), u64::from(egress))
 }
 
 /// The filter over a copy of [`FILTER_COPY`] bytes, of which `captured_len` belong to the frame.
 #[unsafe(no_mangle)]
 #[inline(never)]
+#[allow(named_asm_labels, reason = "the function is never inlined, so the label exists once")]
 extern "C" fn pcap_filter_copy(copy: *const u8, captured_len: u32, frame_len: u32, egress: u32) -> u64 {
-    stub(copy as u64, u64::from(captured_len), u64::from(frame_len), u64::from(egress))
-}
-
-/// Room for a translation, which until then accepts everything.
-#[inline(always)]
-fn stub(one: u64, two: u64, three: u64, four: u64) -> u64 {
-    let verdict: u64;
-    // SAFETY: `goto +0` goes on with the next instruction.
-    unsafe {
-        asm!(
-            "r0 = 1",
-            ".rept 32000",
-            "goto +0",
-            ".endr",
-            out("r0") verdict,
-            in("r1") one,
-            in("r2") two,
-            in("r3") three,
-            in("r4") four,
-        );
-    }
-    verdict
+    stub!(
+        "pcap_filter_copy_rest",
+        copy as u64,
+        u64::from(captured_len),
+        u64::from(frame_len),
+        u64::from(egress)
+    )
 }
 
 /// Octets of a VLAN tag.

@@ -7,7 +7,10 @@ use aya_ebpf::{
 };
 use tcpkit_common::record::Hook;
 
-use crate::bounded::at_least_one;
+use crate::{
+    bounded::at_least_one,
+    filter::{filter_tc, filter_xdp},
+};
 
 /// A frame at a hook. Nothing here can change it.
 pub trait Frame: EbpfContext {
@@ -23,11 +26,32 @@ pub trait Frame: EbpfContext {
     fn gso_segs(&self) -> u32;
     /// The tag in metadata: EtherType (0 when there is none) and tag.
     fn vlan(&self) -> (u16, u16);
+    /// Asks the filter.
+    fn ask(&self, frame_len: u32, egress: u32) -> u64;
     /// Copies `len` bytes, at least one, from `offset` on to `to`; false when the helper refuses.
     ///
     /// # Safety
     /// `to` points to `len` writable bytes.
     unsafe fn copy(&self, offset: u32, to: *mut u8, len: u64) -> bool;
+}
+
+/// What a hook says of a frame beside its bytes. Asked once: each answer is a helper call or a few loads.
+#[derive(Clone, Copy)]
+pub struct Shape {
+    /// Bytes of the whole frame, without the tag in metadata.
+    pub frame_len: u32,
+    /// Payload bytes per wire segment of a super-segment; 0 on an ordinary frame.
+    pub gso_size: u32,
+    /// The tag in metadata: EtherType (0 when there is none) and tag.
+    pub vlan: (u16, u16),
+}
+
+impl Shape {
+    /// The shape of this frame.
+    #[inline(always)]
+    pub fn of<F: Frame>(frame: &F, frame_len: u32) -> Self {
+        Self { frame_len, gso_size: frame.gso_size(), vlan: frame.vlan() }
+    }
 }
 
 impl Frame for XdpContext {
@@ -61,6 +85,11 @@ impl Frame for XdpContext {
     #[inline(always)]
     fn vlan(&self) -> (u16, u16) {
         (0, 0)
+    }
+
+    #[inline(always)]
+    fn ask(&self, frame_len: u32, _egress: u32) -> u64 {
+        filter_xdp(self.ctx, frame_len)
     }
 
     #[inline(always)]
@@ -105,6 +134,11 @@ impl Frame for TcContext {
         let (present, protocol, tci) =
             unsafe { ((*self.skb.skb).vlan_present, (*self.skb.skb).vlan_proto, (*self.skb.skb).vlan_tci) };
         if present == 0 { (0, 0) } else { (u16::from_be(protocol as u16), tci as u16) }
+    }
+
+    #[inline(always)]
+    fn ask(&self, frame_len: u32, egress: u32) -> u64 {
+        filter_tc(self.skb.skb, frame_len, egress)
     }
 
     #[inline(always)]

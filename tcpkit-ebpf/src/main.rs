@@ -22,6 +22,8 @@ mod maps;
 mod observe;
 mod parse;
 #[cfg(target_arch = "bpf")]
+mod plain;
+#[cfg(target_arch = "bpf")]
 mod programs;
 
 use tcpkit_common::counter::Counter;

@@ -28,21 +28,12 @@ const COPY_SLACK: usize = 64;
 /// A hook runs with bottom halves off, so no other hook of the same CPU comes between.
 #[repr(C)]
 pub struct Scratch {
-    pub parked: Parked,
+    /// What the filter said, while the headers are walked: of memory the verifier remembers nothing, so it examines the
+    /// walk once, whatever the verdict.
+    pub verdict: u64,
     pub state: State,
     pub header: RecordHeader,
     pub bytes: [u8; MAX_SNAPLEN as usize],
-}
-
-/// What is known before the walk and needed after it.
-///
-/// It waits in memory, of which the verifier remembers nothing: otherwise it would examine the walk again for each
-/// way on which the filter can come to each of its verdicts.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub struct Parked {
-    pub frame_len: u32,
-    pub verdict: u32,
 }
 
 /// The counters of one (CPU, interface, hook): this CPU alone writes them.
@@ -154,6 +145,13 @@ pub fn sleeper(shard: u32) -> Option<*mut u64> {
 pub fn remember_fragment(key: &FragmentKey) {
     // A failure costs later fragments their match, and the map evicts before it fails.
     let _ = FRAGMENTS.insert(key, 1, 0);
+}
+
+/// Forgets a datagram: a new one of the same identification did not match.
+#[inline(always)]
+pub fn forget_fragment(key: &FragmentKey) {
+    // That it is not there is the usual case.
+    let _ = FRAGMENTS.remove(key);
 }
 
 /// Whether the first fragment of this datagram matched.

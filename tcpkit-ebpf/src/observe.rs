@@ -12,9 +12,10 @@ use crate::{
     bounded::{Window, at_most},
     count::{self, Wire},
     emit, filter,
-    hook::Frame,
-    maps::{self, Parked, Row, Scratch, setting},
-    parse::{self, State},
+    hook::{Frame, Shape},
+    maps::{self, Row, Scratch, setting},
+    parse::{self, Found, State},
+    plain,
 };
 
 /// Bytes that the walk over the headers may need, whatever the snap length.
@@ -24,47 +25,64 @@ const WALK_LEN: u32 = 256;
 #[inline(always)]
 pub fn frame<F: Frame>(frame: &F, hook: Hook, link: u32, row: &mut Row) -> Result<(), Skip> {
     let raw = link == LINK_RAW;
-    let scratch = maps::scratch().ok_or(Skip::HelperFailed)?;
-    // Asked once: at XDP it is a helper call.
     let frame_len = frame.frame_len();
     let verdict = filter::ask(frame, frame_len, hook);
     if verdict == filter::REJECT && !filter::may_belong(frame, raw) {
         return Err(Skip::Filtered);
     }
-    park(scratch, frame_len, verdict);
-    let frame_len = parked(scratch).frame_len;
-    let Some(loaded) = load(frame, frame_len, scratch) else {
-        count::frame(row, frame, Wire::of(frame, frame_len, 0));
-        return Err(Skip::HelperFailed);
+    let shape = Shape::of(frame, frame_len);
+    let is_plain = verdict != filter::REJECT && !raw;
+    let found = match if is_plain { plain::tcp(frame) } else { None } {
+        Some(found) => found,
+        None => walked(frame, &shape, hook, raw, verdict, row)?,
     };
-    let state = walk(scratch, loaded, raw);
-    let mut verdict = u64::from(parked(scratch).verdict);
-    if verdict == filter::REJECT {
-        verdict = filter::belongs(frame, frame_len, state, hook);
-        if verdict == filter::REJECT {
-            return Err(Skip::Filtered);
-        }
-    }
     if verdict == filter::OUT_OF_REACH {
         count::one(row, Counter::FilterOutOfReach);
     }
-    filter::remember(state);
-    let wire = Wire::of(frame, frame_len, state.headers_len);
-    count::frame(row, frame, wire);
-    count::protocols(row, state, wire);
-    record(frame, frame_len, hook, scratch, loaded)
+    let wire = Wire::of(frame, &shape, found.headers_len);
+    count::frame(row, &shape, wire);
+    count::protocols(row, found.known, wire);
+    let header = RecordHeader {
+        // SAFETY: the helper has no preconditions.
+        monotonic_ns: unsafe { bpf_ktime_get_ns() },
+        frame_len: shape.frame_len,
+        captured_len: shape.frame_len.min(setting!(snaplen)),
+        interface_index: frame.interface_index(),
+        flow_hash: found.hash.0,
+        gso_size: shape.gso_size as u16,
+        vlan_protocol: shape.vlan.0,
+        vlan_tci: shape.vlan.1,
+        hook: hook as u8,
+        reserved: 0,
+    };
+    emit::record(frame, &header)
 }
 
+/// Walks the headers of a frame that is not plain; a rejected one may yet belong to something that was accepted.
 #[inline(always)]
-fn park(scratch: *mut Scratch, frame_len: u32, verdict: u64) {
-    // SAFETY: the scratch memory belongs to this CPU for the time of this run.
-    unsafe { (&raw mut (*scratch).parked).write_volatile(Parked { frame_len, verdict: verdict as u32 }) };
-}
-
-#[inline(always)]
-fn parked(scratch: *mut Scratch) -> Parked {
-    // SAFETY: as above.
-    unsafe { (&raw const (*scratch).parked).read_volatile() }
+fn walked<F: Frame>(
+    frame: &F,
+    shape: &Shape,
+    hook: Hook,
+    raw: bool,
+    verdict: u64,
+    row: &mut Row,
+) -> Result<Found, Skip> {
+    let scratch = maps::scratch().ok_or(Skip::HelperFailed)?;
+    let Some(loaded) = load(frame, shape.frame_len, scratch) else {
+        count::frame(row, shape, Wire::of(frame, shape, 0));
+        return Err(Skip::HelperFailed);
+    };
+    // SAFETY: as in `walk`.
+    unsafe { (&raw mut (*scratch).verdict).write_volatile(verdict) };
+    let state = walk(scratch, loaded, raw);
+    // SAFETY: as in `walk`.
+    let verdict = unsafe { (&raw const (*scratch).verdict).read_volatile() };
+    filter::remember(state, verdict != filter::REJECT);
+    if verdict == filter::REJECT && filter::belongs(frame, shape, state, hook) == filter::REJECT {
+        return Err(Skip::Filtered);
+    }
+    Ok(state.found())
 }
 
 /// Copies the beginning of the frame into the scratch memory; gives how many bytes.
@@ -90,37 +108,4 @@ fn walk(scratch: *mut Scratch, loaded: u32, raw: bool) -> &'static State {
         parse::walk(&window, state, no_decap);
         state
     }
-}
-
-#[inline(always)]
-fn record<F: Frame>(
-    frame: &F,
-    frame_len: u32,
-    hook: Hook,
-    scratch: *mut Scratch,
-    loaded: u32,
-) -> Result<(), Skip> {
-    // SAFETY: as in `walk`.
-    let hash = unsafe { (*scratch).state.flow_hash() };
-    let (vlan_protocol, vlan_tci) = frame.vlan();
-    let captured_len = loaded.min(setting!(snaplen));
-    let header = RecordHeader {
-        // SAFETY: the helper has no preconditions.
-        monotonic_ns: unsafe { bpf_ktime_get_ns() },
-        frame_len,
-        captured_len,
-        interface_index: frame.interface_index(),
-        flow_hash: hash.0,
-        gso_size: frame.gso_size() as u16,
-        vlan_protocol,
-        vlan_tci,
-        hook: hook as u8,
-        reserved: 0,
-    };
-    // SAFETY: as in `walk`; the captured bytes stand directly behind the header.
-    let recorded = unsafe {
-        (&raw mut (*scratch).header).write(header);
-        emit::record(emit::shard_of(hash), &raw mut (*scratch).header, captured_len)
-    };
-    if recorded { Ok(()) } else { Err(Skip::RingFull) }
 }

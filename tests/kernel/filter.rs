@@ -115,6 +115,12 @@ fn a_fragment_matches_only_with_its_own_datagram() {
     assert!(bench.feed(Hook::TcIngress, &find("first fragment"), Context::default()).is_some());
     assert!(bench.feed(Hook::TcIngress, &find("later fragment"), Context::default()).is_some());
     assert!(bench.feed(Hook::TcIngress, &other, Context::default()).is_none());
+    // A new datagram of the same identification, of other ports: what the earlier one did is forgotten.
+    let mut unwanted = find("first fragment");
+    unwanted[34] ^= 0x10;
+    unwanted[36] ^= 0x10;
+    assert!(bench.feed(Hook::TcIngress, &unwanted, Context::default()).is_none());
+    assert!(bench.feed(Hook::TcIngress, &find("later fragment"), Context::default()).is_none());
     assert!(bench.feed(Hook::TcIngress, &ethernet(0x0806, &[0; 28]), Context::default()).is_none());
 }
 

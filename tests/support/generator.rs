@@ -3,6 +3,9 @@
 //! `BPF_PROG_TEST_RUN` with live frames runs a tiny XDP program, which gives each frame another source port and
 //! redirects it to an interface. On a veth the frame comes in at the other end, where native XDP or, with GRO
 //! switched on there, the stack takes it.
+//!
+//! One call costs milliseconds, so a rate cannot be made of many small calls. Instead the program itself drops all but
+//! a share of its frames, at random: what leaves is spread evenly.
 
 use std::{
     io,
@@ -25,11 +28,19 @@ impl Generator {
     /// # Errors
     /// When the kernel refuses the program, as it does without root.
     pub fn new(interface_index: u32, flows: u32, frame: Vec<u8>) -> io::Result<Self> {
-        let program = load(&program(interface_index, flows))?;
+        Self::thinned(interface_index, flows, frame, 1.0)
+    }
+
+    /// The same, of whose frames only this share leaves: above 0, at most 1.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn thinned(interface_index: u32, flows: u32, frame: Vec<u8>, share: f64) -> io::Result<Self> {
+        let program = load(&program(interface_index, flows, threshold(share)))?;
         Ok(Self { program, frame })
     }
 
-    /// Sends so many frames and gives how long that took, in nanoseconds per frame.
+    /// Makes so many frames and gives how long that took, in nanoseconds per frame.
     ///
     /// The frames that are on their way when this returns arrive within the next milliseconds.
     ///
@@ -59,10 +70,17 @@ const fn instruction(code: u8, registers: u8, offset: i16, immediate: i32) -> [u
     [code, registers, o0, o1, i0, i1, i2, i3]
 }
 
-fn program(interface_index: u32, flows: u32) -> Vec<u8> {
+/// The largest random number with which a frame leaves.
+#[expect(clippy::cast_sign_loss, reason = "a share is no less than 0, and what is more than 1 saturates")]
+fn threshold(share: f64) -> u32 {
+    (share * f64::from(u32::MAX)) as u32
+}
+
+fn program(interface_index: u32, flows: u32, threshold: u32) -> Vec<u8> {
     [
         instruction(0xbf, 0x16, 0, 0),                             // r6 = r1
         instruction(0x85, 0, 0, 7),                                // call bpf_get_prandom_u32
+        instruction(0x26, 0x00, 11, threshold.cast_signed()),      // if w0 > threshold goto +11
         instruction(0x57, 0x00, 0, flows.cast_signed() - 1),       // r0 &= flows - 1
         instruction(0x61, 0x62, 0, 0),                             // r2 = data
         instruction(0x61, 0x63, 4, 0),                             // r3 = data_end
@@ -73,6 +91,8 @@ fn program(interface_index: u32, flows: u32) -> Vec<u8> {
         instruction(0xb7, 0x01, 0, interface_index.cast_signed()), // r1 = interface
         instruction(0xb7, 0x02, 0, 0),                             // r2 = 0
         instruction(0x85, 0, 0, 23),                               // call bpf_redirect
+        instruction(0x95, 0, 0, 0),                                // exit
+        instruction(0xb7, 0x00, 0, 1),                             // r0 = XDP_DROP
         instruction(0x95, 0, 0, 0),                                // exit
     ]
     .concat()
@@ -110,4 +130,14 @@ fn load(instructions: &[u8]) -> io::Result<OwnedFd> {
     }
     // SAFETY: the kernel has just given us this descriptor.
     Ok(unsafe { OwnedFd::from_raw_fd(i32::try_from(fd).map_err(io::Error::other)?) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_a_threshold_over_random_numbers() {
+        assert_eq!([threshold(1.0), threshold(0.25), threshold(0.0)], [u32::MAX, u32::MAX / 4, 0]);
+    }
 }

@@ -22,7 +22,7 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _};
 
 use crate::{
     cli::{Config, Input, LogLevel},
-    pipeline::EngineSettings,
+    pipeline::{EngineSettings, Wanted},
     source,
 };
 
@@ -44,6 +44,10 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
     settings.flows.max_flows = config.limits.max_flows;
     settings.flows.handshake_timeout = config.limits.handshake_timeout;
     settings.flows.idle = config.limits.idle_timeout;
+    settings.wanted = Wanted {
+        flows: config.output.flow_log.is_some(),
+        events: config.output.event_log.is_some() || config.output.text,
+    };
     settings
 }
 

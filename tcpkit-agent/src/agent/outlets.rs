@@ -137,10 +137,11 @@ impl Outlets {
 fn bind(listen: Listen) -> Result<Option<Endpoint>, Failure> {
     match Endpoint::bind(listen.address) {
         Ok(endpoint) => Ok(Some(endpoint)),
-        Err(error) if !listen.asked && error.is_busy() => {
+        Err(error) if !listen.asked => {
             let address = listen.address;
+            let reason = if error.is_busy() { "it is taken".to_owned() } else { error.source.to_string() };
             write_stderr(&format!(
-                "tcpkit: warning: {address} is taken, so this capture has no endpoint: give --stats-listen another address"
+                "tcpkit: warning: {address}: {reason}, so this capture has no endpoint: give --stats-listen another address"
             ));
             Ok(None)
         }

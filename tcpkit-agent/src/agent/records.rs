@@ -1,5 +1,7 @@
 //! The thread that writes what the shards finish: flow log, event log, event lines for people.
 
+use std::io::IsTerminal as _;
+
 use crossbeam_channel::Receiver;
 
 use super::control::{Wake, Wakes};
@@ -23,7 +25,14 @@ pub(super) struct RecordSinks {
     /// `--event-log`.
     pub(super) event_log: Option<JsonLines>,
     /// Event lines on standard output.
-    pub(super) lines: Option<TextOptions>,
+    pub(super) lines: Option<EventLines>,
+}
+
+/// Event lines for people: at once where one may sit and watch, else by the buffer.
+pub(super) struct EventLines {
+    options: TextOptions,
+    waiting: String,
+    at_once: bool,
 }
 
 /// Takes deliveries until every shard has made its last.
@@ -79,7 +88,7 @@ impl RecordSinks {
         Ok(Self {
             flow_log: open("flow log", &output.flow_log)?,
             event_log: open("event log", &output.event_log)?,
-            lines: output.text.then(|| TextOptions::of(&std::io::stdout())),
+            lines: output.text.then(|| EventLines::new(live)),
         })
     }
 
@@ -95,20 +104,17 @@ impl RecordSinks {
             merge.advance(shard, delivery.progress);
             self.release(merge)?;
         }
-        self.settle()?;
-        Ok(())
+        self.settle()
     }
 
     fn event(&mut self, event: &Event) -> anyhow::Result<()> {
         if let Some(log) = &mut self.event_log {
             log.write(event)?;
         }
-        if let Some(options) = self.lines {
-            let mut line = text::event(event, options);
-            line.push('\n');
-            write_stdout(&line)?;
+        match &mut self.lines {
+            Some(lines) => lines.add(event),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn release(&mut self, merge: &mut OrderedMerge<FlowRecord>) -> Result<(), LogError> {
@@ -119,16 +125,40 @@ impl RecordSinks {
         Ok(())
     }
 
-    fn settle(&mut self) -> Result<(), LogError> {
-        self.flow_log.iter_mut().chain(&mut self.event_log).try_for_each(JsonLines::settle)
+    fn settle(&mut self) -> anyhow::Result<()> {
+        self.flow_log.iter_mut().chain(&mut self.event_log).try_for_each(JsonLines::settle)?;
+        self.lines.iter_mut().filter(|lines| lines.at_once).try_for_each(EventLines::write)
     }
 
     fn finish(&mut self, merge: &mut OrderedMerge<FlowRecord>) -> anyhow::Result<()> {
         self.release(merge)?;
         self.flow_log.iter_mut().chain(&mut self.event_log).try_for_each(JsonLines::finish)?;
+        self.lines.iter_mut().try_for_each(EventLines::write)
+    }
+}
+
+impl EventLines {
+    fn new(live: bool) -> Self {
+        let stdout = std::io::stdout();
+        let at_once = live || stdout.is_terminal();
+        Self { options: TextOptions::of(&stdout), waiting: String::new(), at_once }
+    }
+
+    fn add(&mut self, event: &Event) -> anyhow::Result<()> {
+        self.waiting.push_str(&text::event(event, self.options));
+        self.waiting.push('\n');
+        if self.waiting.len() < LINES_BYTES { Ok(()) } else { self.write() }
+    }
+
+    fn write(&mut self) -> anyhow::Result<()> {
+        write_stdout(&self.waiting)?;
+        self.waiting.clear();
         Ok(())
     }
 }
+
+/// Event lines that are written in one go.
+const LINES_BYTES: usize = 64 << 10;
 
 /// Finished flows that may wait for a slower shard.
 const WAITING: usize = 1 << 16;

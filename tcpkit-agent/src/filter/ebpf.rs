@@ -62,11 +62,6 @@ impl Instruction {
     pub(super) const fn exit() -> Self {
         Self::new(EXIT, 0, 0, 0, 0)
     }
-
-    /// `goto +0`.
-    pub(super) const fn nop() -> Self {
-        Self::new(JA, 0, 0, 0, 0)
-    }
 }
 
 /// Reads like the kernel's own dump (`bpftool prog dump xlated`), jumps as distances.

@@ -118,6 +118,9 @@ fn quotation_matches(
         return false;
     };
     let packet = packet.get(..MAX_QUOTE_LEN).unwrap_or(packet);
+    if packet.is_empty() {
+        return false;
+    }
     buffer.clear();
     buffer.extend_from_slice(link);
     buffer.extend_from_slice(packet);

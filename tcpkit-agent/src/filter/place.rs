@@ -1,17 +1,19 @@
 //! Writes a translated filter into the eBPF object, before the object is loaded.
 //!
 //! The object has two functions, [`DIRECT_SYMBOL`] and [`COPY_SYMBOL`], whose bodies are room to be overwritten.
-//! What remains of a body is jumped over by a branch that the verifier decides, so that it never walks there and the
-//! kernel cuts the rest out; walking a slide of 32,000 `goto +0` would take it seconds. Everything else in the object
-//! stays as it is, but for the linkage of the two functions in `.BTF`: a global function may not take packet pointers.
+//! A translation takes only as many slots as it needs: a second symbol in each body, [`REST_SUFFIX`], is moved behind
+//! the translation and takes over what is left. Nobody calls that function, so it never reaches the kernel; left in
+//! place, the kernel would move its 32,000 instructions whenever it cuts out dead code, for seconds.
+//! Everything else in the object stays as it is, but for the linkage of the two functions in `.BTF`: a global function
+//! may not take packet pointers.
 
 use std::ops::Range;
 
-use object::{File, Object, ObjectSection, ObjectSymbol};
+use object::{File, Object, ObjectSection, ObjectSymbol, SymbolIndex};
 
 use super::{
-    ebpf::{EXIT, Instruction, JEQ, JMP},
-    translate::TAIL_SLOTS,
+    ebpf::{EXIT, Instruction},
+    translate::{REST_SLOTS, Verdict},
 };
 
 /// Name of the stub that reads packet memory.
@@ -19,6 +21,9 @@ pub const DIRECT_SYMBOL: &str = "pcap_filter";
 
 /// Name of the stub that reads a map value.
 pub const COPY_SYMBOL: &str = "pcap_filter_copy";
+
+/// What follows a stub's name in the name of its second symbol.
+pub const REST_SUFFIX: &str = "_rest";
 
 /// Why a filter cannot be written into an object.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +57,15 @@ pub enum PlaceError {
     Btf(&'static str),
 }
 
+/// The object of a capture without a filter: its stubs, which nobody asks, shrink to almost nothing.
+///
+/// # Errors
+/// The object is not ours.
+pub fn place_nothing(object: &[u8]) -> Result<Vec<u8>, PlaceError> {
+    let accept = [Instruction::set(0, Verdict::Accept as u32), Instruction::exit()];
+    place(object, &accept, &accept)
+}
+
 /// The object with the two filters in their places.
 ///
 /// # Errors
@@ -63,8 +77,8 @@ pub fn place(object: &[u8], direct: &[Instruction], copy: &[Instruction]) -> Res
     }
     let mut patched = object.to_vec();
     for (symbol, translation) in [(DIRECT_SYMBOL, direct), (COPY_SYMBOL, copy)] {
-        let body = body_of(&file, object.len(), symbol)?;
-        fill(&mut patched[body], symbol, translation)?;
+        let stub = Stub::find(&file, object.len(), symbol)?;
+        stub.fill(&mut patched, translation)?;
     }
     if let Some(btf) = file.section_by_name(".BTF") {
         let (start, len) = btf.file_range().ok_or(PlaceError::Btf("it has no bytes"))?;
@@ -74,55 +88,91 @@ pub fn place(object: &[u8], direct: &[Instruction], copy: &[Instruction]) -> Res
     Ok(patched)
 }
 
-/// Where in the file a stub's instructions stand.
-fn body_of(file: &File<'_>, file_len: usize, name: &'static str) -> Result<Range<usize>, PlaceError> {
-    let symbol = file
-        .symbols()
-        .find(|symbol| symbol.is_definition() && symbol.name() == Ok(name))
-        .ok_or(PlaceError::Missing(name))?;
-    let not_a_stub = |reason| PlaceError::NotAStub(name, reason);
-    let index = symbol.section_index().ok_or(not_a_stub("it is in no section"))?;
-    let section = file.section_by_index(index).map_err(|_| not_a_stub("its section does not exist"))?;
+/// Where in the file a stub stands.
+struct Stub {
+    name: &'static str,
+    /// Its instructions.
+    body: Range<usize>,
+    /// Its address in its section.
+    address: u64,
+    /// The entries of its symbol and of the rest's.
+    entries: [Range<usize>; 2],
+}
+
+impl Stub {
+    fn find(file: &File<'_>, file_len: usize, name: &'static str) -> Result<Self, PlaceError> {
+        let symbol = definition(file, name).ok_or(PlaceError::Missing(name))?;
+        let rest = definition(file, &format!("{name}{REST_SUFFIX}")).ok_or(PlaceError::Missing(name))?;
+        let not_a_stub = |reason| PlaceError::NotAStub(name, reason);
+        let entry = |symbol: &ElfSymbol<'_, '_>| {
+            symbol_entry(file, file_len, symbol.index()).ok_or(not_a_stub("its symbol has no entry"))
+        };
+        let entries = [entry(&symbol)?, entry(&rest)?];
+        let body = body_of(file, file_len, &symbol).map_err(not_a_stub)?;
+        Ok(Self { name, body, address: symbol.address(), entries })
+    }
+
+    /// Writes the translation to the body's beginning and leaves what is behind it to the rest.
+    fn fill(&self, object: &mut [u8], translation: &[Instruction]) -> Result<(), PlaceError> {
+        let (name, slots) = (self.name, self.body.len() / SLOT);
+        let limit = slots.saturating_sub(REST_SLOTS);
+        let instructions = translation.len();
+        if instructions > limit {
+            return Err(PlaceError::TooLong { symbol: name, instructions, limit });
+        }
+        if translation.last().is_none_or(|last| last.opcode != EXIT) {
+            return Err(PlaceError::NotAStub(name, "the translation does not end with an exit"));
+        }
+        for (slot, instruction) in object[self.body.clone()].chunks_exact_mut(SLOT).zip(translation) {
+            slot.copy_from_slice(&instruction.to_bytes());
+        }
+        let used = instructions * SLOT;
+        let places = [(self.address, used), (self.address + used as u64, self.body.len() - used)];
+        for (entry, (address, len)) in self.entries.iter().zip(places) {
+            let entry = &mut object[entry.clone()];
+            entry[SYMBOL_ADDRESS].copy_from_slice(&address.to_le_bytes());
+            entry[SYMBOL_LEN].copy_from_slice(&(len as u64).to_le_bytes());
+        }
+        Ok(())
+    }
+}
+
+type ElfSymbol<'data, 'file> = object::read::Symbol<'data, 'file>;
+
+fn definition<'data, 'file>(file: &'file File<'data>, name: &str) -> Option<ElfSymbol<'data, 'file>> {
+    file.symbols().find(|symbol| symbol.is_definition() && symbol.name() == Ok(name))
+}
+
+/// The entry of a symbol in the table of symbols.
+fn symbol_entry(file: &File<'_>, file_len: usize, index: SymbolIndex) -> Option<Range<usize>> {
+    let (start, len) = file.section_by_name(".symtab")?.file_range()?;
+    let offset = (index.0 as u64).checked_mul(SYMBOL_ENTRY)?;
+    let is_inside = offset.checked_add(SYMBOL_ENTRY)? <= len;
+    byte_range(start.checked_add(offset)?, SYMBOL_ENTRY, file_len).filter(|_| is_inside)
+}
+
+/// Where in the file a symbol's instructions stand.
+fn body_of(
+    file: &File<'_>,
+    file_len: usize,
+    symbol: &ElfSymbol<'_, '_>,
+) -> Result<Range<usize>, &'static str> {
+    let index = symbol.section_index().ok_or("it is in no section")?;
+    let section = file.section_by_index(index).map_err(|_| "its section does not exist")?;
     let body = symbol.address()..symbol.address().saturating_add(symbol.size());
     if section.relocations().any(|(offset, _)| body.contains(&offset)) {
-        return Err(not_a_stub("it holds relocations"));
+        return Err("it holds relocations");
     }
-    let (start, len) = section.file_range().ok_or(not_a_stub("its section has no bytes"))?;
-    if body.end > len {
-        return Err(not_a_stub("it ends beyond its section"));
+    let (start, len) = section.file_range().ok_or("its section has no bytes")?;
+    if body.end > len || !symbol.size().is_multiple_of(SLOT as u64) {
+        return Err("it ends beyond its section, or within an instruction");
     }
-    byte_range(start.saturating_add(body.start), symbol.size(), file_len)
-        .ok_or(not_a_stub("it ends beyond the file"))
+    byte_range(start.saturating_add(body.start), symbol.size(), file_len).ok_or("it ends beyond the file")
 }
 
 fn byte_range(start: u64, len: u64, file_len: usize) -> Option<Range<usize>> {
     let range = usize::try_from(start).ok()?..usize::try_from(start.checked_add(len)?).ok()?;
     (range.end <= file_len).then_some(range)
-}
-
-fn fill(body: &mut [u8], symbol: &'static str, translation: &[Instruction]) -> Result<(), PlaceError> {
-    let slots = body.len() / SLOT;
-    let limit = slots.saturating_sub(TAIL_SLOTS);
-    let instructions = translation.len();
-    if instructions > limit {
-        return Err(PlaceError::TooLong { symbol, instructions, limit });
-    }
-    let Some((last, code)) = translation.split_last() else {
-        return Err(PlaceError::NotAStub(symbol, "the translation is empty"));
-    };
-    if last.opcode != EXIT || !body.len().is_multiple_of(SLOT) {
-        return Err(PlaceError::NotAStub(symbol, "it does not end with an exit"));
-    }
-    let rest = slots - code.len() - TAIL_SLOTS - 1;
-    let over =
-        i16::try_from(rest).map_err(|_| PlaceError::NotAStub(symbol, "it has more than 32,767 slots"))?;
-    let tail = [Instruction::set(SCRATCH, 0), Instruction::new(JMP | JEQ, SCRATCH, 0, over, 0)];
-    let unused = std::iter::repeat_n(Instruction::nop(), rest);
-    let whole = code.iter().copied().chain(tail).chain(unused).chain([*last]);
-    for (slot, instruction) in body.chunks_exact_mut(SLOT).zip(whole) {
-        slot.copy_from_slice(&instruction.to_bytes());
-    }
-    Ok(())
 }
 
 /// Sets the linkage of both functions to static, wherever `.BTF` calls them global.
@@ -183,7 +233,10 @@ fn word(bytes: &[u8], at: usize) -> Option<usize> {
 }
 
 const SLOT: usize = 8;
-const SCRATCH: u8 = 5;
+/// Elf64_Sym (elf.h): its size, and where value and size stand.
+const SYMBOL_ENTRY: u64 = 24;
+const SYMBOL_ADDRESS: Range<usize> = 8..16;
+const SYMBOL_LEN: Range<usize> = 16..24;
 const BTF_MAGIC: u16 = 0xeb9f;
 const BTF_TYPE_LEN: usize = 12;
 const BTF_KIND_FUNC: usize = 12;

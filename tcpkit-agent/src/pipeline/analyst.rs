@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     report::ShardSnapshot,
-    time::Timestamp,
+    time::{Span, Timestamp},
     wire::{Frame, InterfaceId},
 };
 
@@ -36,6 +36,8 @@ pub(super) struct Analyst {
     neighbours: Vec<Sender<Foreign>>,
     /// Watermark: the latest time that this shard was told; never steps back.
     now: Timestamp,
+    /// The progress that was told last.
+    told: Timestamp,
 }
 
 impl Analyst {
@@ -48,7 +50,16 @@ impl Analyst {
         neighbours: Vec<Sender<Foreign>>,
     ) -> Self {
         let shard = Shard::new(settings, index);
-        Self { shard, index, output: Output::default(), outlet, inbox, neighbours, now: Timestamp::MIN }
+        Self {
+            shard,
+            index,
+            output: Output::default(),
+            outlet,
+            inbox,
+            neighbours,
+            now: Timestamp::MIN,
+            told: Timestamp::MIN,
+        }
     }
 
     /// The watermark.
@@ -123,7 +134,13 @@ impl Analyst {
         self.output.foreign = foreign;
     }
 
+    /// Each delivery wakes the thread that takes it, so what is empty waits until it says something new.
     fn deliver(&mut self, progress: Timestamp) {
+        let is_empty = self.output.finished.is_empty() && self.output.events.is_empty();
+        if is_empty && progress < self.told + PROGRESS {
+            return;
+        }
+        self.told = progress;
         let delivery = Delivery {
             shard: self.index,
             finished: std::mem::take(&mut self.output.finished),
@@ -133,3 +150,7 @@ impl Analyst {
         self.outlet.send(delivery);
     }
 }
+
+/// Capture time that may pass before an empty delivery tells of it: how long a finished flow may wait for its place in
+/// the order of all shards.
+const PROGRESS: Span = Span::from_millis(100);

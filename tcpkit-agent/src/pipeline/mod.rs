@@ -26,5 +26,5 @@ pub use output::{Finished, Foreign, Output};
 pub use reader::{BlockSource, InterfaceTally, ReadError, ReaderOutcome, ReaderTally, SourceNote};
 pub use ring_worker::{CaptureTap, Translation};
 pub use running::{BlockPlan, Panicked, Pipeline, RingPlan};
-pub use settings::{EngineSettings, InterfaceFacts};
+pub use settings::{EngineSettings, InterfaceFacts, Wanted};
 pub use shard::Shard;

@@ -63,6 +63,10 @@ enum Turn {
 
 impl RingWorker {
     /// Works until it is asked to finish.
+    ///
+    /// A drained ring is left alone for a moment: records that come one by one are then taken together, and the
+    /// kernel's side of a busy ring is not disturbed by a reader that looks without end. Only a ring that stayed empty
+    /// all that time is waited for, which costs the kernel a wake-up.
     pub(super) fn run(mut self) -> ShardSnapshot {
         loop {
             let taken = self.poll();
@@ -73,10 +77,18 @@ impl RingWorker {
                 }
             }
             self.flush(taken);
-            if taken == 0 && self.ring.wait(IDLE_WAIT).is_err() {
-                // Whatever the kernel has against waiting, the capture goes on.
-                std::thread::sleep(IDLE_WAIT);
+            if taken == 0 {
+                self.wait();
+            } else if taken < BUDGET {
+                std::thread::sleep(NAP);
             }
+        }
+    }
+
+    fn wait(&mut self) {
+        if self.ring.wait(IDLE_WAIT).is_err() {
+            // Whatever the kernel has against waiting, the capture goes on.
+            std::thread::sleep(IDLE_WAIT);
         }
     }
 
@@ -230,6 +242,9 @@ const fn direction(hook: Hook) -> FrameDirection {
 
 /// Records between two looks at the inbox and the requests.
 const BUDGET: usize = 512;
+
+/// Pause after a ring was drained: at ten million frames per second some hundred kilobytes gather meanwhile.
+const NAP: Duration = Duration::from_micros(500);
 
 /// Longest sleep of an idle worker: bounds the delay of a request and of a timer.
 const IDLE_WAIT: Duration = Duration::from_millis(100);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    flow::FlowLimits,
+    flow::{Changes, Failed, FinishedFlow, FlowLimits},
     time::Span,
     wire::{ParseOptions, fragment::FragmentLimits},
 };
@@ -19,6 +19,26 @@ pub struct EngineSettings {
     pub flows: FlowLimits,
     /// Bounds of each shard on datagrams that wait for fragments.
     pub fragments: FragmentLimits,
+    /// What somebody reads.
+    pub wanted: Wanted,
+}
+
+/// What shards hand out beside their measurements; what nobody reads is not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// A record of each finished flow.
+    pub flows: bool,
+    /// Events.
+    pub events: bool,
+}
+
+impl Wanted {
+    /// Of what happened to flows, that which is to be told: handshakes that failed, flows that ended.
+    pub(super) fn of(self, changes: &Changes) -> (&[Failed], &[FinishedFlow]) {
+        let failed = if self.events { changes.failed.as_slice() } else { &[] };
+        let finished = if self.flows { changes.finished.as_slice() } else { &[] };
+        (failed, finished)
+    }
 }
 
 impl EngineSettings {
@@ -47,6 +67,7 @@ impl EngineSettings {
                 idle: None,
             },
             fragments: FragmentLimits::default(),
+            wanted: Wanted { flows: true, events: true },
         }
     }
 

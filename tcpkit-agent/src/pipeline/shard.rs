@@ -8,7 +8,7 @@ use tcpkit_common::flow::FlowHash;
 
 use super::{
     output::{Content, Finished, Foreign, Origin, Output},
-    settings::{EngineSettings, InterfaceFacts},
+    settings::{EngineSettings, InterfaceFacts, Wanted},
 };
 use crate::{
     analyzer::{BandwidthAnalyzer, Fate, FateAnalyzer, HandshakeAnalyzer, Note},
@@ -35,6 +35,7 @@ pub struct Shard {
     handshakes: HandshakeAnalyzer,
     bandwidth: BandwidthAnalyzer,
     extent: Extent,
+    wanted: Wanted,
     /// Latest watermark that was handed in.
     now: Timestamp,
 }
@@ -57,6 +58,7 @@ impl Shard {
             handshakes: HandshakeAnalyzer::default(),
             bandwidth: BandwidthAnalyzer::default(),
             extent: Extent::default(),
+            wanted: settings.wanted,
             now: Timestamp::MIN,
         }
     }
@@ -286,15 +288,16 @@ impl Shard {
     }
 
     fn pass_on_changes(&mut self, out: &mut Output) {
-        let Self { changes, interfaces, handshakes, .. } = self;
+        let Self { changes, interfaces, handshakes, wanted, .. } = self;
         let name = |interface: InterfaceId| interfaces.get(usize::from(interface.0))?.name.as_ref();
         handshakes.on_steps(&changes.steps);
-        out.events.extend(changes.failed.iter().map(|failed| {
+        let (failed, finished) = wanted.of(changes);
+        out.events.extend(failed.iter().map(|failed| {
             let record = FlowRecord::observed(&failed.flow, &failed.handshake, name(failed.flow.interface));
             let kind = EventKind::HandshakeFailed { result: record.handshake, flow: Box::new(record) };
             Event { time: failed.at, kind }
         }));
-        out.finished.extend(changes.finished.iter().map(|finished| {
+        out.finished.extend(finished.iter().map(|finished| {
             let record =
                 FlowRecord::observed(&finished.flow, &finished.handshake, name(finished.flow.interface));
             Finished { at: finished.at, record }

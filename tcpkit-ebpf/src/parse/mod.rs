@@ -53,6 +53,17 @@ pub struct State {
     pub fragment_protocol: u32,
 }
 
+/// What counting and sharding want to know of a frame.
+#[derive(Clone, Copy)]
+pub struct Found {
+    /// The flags below.
+    pub known: u32,
+    /// Octets before the innermost transport payload; 0 when it was not reached.
+    pub headers_len: u32,
+    /// Hash of its conversation.
+    pub hash: FlowHash,
+}
+
 /// The outermost packet is IPv4.
 pub const OUTER_V4: u32 = 1 << 0;
 /// The outermost packet is IPv6.
@@ -124,6 +135,12 @@ impl State {
         } else {
             FlowHash(0)
         }
+    }
+
+    /// What was found.
+    #[inline(always)]
+    pub fn found(&self) -> Found {
+        Found { known: self.known, headers_len: self.headers_len, hash: self.flow_hash() }
     }
 
     #[inline(always)]

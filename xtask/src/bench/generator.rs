@@ -2,7 +2,8 @@
 //!
 //! Loading programs is no business of xtask, so `tcpkit-bench` does it:
 //! `tcpkit-bench generate --interface NAME --share 0..1 --seconds N --flows N` sends 64-byte frames out of an interface,
-//! at a share of the most that the kernel can, and prints `{"seconds": N}`; `tcpkit-bench programs` prints nanoseconds per packet by program name.
+//! at a share of the most that the kernel can, and prints `{"seconds": N}`; `tcpkit-bench programs` prints what each
+//! program costs, by kind of filter.
 
 use std::{collections::BTreeMap, path::PathBuf, process::Command};
 
@@ -22,7 +23,7 @@ const FLOWS: u32 = 4096;
 #[derive(Debug)]
 pub(super) struct Generator {
     binary: PathBuf,
-    taskset: PathBuf,
+    nice: PathBuf,
 }
 
 impl Generator {
@@ -36,33 +37,33 @@ impl Generator {
         run(&mut build).context("cannot build the packet generator")?;
         let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
         let binary = workspace().join(target).join("release/tcpkit-bench");
-        let taskset = find_program("taskset").context("taskset (package util-linux) is missing")?;
-        Ok(Self { binary, taskset })
+        let nice = find_program("nice").context("nice (package coreutils) is missing")?;
+        Ok(Self { binary, nice })
     }
 
-    /// Sends from the far end, on the first core; returns how many frames arrived at the near end in a second.
+    /// Sends from the far end, on the first core; returns how many frames arrived at the near end in how many seconds.
     ///
     /// # Errors
     /// If the helper fails.
-    pub(super) fn send(&self, network: &Network, share: f64, seconds: u32) -> Result<f64> {
+    pub(super) fn send(&self, network: &Network, share: f64, seconds: f64) -> Result<(u64, f64)> {
         let before = network.arrived()?;
-        let mut command = network.far(&self.taskset)?;
-        command.args(["-c", "0"]).arg(&self.binary).args(["generate", "--interface", FAR_INTERFACE]);
+        let mut command = network.far(&self.nice)?;
+        command.args(["-n", "-20", "taskset", "-c", "0"]).arg(&self.binary).args(["generate", "--interface", FAR_INTERFACE]);
         command.args(["--share", &share.to_string(), "--seconds", &seconds.to_string()]);
         command.args(["--flows", &FLOWS.to_string()]);
         let reply: Value =
             serde_json::from_str(&read(&mut command)?).context("the generator's reply is not JSON")?;
         let took = reply["seconds"].as_f64().context("the generator does not say how long it took")?;
-        Ok(network.arrived()?.saturating_sub(before) as f64 / took)
+        Ok((network.arrived()?.saturating_sub(before), took))
     }
 
-    /// Nanoseconds per packet of each eBPF program.
+    /// What each eBPF program costs, by kind of filter.
     ///
     /// # Errors
     /// If the helper fails.
-    pub(super) fn programs(&self) -> Result<BTreeMap<String, f64>> {
-        let mut command: Command = privilege::as_root(&self.binary)?;
-        let reply = read(command.arg("programs"))?;
+    pub(super) fn programs(&self) -> Result<BTreeMap<String, Value>> {
+        let mut command: Command = privilege::as_root(&self.nice)?;
+        let reply = read(command.args(["-n", "-20"]).arg(&self.binary).arg("programs"))?;
         serde_json::from_str(&reply).context("the helper's reply is not JSON")
     }
 }

@@ -72,12 +72,23 @@ fn children_cpu() -> Result<f64> {
         .context("/proc/self/stat is not as proc(5) says")
 }
 
-/// Fields 16 and 17 (cutime, cstime); the name before them may hold spaces and parentheses.
+/// CPU time of a process so far, in seconds.
+pub(super) fn cpu_of(id: u32) -> Option<f64> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    ticks(&stat, 14).map(|ticks| ticks / TICKS_PER_SECOND)
+}
+
+/// Fields 16 and 17: cutime, cstime.
 fn children_ticks(stat: &str) -> Option<f64> {
+    ticks(stat, 16)
+}
+
+/// The field with this number (proc(5)) and the one behind it; the name before them may hold spaces and parentheses.
+fn ticks(stat: &str, first: usize) -> Option<f64> {
     let after_name = &stat[stat.rfind(')')? + 1..];
     let fields: Vec<&str> = after_name.split_whitespace().collect();
     let field = |number: usize| fields.get(number - 3)?.parse::<f64>().ok();
-    Some(field(16)? + field(17)?)
+    Some(field(first)? + field(first + 1)?)
 }
 
 fn watch_memory(id: u32) -> u64 {

@@ -34,11 +34,11 @@ pub(crate) struct Options {
     /// Size of the generated file, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = 804_000_000)]
     size: u64,
-    /// Runs of each side.
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    /// Runs of each side, of `offline` and `bulk`.
+    #[arg(long, value_name = "N", default_value_t = 7)]
     runs: usize,
     /// Length of each run with traffic, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 3)]
     seconds: u32,
 }
 
@@ -97,17 +97,32 @@ pub(crate) fn command(options: &Options) -> Result<ExitCode> {
     }
     let tcpkit = build::agent(Profile::Release)?;
     let mut verdicts = Vec::new();
-    for benchmark in wanted {
-        say(format_args!("\n== {}", name(benchmark)));
+    for (number, benchmark) in wanted.iter().enumerate() {
+        let is_rate = |benchmark: &Benchmark| hook(*benchmark).is_some();
+        if is_rate(benchmark) && wanted[..number].iter().any(is_rate) {
+            // Both hooks are measured together, beside one search for tcpdump's rate.
+            continue;
+        }
+        say(format_args!("\n== {}", name(*benchmark)));
         verdicts.extend(match benchmark {
             Benchmark::Offline => offline::run(&tcpkit, options)?,
             Benchmark::Bulk => bulk::run(&tcpkit, options)?,
-            Benchmark::Xdp => kernel::rate(&tcpkit, kernel::Hook::Xdp, options)?,
-            Benchmark::Tc => kernel::rate(&tcpkit, kernel::Hook::Tc, options)?,
+            Benchmark::Xdp | Benchmark::Tc => {
+                let hooks: Vec<_> = wanted.iter().copied().filter_map(hook).collect();
+                kernel::rates(&tcpkit, &hooks, options)?
+            }
             Benchmark::Program => kernel::programs()?,
         });
     }
     Ok(tell(&verdicts))
+}
+
+const fn hook(benchmark: Benchmark) -> Option<kernel::Hook> {
+    match benchmark {
+        Benchmark::Xdp => Some(kernel::Hook::Xdp),
+        Benchmark::Tc => Some(kernel::Hook::Tc),
+        Benchmark::Offline | Benchmark::Bulk | Benchmark::Program => None,
+    }
 }
 
 fn wanted(options: &Options) -> Vec<Benchmark> {

@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
+use super::measure::cpu_of;
 use crate::{privilege, shell};
 
 /// Two namespaces joined by a veth pair; taken down when it goes out of scope.
@@ -130,6 +131,11 @@ impl Background {
         let child = self.0.take().context("it was finished before")?;
         interrupt(child.id())?;
         child.wait_with_output().context("cannot wait for a process in the background")
+    }
+
+    /// CPU time that it took so far, in seconds; none when it has ended.
+    pub(super) fn cpu(&mut self) -> Option<f64> {
+        self.is_running().then(|| cpu_of(self.0.as_ref()?.id())).flatten()
     }
 
     /// Whether it still runs.

@@ -14,7 +14,10 @@ use super::{
     measure::{Cost, cost_of, median},
     template::Template,
 };
-use crate::shell::{answer, find_program, say, workspace};
+use crate::{
+    privilege::Privilege,
+    shell::{answer, find_program, say, workspace},
+};
 
 /// The pattern of the large file.
 const TEMPLATE: &str = "tests/captures/traffic-mix.pcap";
@@ -36,8 +39,8 @@ pub(super) fn run(tcpkit: &Path, options: &Options) -> Result<Vec<Verdict>> {
     warm(&file)?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for run in 1..=options.runs.max(1) {
-        let our = cost_of(Command::new(tcpkit).arg("-r").arg(&file).args(["--json", "--quiet"]))?;
-        let their = cost_of(Command::new(&tcpdump).arg("-r").arg(&file).args(["-w", "/dev/null"]))?;
+        let our = cost_of(preferred(tcpkit).arg("-r").arg(&file).args(["--json", "--quiet"]))?;
+        let their = cost_of(preferred(&tcpdump).arg("-r").arg(&file).args(["-w", "/dev/null"]))?;
         say(format_args!("run {run}: tcpkit {}, tcpdump {}", line(our), line(their)));
         ours.push(our);
         theirs.push(their);
@@ -47,6 +50,10 @@ pub(super) fn run(tcpkit: &Path, options: &Options) -> Result<Vec<Verdict>> {
 
 fn compare(file: &Path, ours: &[Cost], theirs: &[Cost]) -> Vec<Verdict> {
     let of = |costs: &[Cost], part: fn(&Cost) -> f64| median(costs.iter().map(part));
+    // Neighbouring runs had the same machine, so their ratios say more than the ratio of medians.
+    let ratio = |part: fn(&Cost) -> f64| {
+        median(ours.iter().zip(theirs).map(|(our, their)| part(our) / part(their)))
+    };
     let (our_cpu, their_cpu) = (of(ours, |cost| cost.cpu), of(theirs, |cost| cost.cpu));
     let (our_wall, their_wall) = (of(ours, |cost| cost.wall), of(theirs, |cost| cost.wall));
     let memory = ours.iter().map(|cost| cost.peak_memory).max().unwrap_or_default();
@@ -59,12 +66,12 @@ fn compare(file: &Path, ours: &[Cost], theirs: &[Cost]) -> Vec<Verdict> {
     vec![
         Verdict {
             name: "offline: CPU time, tcpkit / tcpdump",
-            ratio: our_cpu / their_cpu,
+            ratio: ratio(|cost| cost.cpu),
             limit: Limit::AtMost(2.0),
         },
         Verdict {
             name: "offline: wall time, tcpkit / tcpdump",
-            ratio: our_wall / their_wall,
+            ratio: ratio(|cost| cost.wall),
             limit: Limit::AtMost(1.0),
         },
     ]
@@ -72,6 +79,14 @@ fn compare(file: &Path, ours: &[Cost], theirs: &[Cost]) -> Vec<Verdict> {
 
 fn line(cost: Cost) -> String {
     format!("cpu {:.2} s wall {:.2} s", cost.cpu, cost.wall)
+}
+
+/// A program that goes before whatever else the machine does, where this user may say so.
+fn preferred(program: &Path) -> Command {
+    let is_root = Privilege::current().is_ok_and(Privilege::is_root);
+    let mut command = Command::new("nice");
+    command.args(["-n", if is_root { "-20" } else { "0" }]).arg(program);
+    command
 }
 
 /// Reads the file once, so that the first run does not pay for the disk.

@@ -11,7 +11,7 @@ use super::{
         },
         operation::{Alu, Condition, MEMORY_WORDS, Operand, Operation, Register, Returned, Size, Value},
     },
-    STUB_SLOTS, TAIL_SLOTS, Target, Verdict,
+    REST_SLOTS, STUB_SLOTS, Target, Verdict,
 };
 
 /// Writes the translation of one program for one target.
@@ -72,7 +72,7 @@ impl<'a> Emitter<'a> {
             self.operation(index, held);
         }
         let ends = self.epilogue();
-        if self.code.len() > STUB_SLOTS - TAIL_SLOTS {
+        if self.code.len() > STUB_SLOTS - REST_SLOTS {
             return Err(self.code.len());
         }
         self.fill_in(&ends);

@@ -25,8 +25,8 @@ pub const FILTER_COPY: u32 = 16_384;
 /// Instruction slots of each stub in the object.
 pub const STUB_SLOTS: usize = 32_000;
 
-/// Slots that the jump over the unused rest of a stub takes beyond the translation.
-pub(super) const TAIL_SLOTS: usize = 2;
+/// Slots that stay unused at least: the rest of a stub, which becomes a function of its own, may not be empty.
+pub(super) const REST_SLOTS: usize = 2;
 
 /// A classic program as eBPF.
 #[derive(Clone, Debug)]
@@ -88,7 +88,7 @@ fn emit(
     target: Target,
 ) -> Result<Vec<Instruction>, TranslateError> {
     let instructions = Emitter::new(operations, analysis, target).run();
-    let limit = STUB_SLOTS - TAIL_SLOTS;
+    let limit = STUB_SLOTS - REST_SLOTS;
     instructions.map_err(|instructions| TranslateError::TooLong { instructions, limit })
 }
 

@@ -35,7 +35,7 @@ use tcpkit_common::{
     },
 };
 
-use crate::wire::LinkType;
+use crate::{filter::place_nothing, wire::LinkType};
 use attach::{Attacher, Attachment};
 use counters::CounterArray;
 use device::{Device, Promiscuous};
@@ -94,8 +94,9 @@ impl LiveCapture {
         let devices = find_devices(&options.interfaces)?;
         let mut object = embedded()?.to_vec();
         let settings = settings(&options, &devices)?;
-        if let Some(filter) = options.filter.take() {
-            (filter.place)(&mut object).map_err(LiveError::Filter)?;
+        match options.filter.take() {
+            Some(filter) => (filter.place)(&mut object).map_err(LiveError::Filter)?,
+            None => object = place_nothing(&object).map_err(|error| LiveError::Filter(error.to_string()))?,
         }
         sys::lift_memory_lock();
         let cpus = possible_cpus();

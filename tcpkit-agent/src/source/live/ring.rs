@@ -27,6 +27,8 @@ pub struct RingReader {
     consumer: Mapping,
     producer: Mapping,
     sleepers: Arc<Mapping>,
+    /// Where the data begins in the producer's mapping.
+    data: usize,
     mask: u64,
     position: u64,
     malformed: u64,
@@ -40,7 +42,7 @@ impl RingReader {
         let consumer = Mapping::new(ring.as_fd(), page, 0, true)?;
         let producer = Mapping::new(ring.as_fd(), page + 2 * bytes as usize, page, false)?;
         let mask = u64::from(bytes) - 1;
-        Ok(Self { shard, ring, consumer, producer, sleepers, mask, position: 0, malformed: 0 })
+        Ok(Self { shard, ring, consumer, producer, sleepers, data: page, mask, position: 0, malformed: 0 })
     }
 
     /// The map, for the program's array of rings.
@@ -139,7 +141,7 @@ impl RingReader {
     fn at_position(&self) -> *mut u8 {
         let offset = usize::try_from(self.position & self.mask).expect("a ring is smaller than memory");
         // SAFETY: masked into the first of the two copies of the data.
-        unsafe { self.producer.start().add(sys::page_size() + offset) }
+        unsafe { self.producer.start().add(self.data + offset) }
     }
 
     /// Length and flags of the record at the position; `None` while its producer still writes it.
