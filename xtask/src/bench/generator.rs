@@ -48,7 +48,11 @@ impl Generator {
     pub(super) fn send(&self, network: &Network, share: f64, seconds: f64) -> Result<(u64, f64)> {
         let before = network.arrived()?;
         let mut command = network.far(&self.nice)?;
-        command.args(["-n", "-20", "taskset", "-c", "0"]).arg(&self.binary).args(["generate", "--interface", FAR_INTERFACE]);
+        command.args(["-n", "-20", "taskset", "-c", "0"]).arg(&self.binary).args([
+            "generate",
+            "--interface",
+            FAR_INTERFACE,
+        ]);
         command.args(["--share", &share.to_string(), "--seconds", &seconds.to_string()]);
         command.args(["--flows", &FLOWS.to_string()]);
         let reply: Value =

@@ -67,7 +67,8 @@ pub(super) fn rates(tcpkit: &Path, hooks: &[Hook], options: &Options) -> Result<
     let mut verdicts = Vec::new();
     for hook in hooks {
         let name = hook.name();
-        let ours = highest(&format!("tcpkit --hook {name}"), |share| bed.tcpkit(*hook, share, SEARCH_SECONDS))?;
+        let ours =
+            highest(&format!("tcpkit --hook {name}"), |share| bed.tcpkit(*hook, share, SEARCH_SECONDS))?;
         let (mut their_runs, mut our_runs) = (Vec::new(), Vec::new());
         for _ in 0..PAIRS {
             their_runs.push(bed.tcpdump(theirs, seconds)?);
@@ -109,10 +110,15 @@ fn compare(hook: Hook, ours: &[Passage], theirs: &[Passage]) -> [Verdict; 2] {
 /// If this is not root, or the helper fails.
 pub(super) fn programs() -> Result<Vec<Verdict>> {
     let mut longest = 0.0_f64;
-    answer(format_args!("{:26} {:>10} {:>10} {:>10}   loading, verified", "ns per frame", "xdp", "tc in", "tc out"));
+    answer(format_args!(
+        "{:26} {:>10} {:>10} {:>10}   loading, verified",
+        "ns per frame", "xdp", "tc in", "tc out"
+    ));
     for (filter, measured) in Generator::build()?.programs()? {
-        let number = |program: &str, what: &str| measured["programs"][program][what].as_f64().unwrap_or(f64::NAN);
-        let seconds = measured["load_seconds"].as_f64().context("the helper does not say how long loading took")?;
+        let number =
+            |program: &str, what: &str| measured["programs"][program][what].as_f64().unwrap_or(f64::NAN);
+        let seconds =
+            measured["load_seconds"].as_f64().context("the helper does not say how long loading took")?;
         longest = longest.max(seconds);
         answer(format_args!(
             "{filter:26} {:10.0} {:10.0} {:10.0}   {seconds:5.2} s, {:.0} instructions",

@@ -51,9 +51,8 @@ pub(super) fn run(tcpkit: &Path, options: &Options) -> Result<Vec<Verdict>> {
 fn compare(file: &Path, ours: &[Cost], theirs: &[Cost]) -> Vec<Verdict> {
     let of = |costs: &[Cost], part: fn(&Cost) -> f64| median(costs.iter().map(part));
     // Neighbouring runs had the same machine, so their ratios say more than the ratio of medians.
-    let ratio = |part: fn(&Cost) -> f64| {
-        median(ours.iter().zip(theirs).map(|(our, their)| part(our) / part(their)))
-    };
+    let ratio =
+        |part: fn(&Cost) -> f64| median(ours.iter().zip(theirs).map(|(our, their)| part(our) / part(their)));
     let (our_cpu, their_cpu) = (of(ours, |cost| cost.cpu), of(theirs, |cost| cost.cpu));
     let (our_wall, their_wall) = (of(ours, |cost| cost.wall), of(theirs, |cost| cost.wall));
     let memory = ours.iter().map(|cost| cost.peak_memory).max().unwrap_or_default();

@@ -151,7 +151,11 @@ fn both_bodies_are_overwritten_and_nothing_else() {
         };
         let (start, used) = (fixture.addresses[stub], used as u64);
         assert_eq!(place(stub), [start, used]);
-        assert_eq!(place(stub + 2), [start + used, SLOTS as u64 * 8 - used], "the rest is another function's");
+        assert_eq!(
+            place(stub + 2),
+            [start + used, SLOTS as u64 * 8 - used],
+            "the rest is another function's"
+        );
     }
 }
 
