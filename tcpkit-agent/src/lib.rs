@@ -16,3 +16,8 @@ pub mod sink;
 pub mod source;
 pub mod time;
 pub mod wire;
+
+#[cfg(test)]
+#[path = "../../tests/support/leave_out.rs"]
+#[allow(unreachable_pub, reason = "public in the crate that it is shared with")]
+pub(crate) mod leave_out;

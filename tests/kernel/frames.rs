@@ -195,7 +195,7 @@ pub(super) fn cases() -> Vec<Case> {
     );
     let whole = ethernet(0x0800, &ip);
     add("vxlan", over_udp(5, 4789, &[8, 0, 0, 0, 0, 0, 1, 0], &whole), flow);
-    add("no vxlan", over_udp(5, 4789, &[0, 0, 0, 0, 0, 0, 1, 0], &whole), outer(5, 4789));
+    add("no vxlan", over_udp(5, 4789, &[0, 0, 0, 0, 0, 0, 1, 0], &ip), outer(5, 4789));
     add("geneve", over_udp(5, 6081, &[1, 0, 0x65, 0x58, 0, 0, 1, 0, 0, 0, 0, 0], &whole), flow);
     add("geneve ip", over_udp(5, 6081, &[0, 0, 8, 0, 0, 0, 1, 0], &ip), flow);
     add("gtp-u", over_udp(2152, 2152, &[0x30, 255, 0, 50, 0, 0, 0, 1], &ip), flow);

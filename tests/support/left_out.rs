@@ -1,9 +1,8 @@
-//! What a test needs of the machine, and how a test that cannot run says so.
-//!
-//! A test that is left out prints a line that begins with `LEFT OUT: `, appends it to the file that `TCPKIT_LEFT_OUT`
-//! names, and with `CI=true` it fails: there, leaving it out would hide a defect.
+//! What a test needs of the machine; one that cannot run says so.
 
-use std::{env, fs::OpenOptions, io::Write as _, path::Path};
+use std::{env, path::Path};
+
+pub use crate::leave_out::leave_out;
 
 /// Something that not every machine has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,24 +26,6 @@ pub fn can_run(test: &str, needs: &[Need]) -> bool {
         leave_out(test, &reasons.join(", "));
     }
     reasons.is_empty()
-}
-
-/// Says that a test, or a part of one, is left out.
-///
-/// # Panics
-/// With `CI=true`.
-pub fn leave_out(test: &str, reason: &str) {
-    let line = format!("LEFT OUT: {test}: {reason}");
-    #[expect(clippy::print_stdout, reason = "a test that was left out must be seen")]
-    {
-        println!("{line}");
-    }
-    if let Some(path) = env::var_os("TCPKIT_LEFT_OUT") {
-        let file = OpenOptions::new().create(true).append(true).open(&path);
-        let written = file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()));
-        written.unwrap_or_else(|error| panic!("cannot append to {}: {error}", path.display()));
-    }
-    assert!(env::var("CI").as_deref() != Ok("true"), "{line} (CI=true forbids that)");
 }
 
 impl Need {

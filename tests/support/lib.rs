@@ -8,6 +8,7 @@
 )]
 
 pub mod generator;
+pub mod leave_out;
 pub mod left_out;
 pub mod live;
 pub mod netns;

@@ -3,8 +3,12 @@
 use std::{
     fs::File,
     os::fd::AsRawFd,
+    path::Path,
     process::{Command, Output},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Once,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use anyhow::{Context, Result, ensure};
@@ -24,6 +28,8 @@ impl Namespace {
     /// When `ip` fails, as it does without root.
     pub fn new(label: &str) -> Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
+        static SWEPT: Once = Once::new();
+        SWEPT.call_once(sweep);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("tcpkit-{label}-{}-{number}", std::process::id());
         run("ip", &["netns", "add", &name])?;
@@ -76,6 +82,24 @@ impl Drop for Namespace {
         // Its interfaces go with it; a failure leaves it for `ip netns` to show.
         let _ = run("ip", &["netns", "del", &self.name]);
     }
+}
+
+/// Removes what a run that was killed left behind: no guard of it can do that any more.
+fn sweep() {
+    let names = std::fs::read_dir("/run/netns").into_iter().flatten().flatten();
+    for name in names.filter_map(|entry| entry.file_name().into_string().ok()) {
+        if maker(&name).is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+            // Another run may have swept it at the same moment.
+            let _ = run("ip", &["netns", "del", &name]);
+        }
+    }
+}
+
+/// The process that made a namespace of this name, if it was one of ours: `tcpkit-LABEL-PROCESS-NUMBER`.
+fn maker(name: &str) -> Option<&str> {
+    let (rest, _number) = name.strip_prefix("tcpkit-")?.rsplit_once('-')?;
+    let (_label, process) = rest.rsplit_once('-')?;
+    process.bytes().all(|digit| digit.is_ascii_digit()).then_some(process)
 }
 
 /// Two namespaces with a veth between them: `10.77.0.1` and `fd77::1` on `veth0` of the client's, `.2` and `::2` on

@@ -71,6 +71,15 @@ pub enum LiveError {
         /// The kernel's words.
         message: String,
     },
+    /// The filter is more than this kernel's verifier examines.
+    #[error(
+        "the filter is too long for this kernel's verifier ({message}); shorten the expression (networks instead of \
+         hosts), or filter by libpcap (--backend pcap)"
+    )]
+    FilterTooComplex {
+        /// The kernel's words.
+        message: String,
+    },
     /// No room for a ring.
     #[error("no ring of {bytes} bytes: {source}; ask for smaller or fewer ones")]
     Ring {
@@ -109,4 +118,37 @@ pub enum LiveError {
         /// The kernel's words.
         message: String,
     },
+}
+
+impl LiveError {
+    /// The same of a program with a filter: where the verifier has had enough, that is the filter's length.
+    pub(super) fn about_filter(self) -> Self {
+        match self {
+            Self::Load { message, .. } if LIMITS.iter().any(|limit| message.contains(limit)) => {
+                let reason = message.rsplit('…').next().unwrap_or_default();
+                Self::FilterTooComplex { message: reason.trim().trim_end_matches('.').to_owned() }
+            }
+            other => other,
+        }
+    }
+}
+
+/// What the verifier says when it reaches one of its limits (linux/kernel/bpf/verifier.c).
+const LIMITS: [&str; 2] = ["jumps is too complex", "BPF program is too large"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verifier_that_has_had_enough_means_the_filter() {
+        let error = |message: &str| {
+            let error = LiveError::Load { hook: Hook::TcIngress, message: message.to_owned() };
+            error.about_filter().to_string()
+        };
+        let text = error("BPF_PROG_LOAD failed … The sequence of 8193 jumps is too complex.");
+        assert!(text.starts_with("the filter is too long"), "{text}");
+        assert!(text.contains("(The sequence of 8193 jumps is too complex); shorten"), "{text}");
+        assert!(error("R1 is not a scalar").starts_with("the kernel refuses the TcIngress program"));
+    }
 }

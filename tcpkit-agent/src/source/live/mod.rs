@@ -104,7 +104,9 @@ impl LiveCapture {
         let (readers, counters) = share(&ebpf, &options, &devices, cpus)?;
         let watch = InterfaceWatch::open(&devices).map_err(|source| LiveError::Netlink { source })?;
         let mut notes = Vec::new();
-        let attachments = attach_all(&mut ebpf, &options, &devices, &mut notes)?;
+        let is_filtered = settings.filter != 0;
+        let attachments = attach_all(&mut ebpf, &options, &devices, &mut notes)
+            .map_err(|error| if is_filtered { error.about_filter() } else { error })?;
         let promiscuous = listen(&devices, &mut notes);
         let logger = if options.log_level > 0 { Logger::start(&mut ebpf, &mut notes) } else { None };
         let interfaces = describe(&devices, &attachments)?;

@@ -248,7 +248,7 @@ struct LinkRequest {
 impl LinkRequest {
     const fn new(index: u32) -> Self {
         Self {
-            len: ATTRIBUTES as u32,
+            len: LINK_REQUEST_BYTES,
             kind: libc::RTM_GETLINK,
             flags: NLM_F_REQUEST,
             sequence: 1,
@@ -270,9 +270,10 @@ impl LinkRequest {
     }
 }
 
-/// Where the attributes of a link message begin.
+/// Where the attributes of a link message begin, and where our request, which has none, ends.
 const ATTRIBUTES: usize = 32;
-const _: () = assert!(ATTRIBUTES == size_of::<LinkRequest>());
+const LINK_REQUEST_BYTES: u32 = 32;
+const _: () = assert!(ATTRIBUTES == size_of::<LinkRequest>() && ATTRIBUTES == LINK_REQUEST_BYTES as usize);
 
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at + 4)?.try_into().ok().map(u32::from_ne_bytes)
