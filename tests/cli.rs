@@ -161,6 +161,36 @@ fn outputs_that_cannot_be_written_are_named() {
 }
 
 #[test]
+fn no_output_destroys_an_input_or_another_output() {
+    let directory = tempfile::tempdir().unwrap();
+    let bytes = capture(10);
+    let path = file(&directory, "a.pcap", &bytes);
+    let input = path.to_str().unwrap();
+    for option in ["-w", "--flow-log", "--event-log"] {
+        tcpkit(["-r", input, option, input]).run().failure(2, &[option, "files to be read"]);
+        let script = format!("{} -r - {option} {input} < {input}", binary_name());
+        let piped = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+        assert_eq!(piped.status.code(), Some(2), "{piped:?}");
+    }
+    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    let out = directory.path().join("out").display().to_string();
+    let words = ["-r", input, "-w", &out, "--flow-log", &out];
+    tcpkit(words).run().failure(2, &["--flow-log", "written by -w"]);
+    tcpkit(["-r", input, "-w", "/dev/null", "--flow-log", "/dev/null"]).run().success();
+}
+
+#[test]
+fn a_full_standard_output_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = file(&directory, "a.pcap", &capture(10));
+    let script = format!("{} -r {} > /dev/full", binary_name(), path.display());
+    let full = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+    let said = String::from_utf8_lossy(&full.stderr).into_owned();
+    assert_eq!(full.status.code(), Some(1), "{said}");
+    assert!(said.contains("standard output") && said.contains("No space left"), "{said}");
+}
+
+#[test]
 fn a_flow_log_has_one_line_a_flow_and_nothing_else_is_on_its_stream() {
     let directory = tempfile::tempdir().unwrap();
     let path = file(&directory, "a.pcap", &capture(10));

@@ -38,7 +38,7 @@ fn nothing_stays_attached_however_it_ends() {
             let outcome = live.end(signal);
             let is_off = until(Duration::from_secs(1), || programs(&pair.server, "veth0") == (0, false));
             assert!(is_off, "{hook} by signal {signal}: {:?}", programs(&pair.server, "veth0"));
-            if signal == libc::SIGINT || signal == libc::SIGTERM {
+            if [libc::SIGINT, libc::SIGTERM, libc::SIGHUP].contains(&signal) {
                 assert_eq!(outcome.success().json()["complete"], true);
             }
         }

@@ -1,7 +1,5 @@
 //! Runs over blocks: the replay of files, and live capture by libpcap.
 
-use std::{os::unix::fs::MetadataExt as _, path::Path};
-
 use super::{
     context::Description,
     control::{Control, Ending, Subject, Wake},
@@ -11,7 +9,7 @@ use super::{
     sources::{self, Lost, PcapSet},
 };
 use crate::{
-    cli::{CaptureOutput, Config, Failure, Live, Stream},
+    cli::{Config, Failure, Live, Stream},
     filter::Matcher,
     flow::FlowLimits,
     pipeline::{BlockPlan, BlockSource, EngineSettings, Pipeline, ReaderTally},
@@ -25,7 +23,6 @@ use crate::{
 /// # Errors
 /// What could not be opened, read or written; all else was done.
 pub(super) fn replay(config: &Config, files: &[Stream]) -> anyhow::Result<()> {
-    refuse_to_overwrite(config, files)?;
     let mut interfaces = InterfaceTable::default();
     let source = sources::files(files, &mut interfaces)?;
     let progress = config.output.progress.then(|| {
@@ -33,21 +30,6 @@ pub(super) fn replay(config: &Config, files: &[Stream]) -> anyhow::Result<()> {
         Progress::new(total)
     });
     run(config, source, interfaces, Description::new(config, "file"), progress, Lost::default())
-}
-
-/// Creating `-w` would empty the very file that is to be read.
-fn refuse_to_overwrite(config: &Config, files: &[Stream]) -> Result<(), Failure> {
-    let Some(CaptureOutput { target: Stream::File(target), .. }) = &config.output.capture else {
-        return Ok(());
-    };
-    let identity = |path: &Path| path.metadata().ok().map(|file| (file.dev(), file.ino()));
-    let Some(written) = identity(target) else { return Ok(()) };
-    if files.iter().any(|file| identity(&file.path()) == Some(written)) {
-        return Err(Failure::usage(format!("-w {}", target.display()))
-            .because("is one of the files to be read")
-            .hint("give another name"));
-    }
-    Ok(())
 }
 
 /// Captures by libpcap; `no_ebpf` says why eBPF does not, where that was tried first.

@@ -16,7 +16,7 @@ use crate::sink::http::ReportRequests;
 pub(super) enum Ending {
     /// The sources have no more frames.
     SourceEnded,
-    /// SIGINT or SIGTERM.
+    /// SIGINT, SIGTERM or SIGHUP.
     Signal(&'static str),
     /// A sink does not take any more.
     SinkFailed,
@@ -64,6 +64,8 @@ pub(super) struct Control {
     wakes: mpsc::UnboundedReceiver<Wake>,
     interrupt: Signal,
     terminate: Signal,
+    /// The terminal closes; `None` where whoever started the agent wants that ignored.
+    hangup: Option<Signal>,
     user: Signal,
 }
 
@@ -78,14 +80,15 @@ impl Control {
         let inside = runtime.enter();
         let interrupt = signal(SignalKind::interrupt())?;
         let terminate = signal(SignalKind::terminate())?;
+        let hangup = if is_ignored(libc::SIGHUP) { None } else { Some(signal(SignalKind::hangup())?) };
         let user = signal(SignalKind::user_defined1())?;
         drop(inside);
-        Ok((Self { runtime, wakes, interrupt, terminate, user }, Wakes(sender)))
+        Ok((Self { runtime, wakes, interrupt, terminate, hangup, user }, Wakes(sender)))
     }
 
     /// Looks after the subject until it ends, and says why.
     pub(super) fn run(&mut self, subject: &mut impl Subject, requests: &ReportRequests) -> Ending {
-        let Self { runtime, wakes, interrupt, terminate, user } = self;
+        let Self { runtime, wakes, interrupt, terminate, hangup, user } = self;
         runtime.block_on(async {
             let mut ticks = interval(TICK);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -93,6 +96,7 @@ impl Control {
                 tokio::select! {
                     _ = interrupt.recv() => return Ending::Signal("SIGINT"),
                     _ = terminate.recv() => return Ending::Signal("SIGTERM"),
+                    () = hung_up(hangup.as_mut()) => return Ending::Signal("SIGHUP"),
                     _ = user.recv() => subject.print(),
                     wake = wakes.recv() => match wake {
                         Some(Wake::SinkFailed) => return Ending::SinkFailed,
@@ -112,6 +116,8 @@ impl Control {
     }
 
     /// From here on the user's second SIGINT or SIGTERM ends the process at once, whatever still hangs.
+    ///
+    /// A second SIGHUP does not: both the kernel and the shell send one when a terminal closes.
     pub(super) fn give_up_on_second_signal(self) {
         let Self { runtime, mut interrupt, mut terminate, .. } = self;
         let wait = move || {
@@ -123,6 +129,24 @@ impl Control {
         // Without such a thread the process still ends by itself, when everything is written.
         drop(std::thread::Builder::new().name("impatience".into()).spawn(wait));
     }
+}
+
+/// Comes when the terminal closes; never, where that is ignored.
+async fn hung_up(hangup: Option<&mut Signal>) {
+    match hangup {
+        Some(hangup) => drop(hangup.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether the process was started with this signal ignored, as nohup(1) does with SIGHUP.
+fn is_ignored(signal: i32) -> bool {
+    // SAFETY: all zeroes are a valid `sigaction`, and no action is set, only the one in force is written there.
+    let (asked, action) = unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        (libc::sigaction(signal, std::ptr::null(), &raw mut action), action)
+    };
+    asked == 0 && action.sa_sigaction == libc::SIG_IGN
 }
 
 /// Time between two looks at the requests.

@@ -10,6 +10,7 @@ mod ending;
 mod filter_command;
 mod live;
 mod outlets;
+mod overwrite;
 mod records;
 mod sources;
 mod writer;
@@ -31,6 +32,7 @@ use crate::{
 /// # Errors
 /// What could not be opened, read or written; all else was done.
 pub fn run(config: &Config) -> anyhow::Result<()> {
+    overwrite::refuse(config)?;
     match &config.input {
         Input::Files(files) => blocks::replay(config, files),
         Input::Live(live) => live::capture(config, live),

@@ -86,10 +86,10 @@ pub struct FilterArgs {
     #[arg(value_name = "EXPRESSION")]
     pub expression: Vec<String>,
     /// Only TCP from or to these ports, separated by commas.
-    #[arg(short = 'p', long = "port", value_name = "PORT,...", value_delimiter = ',')]
+    #[arg(short = 'p', long = "port", value_name = "PORT,...", value_delimiter = ',', value_parser = value::port)]
     pub ports: Vec<NonZeroU16>,
     /// Only frames from or to these server addresses, separated by commas.
-    #[arg(short = 's', long = "server", value_name = "ADDRESS,...", value_delimiter = ',')]
+    #[arg(short = 's', long = "server", value_name = "ADDRESS,...", value_delimiter = ',', value_parser = value::address)]
     pub servers: Vec<IpAddr>,
     /// UDP from or to the ports of -p too.
     #[arg(short = 'u', long, requires = "ports")]
@@ -168,7 +168,7 @@ pub struct OutputArgs {
     /// standard output.
     #[arg(short = 'w', long, value_name = "FILE")]
     pub write: Option<PathBuf>,
-    /// With -w, begin a new file before it exceeds this many millions of bytes.
+    /// With -w, begin a new file (FILE1, FILE2, ...) before it exceeds this many millions of bytes.
     #[arg(short = 'C', long, value_name = "MEGABYTES", requires = "write", value_parser = clap::value_parser!(u32).range(1..))]
     pub rotate_size: Option<u32>,
     /// With -w, begin a new file after this many seconds of capture time.

@@ -200,7 +200,21 @@ fn input(args: &AgentArgs, system: &System) -> Result<Input, Failure> {
             interfaces.push(name.clone());
         }
     }
+    for_ebpf_only(&args.capture)?;
     Ok(Input::Live(live(interfaces, &args.capture)))
+}
+
+/// libpcap has no hooks and no programs of ours: a wish about them cannot be granted.
+fn for_ebpf_only(capture: &CaptureArgs) -> Result<(), Failure> {
+    let option = match capture {
+        CaptureArgs { backend, .. } if *backend != BackendChoice::Pcap => return Ok(()),
+        CaptureArgs { hook, .. } if *hook != HookChoice::Auto => "--hook",
+        CaptureArgs { kernel_log, .. } if *kernel_log != LogLevel::Off => "--kernel-log",
+        _ => return Ok(()),
+    };
+    Err(Failure::usage(format!("{option} and --backend pcap"))
+        .because("libpcap runs no eBPF program")
+        .hint("give one of them only"))
 }
 
 /// Live, a shard for each core; a replay's reader has a core of its own.
@@ -313,20 +327,19 @@ fn stdout_owner(args: &OutputArgs) -> Result<Option<&'static str>, Failure> {
 
 /// A `)` without its `(` would end the parentheses that keep the user's words apart from what the options imply.
 fn balanced(words: &str) -> Result<(), Failure> {
-    let mut depth = 0_u32;
-    for symbol in words.chars() {
+    let mut open = Vec::new();
+    for (column, symbol) in words.chars().enumerate() {
         match symbol {
-            '(' => depth += 1,
-            ')' if depth == 0 => return Err(unbalanced(words, "a ) has no (")),
-            ')' => depth -= 1,
+            '(' => open.push(column),
+            ')' if open.pop().is_none() => return Err(unbalanced(words, column, "this ) has no (")),
             _ => {}
         }
     }
-    if depth == 0 { Ok(()) } else { Err(unbalanced(words, "a ( has no )")) }
+    open.pop().map_or(Ok(()), |column| Err(unbalanced(words, column, "this ( has no )")))
 }
 
-fn unbalanced(words: &str, reason: &str) -> Failure {
-    Failure::usage("filter expression").because(reason).hint(format!("write it in quotes: '{words}'"))
+fn unbalanced(words: &str, column: usize, reason: &str) -> Failure {
+    Failure::usage("filter expression").because(reason).detail(format!("  {words}\n  {:column$}^", ""))
 }
 
 fn span(duration: Duration) -> Span {

@@ -206,10 +206,31 @@ fn two_outputs_cannot_share_standard_output() {
 }
 
 #[test]
-fn parentheses_must_match_within_the_users_words() {
-    for words in ["-i lo -p 80 host 10.0.0.1) or (host 10.0.0.2", "-i lo (tcp"] {
-        assert!(refused(words).starts_with("2 filter expression: a "), "{words}");
+fn wishes_about_ebpf_are_no_wishes_to_libpcap() {
+    let said = refused("-i lo --backend pcap --hook xdp");
+    assert_eq!(said, "2 --hook and --backend pcap: libpcap runs no eBPF program: give one of them only");
+    assert!(refused("-i lo --backend pcap --kernel-log debug").starts_with("2 --kernel-log"));
+    assert!(config("-i lo --backend pcap --hook auto").is_ok());
+}
+
+#[test]
+fn numbers_that_are_none_are_refused_in_the_users_words() {
+    for (words, hint) in [
+        ("-i lo -p 0", "from 1 to 65535"),
+        ("-i lo -p http", "from 1 to 65535"),
+        ("-i lo -s example.com", "numeric addresses"),
+        ("-i lo --duration soon", "give seconds"),
+    ] {
+        assert!(refused(words).contains(hint), "{words}: {}", refused(words));
     }
+}
+
+#[test]
+fn parentheses_must_match_within_the_users_words() {
+    let said = refused("-i lo -p 80 host 10.0.0.1) or (host 10.0.0.2");
+    let place = "  host 10.0.0.1) or (host 10.0.0.2\n               ^";
+    assert_eq!(said, format!("2 filter expression: this ) has no (\n{place}"));
+    assert_eq!(refused("-i lo (tcp"), "2 filter expression: this ( has no )\n  (tcp\n  ^");
     assert!(config("-i lo (tcp or udp) and (port 80)").is_ok());
 }
 

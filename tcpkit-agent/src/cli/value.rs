@@ -1,6 +1,11 @@
 //! Values of options: words to numbers, with a reason when they are none.
 
-use std::{net::SocketAddr, str::FromStr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU16,
+    str::FromStr,
+    time::Duration,
+};
 
 /// Largest frame that libpcap and the kernel side hand over, in bytes (`MAXIMUM_SNAPLEN`, libpcap).
 pub const MAX_SNAPLEN: u32 = 262_144;
@@ -43,9 +48,19 @@ pub(super) fn ring_bytes(word: &str) -> Result<u32, String> {
         .ok_or_else(|| "give a power of two from 64K to 1G".to_owned())
 }
 
+/// Number of a port.
+pub(super) fn port(word: &str) -> Result<NonZeroU16, String> {
+    word.parse().map_err(|_| "give port numbers from 1 to 65535, as 80,443".to_owned())
+}
+
+/// Address of a server; names are for the expression, because they may stand for several.
+pub(super) fn address(word: &str) -> Result<IpAddr, String> {
+    word.parse().map_err(|_| "give numeric addresses, as 192.0.2.1,2001:db8::1".to_owned())
+}
+
 /// Seconds, decimals allowed, 0 too.
 pub(super) fn seconds(word: &str) -> Result<Duration, String> {
-    let seconds = number::<f64>(word)?;
+    let seconds: f64 = word.parse().map_err(|_| "give seconds, as 10 or 0.5".to_owned())?;
     Duration::try_from_secs_f64(seconds)
         .ok()
         .filter(|duration| duration.as_secs() <= MAX_SECONDS)

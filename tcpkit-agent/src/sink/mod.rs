@@ -21,8 +21,9 @@ use std::io::{self, Write as _};
 /// What the stream says; a reader that went away is [`io::ErrorKind::BrokenPipe`].
 pub fn write_stdout(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
-    stdout.flush()
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    written
+        .map_err(|error| io::Error::new(error.kind(), format!("standard output: cannot be written: {error}")))
 }
 
 /// Writes one line to standard error; that nobody reads it is no reason to stop.

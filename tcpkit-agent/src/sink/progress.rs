@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Progress through files whose size is known, or a count of frames from a pipe.
 ///
@@ -38,7 +38,7 @@ impl Progress {
             self.show();
         }
         self.bar.set_position(read_bytes);
-        self.bar.set_message(message(frames));
+        self.bar.set_message(message(read_bytes, self.total_bytes, frames));
     }
 
     /// Runs `write`, which writes to the terminal, without mixing with the progress there.
@@ -76,8 +76,13 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("the templates below are well-formed").progress_chars("=> ")
 }
 
-fn message(frames: u64) -> String {
-    format!("{} frames", indicatif::HumanCount(frames))
+/// What may be cut off where the terminal is narrow: a line that wraps would leave its first row behind.
+fn message(read: u64, total: Option<u64>, frames: u64) -> String {
+    let (read, frames) = (HumanBytes(read), HumanCount(frames));
+    match total {
+        Some(total) => format!("{read} of {}, {frames} frames", HumanBytes(total)),
+        None => format!("{read}, {frames} frames"),
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "progress is about the watcher's time, not the capture's")]
@@ -88,8 +93,8 @@ fn now() -> Instant {
 /// A replay that is done within this time shows nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
 const REDRAWS_PER_SECOND: u8 = 5;
-const BAR: &str = "{percent:>3} % [{bar:30}] {bytes} of {total_bytes}, {bytes_per_sec}, {msg}, {eta} left";
-const SPINNER: &str = "{spinner} {bytes} read, {bytes_per_sec}, {msg}, {elapsed}";
+const BAR: &str = "{percent:>3} % [{bar:20}] {eta} left, {wide_msg}";
+const SPINNER: &str = "{spinner} {elapsed}, {bytes_per_sec}, {wide_msg}";
 
 #[cfg(test)]
 mod tests {
@@ -112,7 +117,8 @@ mod tests {
             progress.update(500, 12_345);
             assert!(progress.shown);
             assert_eq!((progress.bar.position(), progress.bar.length()), (500, total));
-            assert_eq!(progress.bar.message(), "12,345 frames");
+            let of_all = if total.is_some() { " of 1000 B" } else { "" };
+            assert_eq!(progress.bar.message(), format!("500 B{of_all}, 12,345 frames"));
             progress.finish();
             assert!(progress.bar.is_finished());
         }
