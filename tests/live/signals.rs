@@ -43,7 +43,7 @@ fn a_closed_terminal_ends_the_run_unless_that_is_ignored() {
     let pair = Pair::new("hangup").unwrap();
     let folder = tempfile::tempdir().unwrap();
     for (before, ignored) in [("", false), ("trap '' HUP; ", true)] {
-        let file = folder.path().join("x.pcapng").display().to_string();
+        let file = folder.path().join(format!("{ignored}.pcapng")).display().to_string();
         let script = format!("{before}exec \"$@\"");
         let shell = ["ip", "netns", "exec", pair.server.name(), "sh", "-c", &script, "sh"];
         let words = ["-i", "veth0", "--json", "-w", &file, "--duration", "3"];
