@@ -30,6 +30,11 @@ use crate::{
     wire::InterfaceId,
 };
 
+/// The reason alone: the advice to try libpcap is being followed.
+fn without_advice(reason: &str) -> &str {
+    reason.strip_suffix(", or try --backend pcap").unwrap_or(reason)
+}
+
 /// Captures by what the user chose, or by the best that works here.
 ///
 /// # Errors
@@ -41,7 +46,7 @@ pub(super) fn capture(config: &Config, live: &Live) -> anyhow::Result<()> {
     match open(config, live) {
         Ok(capture) => run(config, capture),
         Err(error) if live.backend == BackendChoice::Auto && error.is_for_libpcap() => {
-            blocks::capture(config, live, Some(&error.to_string()))
+            blocks::capture(config, live, Some(without_advice(&error.to_string())))
         }
         Err(error) => Err(error.into()),
     }
@@ -316,5 +321,18 @@ fn source_counts(counters: &HookCounters) -> SourceCounts {
             packets: counters.get(Counter::WirePackets),
             bytes: counters.get(Counter::WireBytes),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::live::LiveError;
+
+    #[test]
+    fn a_note_of_libpcap_does_not_advise_libpcap() {
+        let reason = LiveError::Privileges { missing: vec!["CAP_BPF"] }.to_string();
+        assert!(reason.contains("--backend pcap"), "the error itself advises it: {reason}");
+        assert!(!without_advice(&reason).contains("--backend pcap"), "{reason}");
     }
 }

@@ -129,9 +129,17 @@ fn shown(message: &str) -> String {
     }
 }
 
-/// The same words on one line; messages of libraries may have several.
+/// The same words on one line; messages of libraries may have several, and a file's name may hold what a terminal obeys.
 fn one_line(words: &str) -> String {
-    words.split_whitespace().collect::<Vec<_>>().join(" ")
+    let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    if !line.contains(char::is_control) {
+        return line;
+    }
+    let mut shown = String::with_capacity(line.len() + 8);
+    for symbol in line.chars() {
+        if symbol.is_control() { shown.extend(symbol.escape_default()) } else { shown.push(symbol) }
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -146,6 +154,14 @@ mod tests {
         assert_eq!(failure.to_string(), "interface eth7: does not exist: there are: eth0, lo");
         assert_eq!(failure.exit().code(), 1);
         assert_eq!(Failure::usage("x").exit().code(), 2);
+    }
+
+    #[test]
+    fn a_name_cannot_command_the_terminal() {
+        let failure = Failure::run("a\u{1b}[31mb").because("no such file");
+        assert_eq!(failure.to_string(), "a\\u{1b}[31mb: no such file");
+        let said = verdict(&anyhow::anyhow!("\u{9b}2J: no such file")).1.unwrap();
+        assert_eq!(said, "tcpkit: \\u{9b}2J: no such file");
     }
 
     #[test]
