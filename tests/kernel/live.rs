@@ -14,7 +14,7 @@ use tcpkit_agent::source::live::{
 };
 use tcpkit_common::{counter::Counter, record::Hook};
 use tcpkit_tests::{
-    netns::{Namespace, Pair, has_root, run},
+    netns::{Pair, has_root, run},
     traffic::{interface_packets, snmp, transfer},
 };
 
@@ -42,11 +42,56 @@ fn by_hook(counters: &[HookCounters], hook: Hook) -> HookCounters {
     *counters.iter().find(|one| one.hook == hook).expect("the hook is attached")
 }
 
-/// TCP segments that this namespace put on the wire: the kernel counts retransmitted ones apart. Where some were lost
-/// on the way, which a busy machine's backlog does, as many were sent again at least.
-fn segments_sent(namespace: &Namespace) -> std::ops::RangeInclusive<u64> {
-    let first = snmp(namespace, "Tcp", "OutSegs").unwrap();
-    first..=first + snmp(namespace, "Tcp", "RetransSegs").unwrap()
+/// What the kernel itself counted while a capture was open, between the readings inside of it and those around it:
+/// neighbour discovery and the last words of a connection may fall between two readings.
+struct Bracket {
+    inside: Reading,
+    around: Reading,
+}
+
+/// The kernel's own counts at one time.
+struct Reading {
+    /// Packets in and out of the server's interface.
+    packets: (u64, u64),
+    /// TCP segments that client and server put on the wire first, and those that they sent again. Where some were
+    /// lost on the way, which a busy machine's backlog does, as many were sent again at least.
+    segments: [(u64, u64); 2],
+}
+
+impl Reading {
+    fn now(pair: &Pair) -> Self {
+        let segments = [&pair.client, &pair.server].map(|namespace| {
+            let count = |name| snmp(namespace, "Tcp", name).unwrap();
+            (count("OutSegs"), count("RetransSegs"))
+        });
+        Self { packets: interface_packets(&pair.server, "veth0").unwrap(), segments }
+    }
+
+    /// Counts since an earlier reading.
+    fn since(self, earlier: &Self) -> Self {
+        let packets = (self.packets.0 - earlier.packets.0, self.packets.1 - earlier.packets.1);
+        let difference = |index: usize| {
+            let (now, then) = (self.segments[index], earlier.segments[index]);
+            (now.0 - then.0, now.1 - then.1)
+        };
+        Self { packets, segments: [difference(0), difference(1)] }
+    }
+}
+
+impl Bracket {
+    fn check(&self, hook: HookChoice, ingress: &HookCounters, egress: &HookCounters) {
+        let frames = |counters: &HookCounters| counters.get(Counter::Frames);
+        let packets = self.inside.packets.0..=self.around.packets.0;
+        assert!(packets.contains(&frames(ingress)), "{hook:?}: {} of {packets:?} in", frames(ingress));
+        let packets = self.inside.packets.1..=self.around.packets.1;
+        assert!(packets.contains(&frames(egress)), "{hook:?}: {} of {packets:?} out", frames(egress));
+        for (index, counters) in [ingress, egress].into_iter().enumerate() {
+            let (first, again) = self.around.segments[index];
+            let segments = self.inside.segments[index].0..=first + again;
+            let counted = counters.get(Counter::TcpPackets);
+            assert!(segments.contains(&counted), "{hook:?}: {counted} of {segments:?}");
+        }
+    }
 }
 
 #[test]
@@ -60,12 +105,15 @@ fn counters_agree_with_the_interface_and_with_tcp() {
         (HookChoice::Xdp, TcAttach::Auto),
     ] {
         let pair = Pair::new("agree").unwrap();
+        let before = Reading::now(&pair);
         let mut capture = pair.server.enter(|| LiveCapture::open(options(hook, tc_attach))).unwrap().unwrap();
         let mut readers = capture.take_readers();
-        let before = interface_packets(&pair.server, "veth0").unwrap();
+        let opened = Reading::now(&pair);
         transfer(&pair, 40_000_000).unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        let inside = Reading::now(&pair).since(&opened);
         let delivered = pair.server.enter(|| capture.detach()).map(|_| drain(&mut readers)).unwrap();
-        let after = interface_packets(&pair.server, "veth0").unwrap();
+        let bracket = Bracket { inside, around: Reading::now(&pair).since(&before) };
         let counters = capture.counters();
         let ingress = counters[0];
         let egress = by_hook(&counters, Hook::TcEgress);
@@ -73,12 +121,7 @@ fn counters_agree_with_the_interface_and_with_tcp() {
         let recorded = ingress.get(Counter::Recorded) + egress.get(Counter::Recorded);
         assert_eq!(recorded, delivered);
         assert_eq!(ingress.seen(), ingress.get(Counter::Frames));
-        assert_eq!(egress.get(Counter::Frames), after.1 - before.1);
-        assert_eq!(ingress.get(Counter::Frames), after.0 - before.0);
-        for (counters, sender) in [(ingress, &pair.client), (egress, &pair.server)] {
-            let (counted, sent) = (counters.get(Counter::TcpPackets), segments_sent(sender));
-            assert!(sent.contains(&counted), "{hook:?}: {counted} of {sent:?}");
-        }
+        bracket.check(hook, &ingress, &egress);
         if hook == HookChoice::Tc {
             assert!(ingress.get(Counter::SuperSegments) > 0);
         }

@@ -63,7 +63,7 @@ fn the_ledger_closes_under_overload() {
         let options =
             LiveOptions { interfaces, hook, shards: 2, ring_bytes: 1 << 16, ..LiveOptions::default() };
         let before = interface_packets(&pair.server, "veth0").unwrap().0;
-        let (delivered, capture, _) = capture(&pair, options, 300_000, Duration::from_micros(500));
+        let (delivered, capture, _) = capture(&pair, options, 300_000, Duration::from_millis(50));
         let arrived = interface_packets(&pair.server, "veth0").unwrap().0 - before;
         let counters = capture.hook_counters(0, expected);
         assert_eq!(counters.seen(), arrived, "{hook:?}");

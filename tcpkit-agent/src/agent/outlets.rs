@@ -139,9 +139,13 @@ fn bind(listen: Listen) -> Result<Option<Endpoint>, Failure> {
         Ok(endpoint) => Ok(Some(endpoint)),
         Err(error) if !listen.asked => {
             let address = listen.address;
-            let reason = if error.is_busy() { "it is taken".to_owned() } else { error.source.to_string() };
+            let reason = if error.is_busy() {
+                "is taken".to_owned()
+            } else {
+                format!("cannot be had: {}", error.source)
+            };
             write_stderr(&format!(
-                "tcpkit: warning: {address}: {reason}, so this capture has no endpoint: give --stats-listen another address"
+                "tcpkit: warning: {address} {reason}; this capture has no endpoint: give --stats-listen another address"
             ));
             Ok(None)
         }

@@ -6,15 +6,6 @@ use super::{
 };
 use crate::wire::{Segment, TcpOptions};
 
-/// Option kinds (<https://www.iana.org/assignments/tcp-parameters>).
-mod kind {
-    pub(super) const END: u8 = 0;
-    pub(super) const NO_OPERATION: u8 = 1;
-    pub(super) const MSS: u8 = 2;
-    pub(super) const WINDOW_SCALE: u8 = 3;
-    pub(super) const SACK_PERMITTED: u8 = 4;
-}
-
 /// RFC 7323 §2.3: a larger shift counts as this one.
 const MAX_WINDOW_SCALE: u8 = 14;
 
@@ -29,34 +20,15 @@ impl Flow {
     }
 }
 
-/// Options up to the first one that contradicts itself or was not captured whole.
+/// Options up to the first one that contradicts itself or was not captured whole: behind that one SACK may still have
+/// been permitted.
 fn announced_by(options: TcpOptions<'_>) -> Announced {
-    let mut announced = Announced::default();
-    let mut has_sack = false;
-    let mut rest = options.0;
-    let is_whole = loop {
-        match rest {
-            [] | [kind::END, ..] => break true,
-            [kind::NO_OPERATION, tail @ ..] => rest = tail,
-            [kind, len, ..] => {
-                let Some((option, tail)) = rest.split_at_checked(usize::from(*len).max(2)) else {
-                    break false;
-                };
-                match (*kind, &option[2..]) {
-                    (kind::MSS, [high, low]) => announced.mss = Some(u16::from_be_bytes([*high, *low])),
-                    (kind::WINDOW_SCALE, [shift]) => {
-                        announced.window_scale = Some((*shift).min(MAX_WINDOW_SCALE));
-                    }
-                    (kind::SACK_PERMITTED, []) => has_sack = true,
-                    _ => {}
-                }
-                rest = tail;
-            }
-            [_] => break false,
-        }
-    };
-    announced.sack_permitted = (is_whole || has_sack).then_some(has_sack);
-    announced
+    let permits_sack = options.sack_permitted();
+    Announced {
+        mss: options.mss(),
+        window_scale: options.window_scale().map(|shift| shift.min(MAX_WINDOW_SCALE)),
+        sack_permitted: (permits_sack || !options.is_malformed()).then_some(permits_sack),
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::Error,
+    io::{Error, ErrorKind},
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
     ptr,
 };
@@ -30,7 +30,13 @@ pub(super) struct Loaded(OwnedFd);
 impl Loaded {
     pub(super) fn load(instructions: &[Instruction]) -> Result<Self, Error> {
         let code: Vec<u8> = instructions.iter().flat_map(|instruction| instruction.to_bytes()).collect();
-        Self::load_bytes(&code, false).or_else(|_| Self::load_bytes(&code, true))
+        // EAGAIN: a signal waited, and the verifier stopped for it.
+        let interrupted = |outcome: &Result<Self, Error>| {
+            outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+        };
+        let attempts = std::iter::repeat_with(|| Self::load_bytes(&code, false));
+        let outcome = attempts.take(20).find(|outcome| !interrupted(outcome));
+        outcome.unwrap_or_else(|| Self::load_bytes(&code, true)).or_else(|_| Self::load_bytes(&code, true))
     }
 
     fn load_bytes(code: &[u8], explain: bool) -> Result<Self, Error> {

@@ -2,7 +2,7 @@
 
 use aya::{
     EbpfLoader, include_bytes_aligned,
-    programs::{SchedClassifier, Xdp},
+    programs::{ProgramError, SchedClassifier, Xdp},
 };
 
 use super::{kernel, long};
@@ -21,6 +21,16 @@ fn settings(reach: u32, strict: u32) -> Vec<u8> {
     bytes
 }
 
+/// Offers a program to the verifier, again where a signal made that stop (EAGAIN).
+fn offer(mut load: impl FnMut() -> Result<(), ProgramError>) -> Result<(), ProgramError> {
+    let interrupted = |outcome: &Result<(), ProgramError>| {
+        matches!(outcome, Err(ProgramError::LoadError { io_error, .. })
+            if io_error.kind() == std::io::ErrorKind::WouldBlock)
+    };
+    let outcome = std::iter::repeat_with(&mut load).take(20).find(|outcome| !interrupted(outcome));
+    outcome.unwrap_or_else(load)
+}
+
 fn load(expression: &str, strict: u32) {
     let program = classic::compile(expression, LinkType::ETHERNET, classic::SNAPLEN).unwrap();
     let translation = translate(&program).unwrap();
@@ -32,11 +42,11 @@ fn load(expression: &str, strict: u32) {
         .load(&object)
         .unwrap();
     let xdp: &mut Xdp = ebpf.program_mut("xdp_ingress").unwrap().try_into().unwrap();
-    xdp.load().unwrap_or_else(|error| panic!("xdp_ingress: {error}"));
+    offer(|| xdp.load()).unwrap_or_else(|error| panic!("xdp_ingress: {error}"));
     let verified = xdp.info().unwrap().verified_instruction_count();
     for name in ["tc_ingress", "tc_egress"] {
         let classifier: &mut SchedClassifier = ebpf.program_mut(name).unwrap().try_into().unwrap();
-        classifier.load().unwrap_or_else(|error| panic!("{name}: {error}"));
+        offer(|| classifier.load()).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
     let took = start.elapsed();
     let start: String = expression.chars().take(40).collect();

@@ -3,7 +3,7 @@
 use aya::{
     Ebpf, EbpfLoader,
     maps::Map,
-    programs::{SchedClassifier, Xdp},
+    programs::{ProgramError, SchedClassifier, Xdp},
 };
 use tcpkit_common::{
     record::Hook,
@@ -62,12 +62,28 @@ pub(super) fn load_program(ebpf: &mut Ebpf, hook: Hook) -> Result<(), LiveError>
     if ebpf.program(program_name(hook)).is_some_and(|program| program.fd().is_ok()) {
         return Ok(());
     }
-    let failed = |error: &dyn std::error::Error| LiveError::Load { hook, message: one_line(error) };
-    match hook {
-        Hook::XdpIngress => xdp(ebpf)?.load().map_err(|error| failed(&error)),
-        Hook::TcIngress | Hook::TcEgress => classifier(ebpf, hook)?.load().map_err(|error| failed(&error)),
+    let mut attempt = || match hook {
+        Hook::XdpIngress => Ok(xdp(ebpf)?.load()),
+        Hook::TcIngress | Hook::TcEgress => Ok(classifier(ebpf, hook)?.load()),
+    };
+    let mut outcome = attempt()?;
+    for _ in 0..INTERRUPTIONS {
+        if !outcome.as_ref().is_err_and(was_interrupted) {
+            break;
+        }
+        outcome = attempt()?;
     }
+    outcome.map_err(|error| LiveError::Load { hook, message: one_line(&error) })
 }
+
+/// The verifier gives up with EAGAIN when a signal is waiting (`bpf_check` and `do_check`, linux/kernel/bpf/verifier.c);
+/// the same program may be offered again.
+fn was_interrupted(error: &ProgramError) -> bool {
+    matches!(error, ProgramError::LoadError { io_error, .. } if io_error.raw_os_error() == Some(libc::EAGAIN))
+}
+
+/// Most times that a program is offered again.
+const INTERRUPTIONS: u32 = 20;
 
 pub(super) fn xdp(ebpf: &mut Ebpf) -> Result<&mut Xdp, LiveError> {
     let name = program_name(Hook::XdpIngress);
