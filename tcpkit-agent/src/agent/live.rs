@@ -43,6 +43,14 @@ pub(super) fn capture(config: &Config, live: &Live) -> anyhow::Result<()> {
     if live.backend == BackendChoice::Pcap {
         return blocks::capture(config, live, None);
     }
+    if live.backend == BackendChoice::Auto && live.interfaces.iter().any(|name| name == Live::EVERY_INTERFACE)
+    {
+        return blocks::capture(
+            config,
+            live,
+            Some("only libpcap has the device any; name interfaces for eBPF"),
+        );
+    }
     match open(config, live) {
         Ok(capture) => run(config, capture),
         Err(error) if live.backend == BackendChoice::Auto && error.is_for_libpcap() => {

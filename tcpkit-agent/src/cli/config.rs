@@ -131,6 +131,11 @@ pub enum Stream {
     File(PathBuf),
 }
 
+impl Live {
+    /// libpcap's name for all interfaces together; eBPF programs sit on single ones.
+    pub const EVERY_INTERFACE: &str = "any";
+}
+
 impl Stream {
     /// A path as the user typed it, `-` being the standard stream.
     #[must_use]
@@ -238,6 +243,9 @@ fn live(interfaces: Vec<String>, capture: &CaptureArgs) -> Live {
 /// libpcap captures from things that are no network interfaces (`any`, `nflog`, `usbmon1`) and knows them best.
 fn known(name: &str, capture: &CaptureArgs, system: &System) -> Result<(), Failure> {
     if capture.backend == BackendChoice::Pcap || system.interfaces.iter().any(|known| known == name) {
+        return Ok(());
+    }
+    if name == Live::EVERY_INTERFACE && capture.backend == BackendChoice::Auto {
         return Ok(());
     }
     Err(Failure::run(format!("interface {name}"))
