@@ -1,8 +1,10 @@
 //! What a table of flows is told, and what it tells.
 
 use super::{
+    detail::FlowDetail,
     handshake::{Handshake, HandshakeStep},
     state::{Flow, WireCount},
+    stream::{FlowProgress, StreamStep},
 };
 use crate::{
     time::{Span, Timestamp},
@@ -57,6 +59,12 @@ pub struct Taken {
 pub struct Changes {
     /// What handshakes did.
     pub steps: Vec<HandshakeStep>,
+    /// What streams did, in order.
+    pub stream_steps: Vec<StreamStep>,
+    /// How far flows have come.
+    pub progress: Vec<FlowProgress>,
+    /// Handshakes that were decided: succeeded or failed.
+    pub decided: Vec<Decided>,
     /// Handshakes that failed.
     pub failed: Vec<Failed>,
     /// Flows that ended and left the table.
@@ -67,12 +75,20 @@ impl Changes {
     /// Whether nothing happened.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty() && self.failed.is_empty() && self.finished.is_empty()
+        self.steps.is_empty()
+            && self.stream_steps.is_empty()
+            && self.progress.is_empty()
+            && self.decided.is_empty()
+            && self.failed.is_empty()
+            && self.finished.is_empty()
     }
 
     /// Forgets it all and keeps the memory.
     pub fn clear(&mut self) {
         self.steps.clear();
+        self.stream_steps.clear();
+        self.progress.clear();
+        self.decided.clear();
         self.failed.clear();
         self.finished.clear();
     }
@@ -89,6 +105,19 @@ pub struct Failed {
     pub handshake: Handshake,
 }
 
+/// A handshake that was decided, and the flow as it stood then.
+#[derive(Clone, Copy, Debug)]
+pub struct Decided {
+    /// Capture time of the decision.
+    pub at: Timestamp,
+    /// First SYN to the last segment of the handshake, or to the time-out.
+    pub took: Span,
+    /// The flow.
+    pub flow: Flow,
+    /// Its handshake.
+    pub handshake: Handshake,
+}
+
 /// A flow that left the table.
 #[derive(Clone, Copy, Debug)]
 pub struct FinishedFlow {
@@ -98,6 +127,8 @@ pub struct FinishedFlow {
     pub flow: Flow,
     /// Its handshake.
     pub handshake: Handshake,
+    /// Its streams.
+    pub detail: FlowDetail,
 }
 
 /// How many flows there were; sums over tables are sums over captures.

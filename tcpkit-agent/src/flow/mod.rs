@@ -7,17 +7,28 @@
 //! Memory is bounded by [`FlowLimits`]; nothing is allocated per segment.
 
 mod changes;
+mod detail;
 mod expiry;
 mod handshake;
 mod key;
 mod options;
+mod rtt;
 mod slab;
+mod stall;
 mod state;
+mod stream;
 mod table;
 mod timers;
 
-pub use changes::{Arrival, Changes, Failed, FinishedFlow, FlowCounts, FlowLimits, Taken};
+pub use changes::{Arrival, Changes, Decided, Failed, FinishedFlow, FlowCounts, FlowLimits, Taken};
+pub use detail::FlowDetail;
 pub use handshake::{Handshake, HandshakeStep, IcmpReason, Outcome};
 pub use key::{FlowKey, Side};
+pub use rtt::RttSummary;
+pub use stall::StallCounts;
 pub use state::{Announced, Ending, Flow, SideState, WireCount};
+pub use stream::{
+    Cause, Endpoint, FlowProgress, Half, LossEpisode, Stall, StallKind, StreamCounts, StreamStep,
+    StreamStepKind,
+};
 pub use table::FlowTable;

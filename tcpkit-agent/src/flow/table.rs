@@ -4,6 +4,7 @@ use tcpkit_common::flow::FlowHash;
 
 use super::{
     changes::{Arrival, Changes, Failed, FinishedFlow, FlowCounts, FlowLimits, Taken},
+    detail::FlowDetail,
     expiry::NEVER,
     handshake::{HandshakeStep, IcmpReason, Outcome, Sent},
     key::{FlowKey, Side},
@@ -262,7 +263,7 @@ impl FlowTable {
             Phase::Open | Phase::Vacant => self.counts.open -= 1,
         }
         flow.ending.get_or_insert(ending);
-        changes.finished.push(FinishedFlow { at, flow, handshake });
+        changes.finished.push(FinishedFlow { at, flow, handshake, detail: FlowDetail::default() });
     }
 }
 
