@@ -12,6 +12,7 @@ mod expiry;
 mod handshake;
 mod key;
 mod options;
+mod regrouped;
 mod rtt;
 mod slab;
 mod stall;

@@ -8,6 +8,7 @@ use super::{
     expiry::NEVER,
     handshake::{HandshakeStep, IcmpReason, Outcome, Sent},
     key::{FlowKey, Side},
+    regrouped::Regrouped,
     slab::Slab,
     state::{Ending, Flow, Phase},
     timers::{IdleQueue, Queue},
@@ -27,6 +28,7 @@ pub struct FlowTable {
     pub(super) handshakes: Queue,
     pub(super) closed: Queue,
     pub(super) idle: IdleQueue,
+    regrouped: Regrouped,
     /// Nothing falls due before.
     pub(super) next_due: Timestamp,
 }
@@ -43,6 +45,7 @@ impl FlowTable {
             handshakes: Queue::default(),
             closed: Queue::default(),
             idle: IdleQueue::default(),
+            regrouped: Regrouped::default(),
             next_due: NEVER,
         }
     }
@@ -51,6 +54,11 @@ impl FlowTable {
     #[must_use]
     pub const fn counts(&self) -> &FlowCounts {
         &self.counts
+    }
+
+    /// An interface counts as one with others than before from `at` on: flows that began before go on with it.
+    pub fn on_regrouped(&mut self, from: u16, to: u16, at: Timestamp) {
+        self.regrouped.on_regrouped(from, to, at);
     }
 
     /// Takes a segment; `hash` is that of its four-tuple. Time must have been advanced to `arrival.now` before.
@@ -186,9 +194,12 @@ impl FlowTable {
     fn count(&mut self, slot: u32, side: Side, segment: &Segment<'_>, arrival: &Arrival) -> Taken {
         let flow = self.slab.flow_mut(slot);
         let wire = flow.wire_count(segment, arrival.frame_len, arrival.gso_size);
-        let owner = *flow.sides[side as usize].owner.get_or_insert(arrival.identity);
-        if owner != arrival.identity && arrival.is_named {
-            return Taken { wire, is_duplicate: true };
+        let owner = flow.sides[side as usize].owner.get_or_insert(arrival.identity);
+        if *owner != arrival.identity && arrival.is_named {
+            if !self.regrouped.joins(*owner, arrival.identity, flow.start) {
+                return Taken { wire, is_duplicate: true };
+            }
+            *owner = arrival.identity;
         }
         flow.count(side, segment, wire);
         flow.seen = arrival.now;
