@@ -12,7 +12,7 @@ use tcpkit_tests::{
 };
 
 /// Programs on an interface: by TCX, and by XDP or clsact.
-fn programs(namespace: &Namespace, interface: &str) -> (usize, bool) {
+pub(super) fn programs(namespace: &Namespace, interface: &str) -> (usize, bool) {
     let tcx = namespace.enter(|| {
         [TcAttachType::Ingress, TcAttachType::Egress].map(|direction| {
             SchedClassifier::query_tcx(interface, direction).map_or(0, |found| found.1.len())

@@ -5,6 +5,7 @@ mod backend;
 mod endpoint;
 mod filter;
 mod ledger;
+mod life;
 mod mix;
 mod privileges;
 mod replay;
