@@ -7,6 +7,7 @@ mod filter;
 mod ledger;
 mod life;
 mod mix;
+mod offload;
 mod privileges;
 mod replay;
 mod signals;
