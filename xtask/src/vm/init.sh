@@ -57,7 +57,8 @@ cd "$PWD" || fail "there is no folder $PWD"
 
 if [ -e /etc/tcpkit/interactive ]; then
   echo started >"$control"
-  setsid sh -c 'exec sh -l </dev/ttyS1 >/dev/ttyS1 2>&1'
+  # Busybox's own shell: it has line editing, and needs nothing else.
+  setsid busybox sh -c 'exec busybox sh -l </dev/ttyS1 >/dev/ttyS1 2>&1'
   echo "status $?" >"$control"
   finish
 fi
@@ -69,7 +70,7 @@ out=$!
 cat </run/err >"$(port err)" &
 err=$!
 echo started >"$control"
-sh /etc/tcpkit/command </dev/null >/run/out 2>/run/err
+/usr/bin/sh /etc/tcpkit/command </dev/null >/run/out 2>/run/err
 status=$?
 # What the command left running may hold the pipes for ever.
 ( sleep 2; kill "$out" "$err" ) 2>/dev/null &

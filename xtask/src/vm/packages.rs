@@ -183,7 +183,7 @@ impl Apt {
         let image = self.show(&name)?;
         let mut packages = vec![name.clone()];
         // Newer packages are split.
-        for part in ["linux-binary-", "linux-modules-"] {
+        for part in ["linux-base-", "linux-binary-", "linux-modules-"] {
             packages.extend(find(&dependencies(&image), part));
         }
         let version = name.trim_start_matches("linux-image-").to_owned();

@@ -19,8 +19,14 @@ use crate::{
 };
 
 /// Without these no guest works.
-const REQUIRED_TOOLS: [(&str, &str); 3] =
-    [("busybox", "busybox-static"), ("modprobe", "kmod"), ("ip", "iproute2")];
+///
+/// A shell of the host's, because busybox's prefers its own `ip` and `tc` to those that tests mean.
+const REQUIRED_TOOLS: [(&str, &str); 4] = [
+    ("/usr/bin/sh", "dash"),
+    ("/usr/sbin/busybox", "busybox-static"),
+    ("/usr/sbin/modprobe", "kmod"),
+    ("/usr/sbin/ip", "iproute2"),
+];
 
 /// Tools that guests get where the host has them.
 const TOOLS: [&str; 19] = [
@@ -96,11 +102,12 @@ fn executable(message: &str) -> Option<PathBuf> {
 /// If a tool that every guest needs is missing, a library is, or a file cannot be read.
 pub(super) fn archive(binaries: &Binaries) -> Result<Archive<Vec<u8>>> {
     let mut payload = Payload { archive: Archive::new(Vec::new())?, libraries: BTreeSet::new() };
-    for (tool, package) in REQUIRED_TOOLS {
+    for (path, package) in REQUIRED_TOOLS {
+        let tool = path.rsplit('/').next().unwrap_or(path);
         let Some(file) = find_program(tool) else {
             bail!("guests need {tool}: install the package {package} (`cargo xtask setup --tests` does)");
         };
-        payload.program(&format!("/usr/sbin/{tool}"), &file)?;
+        payload.program(path, &file)?;
     }
     for tool in TOOLS {
         if let Some(file) = find_program(tool) {
@@ -158,6 +165,9 @@ impl Payload {
                       tcpdump:x:998:998::/:/bin/false\n";
         self.archive.file("/etc/passwd", false, passwd.as_bytes())?;
         self.archive.file("/etc/group", false, b"root:x:0:\ntcpdump:x:998:\nnogroup:x:65534:\n")?;
+        // As systemd has it: what a module makes is what somebody asked for.
+        let modprobe = b"options bonding max_bonds=0\noptions dummy numdummies=0\noptions ifb numifbs=0\n";
+        self.archive.file("/etc/modprobe.d/guest.conf", false, modprobe)?;
         self.archive.file("/etc/hosts", false, b"127.0.0.1 localhost\n::1 localhost\n")?;
         for table in TABLES {
             if let Ok(text) = fs::read(table) {
