@@ -9,6 +9,7 @@ mod privilege;
 mod run;
 mod setup;
 mod shell;
+mod tally;
 mod test;
 mod tidy;
 mod vm;
