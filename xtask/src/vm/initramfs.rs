@@ -46,12 +46,7 @@ impl<W: Write> Archive<W> {
         let mut archive = Self { to, written: BTreeSet::new(), entries: 0 };
         for name in MERGED {
             archive.folder(&format!("/usr/{name}"))?;
-            archive.entry(&Entry {
-                name,
-                mode: LINK | 0o777,
-                device: (0, 0),
-                data: format!("usr/{name}").as_bytes(),
-            })?;
+            archive.link(&format!("/{name}"), &format!("usr/{name}"))?;
         }
         archive.folder("/dev")?;
         archive.entry(&Entry {
@@ -82,16 +77,8 @@ impl<W: Write> Archive<W> {
     }
 
     /// A symbolic link.
-    ///
-    /// # Errors
-    /// As [`folder`](Self::folder).
-    pub(super) fn link(&mut self, path: &str, target: &str) -> Result<()> {
+    fn link(&mut self, path: &str, target: &str) -> Result<()> {
         self.put(path, LINK | 0o777, target.as_bytes())
-    }
-
-    /// Whether something is at this path.
-    pub(super) fn has(&self, path: &str) -> bool {
-        place(path).is_ok_and(|name| self.written.contains(&name))
     }
 
     /// Writes the trailer and gives back what was written to.

@@ -2,12 +2,16 @@
 //!
 //! Nothing of it is installed on the host, and no guest reaches the network.
 
+mod document;
 mod guest;
 mod initramfs;
+mod matrix;
 mod modules;
 mod packages;
 mod payload;
 mod releases;
+mod results;
+mod table;
 
 use std::{
     env,
@@ -16,13 +20,15 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 
-use crate::shell::{say, seconds, workspace};
+use crate::shell::{answer, in_ci, say, seconds, workspace};
 use guest::{Boot, End, Outcome, Stream};
+use matrix::{Conditions, Report, Trial};
 use packages::{Fetched, Kernel};
 use releases::Release;
+use table::Table;
 
 /// What `vm` was asked for.
 #[derive(Args, Clone, Debug)]
@@ -30,6 +36,15 @@ pub(crate) struct Options {
     /// Boot this kernel: 5.10, 6.1, 6.12 or newest; may be repeated.
     #[arg(long, value_name = "NAME")]
     kernel: Vec<String>,
+    /// Run the guests' tests, although there is only one kernel.
+    #[arg(long, conflicts_with = "command")]
+    tests: bool,
+    /// Only those of the guests' tests whose names contain this.
+    #[arg(long, value_name = "NAME", default_value = TESTS, conflicts_with = "command")]
+    filter: String,
+    /// Write docs/kernels.md from the run; wants --all.
+    #[arg(long, requires = "all", conflicts_with_all = ["command", "filter"])]
+    update_docs: bool,
     /// Boot all of them.
     #[arg(long, conflicts_with = "kernel")]
     all: bool,
@@ -53,6 +68,9 @@ pub(crate) struct Options {
     command: Vec<String>,
 }
 
+/// What the guests' tests have in their names.
+const TESTS: &str = "vm::";
+
 /// How long a guest may take unless told otherwise.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
@@ -68,10 +86,49 @@ const NO_RESULT: u8 = 125;
 /// If something needed is missing, or a build fails.
 pub(crate) fn command(options: &Options) -> Result<ExitCode> {
     let releases = chosen(options)?;
-    if !options.command.is_empty() || options.kernel.len() == 1 {
+    if !options.command.is_empty() || options.is_shell() {
         return command_in_guests(options, &releases);
     }
-    bail!("not there yet")
+    tests_in_guests(options, &releases)
+}
+
+/// The guests' tests, and the table of what they said.
+fn tests_in_guests(options: &Options, releases: &[Release]) -> Result<ExitCode> {
+    let conditions = Conditions {
+        append: options.append.clone(),
+        timeout: limit(options),
+        processors: options.processors,
+        memory: options.memory,
+        refresh: options.refresh,
+        filter: options.filter.clone(),
+    };
+    let reports = matrix::run(releases, &conditions, |line| answer(line))?;
+    answer(format_args!("\n{}", tables(&reports)));
+    if options.update_docs {
+        document::update(&reports)?;
+    }
+    let well = reports.iter().all(|report| match &report.result {
+        Trial::Ran(ran) => ran.is_well(),
+        Trial::LeftOut(_) => !in_ci(),
+    });
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What guests said, for a terminal.
+pub(crate) fn tables(reports: &[Report]) -> String {
+    let tables = [
+        Table::features(reports).text("feature"),
+        Table::checks(reports).text("check"),
+        Table::runs(reports).text("run"),
+    ];
+    tables.join("\n")
+}
+
+impl Options {
+    /// Whether somebody wants to type commands.
+    fn is_shell(&self) -> bool {
+        self.command.is_empty() && self.kernel.len() == 1 && !self.tests
+    }
 }
 
 fn chosen(options: &Options) -> Result<Vec<Release>> {
@@ -121,7 +178,7 @@ fn limit(options: &Options) -> Option<Duration> {
     match options.timeout {
         Some(0) => None,
         Some(seconds) => Some(Duration::from_secs(seconds)),
-        None => (!options.command.is_empty()).then_some(TIMEOUT),
+        None => (!options.is_shell()).then_some(TIMEOUT),
     }
 }
 
@@ -152,16 +209,22 @@ fn pass_on(stream: Stream, bytes: &[u8]) {
 
 /// What is to be said of a guest beside what its command said.
 fn tell(kernel: &Kernel, outcome: &Outcome) {
+    tell_complaints(kernel, outcome);
+    if let (End::Status(status), Some(boot)) = (&outcome.end, outcome.boot) {
+        let (boot, whole) = (seconds(boot), seconds(outcome.whole));
+        say(format_args!("vm: {kernel}: status {status} (booted in {boot}, {whole} in all)"));
+    } else {
+        say(format_args!("vm: {kernel}: {}", outcome.end));
+    }
+}
+
+/// What the kernel complained of, and its last words if the guest did not end by itself.
+fn tell_complaints(kernel: &Kernel, outcome: &Outcome) {
     for complaint in &outcome.complaints {
         say(format_args!("vm: the kernel of {kernel} complains: {complaint}"));
     }
     if !matches!(outcome.end, End::Status(_)) {
         say(format_args!("vm: last lines of the console of {kernel}:\n{}", outcome.console));
-        say(format_args!("vm: {kernel}: {}", outcome.end));
-    }
-    if let (End::Status(status), Some(boot)) = (&outcome.end, outcome.boot) {
-        let (boot, whole) = (seconds(boot), seconds(outcome.whole));
-        say(format_args!("vm: {kernel}: status {status} (booted in {boot}, {whole} in all)"));
     }
 }
 
