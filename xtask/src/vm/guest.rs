@@ -17,7 +17,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
 
-use super::{initramfs::Archive, packages::Kernel};
+use super::{cache, initramfs::Archive, packages::Kernel};
 use crate::shell::{find_program, now};
 
 /// What `qemu-system-x86_64` comes with.
@@ -112,8 +112,7 @@ impl fmt::Display for End {
 /// # Errors
 /// If qemu is missing, or files for it cannot be written.
 pub(super) fn run(boot: &Boot<'_>, mut show: impl FnMut(Stream, &[u8])) -> Result<Outcome> {
-    let folder =
-        tempfile::Builder::new().prefix("tcpkit-vm-").tempdir().context("cannot make a temporary folder")?;
+    let folder = cache::work_folder()?;
     let initramfs = folder.path().join("initramfs");
     fs::write(&initramfs, root(boot)?).with_context(|| format!("cannot write {}", initramfs.display()))?;
     let begin = now();

@@ -5,7 +5,7 @@
 //! configuration, and the modules that guests get, uncompressed.
 
 use std::{
-    env, fmt, fs,
+    fmt, fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -14,16 +14,11 @@ use anyhow::{Context as _, Result, bail, ensure};
 use tempfile::TempDir;
 
 use super::{
+    cache,
     modules::{Dependencies, NEEDED},
     releases::Release,
 };
-use crate::{
-    build::target_folder,
-    shell::{foreign, now, read, read_text, run, say, seconds},
-};
-
-/// Names the cache folder, for machines that keep it between runs.
-const CACHE_VARIABLE: &str = "TCPKIT_VM_CACHE";
+use crate::shell::{find_program, foreign, now, read, read_text, run, say, seconds};
 
 /// What signs Debian's archive (package debian-archive-keyring).
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -68,7 +63,7 @@ impl Kernel {
 
     /// From the cache, if it is there and has all the modules that guests get now.
     fn cached(release: Release) -> Option<Self> {
-        let folder = cache_folder().join(release.name);
+        let folder = cache::folder().join(release.name);
         let about = fs::read_to_string(folder.join("about.txt")).ok()?;
         let mut lines = about.lines();
         let (version, package_version) = lines.next()?.split_once(' ')?;
@@ -102,6 +97,9 @@ pub(super) fn fetch(release: Release, refresh: bool) -> Result<Fetched> {
     if let Some(kernel) = cached.clone().filter(|_| !refresh) {
         return Ok(Fetched::Here(kernel));
     }
+    if find_program("apt-get").is_none() {
+        return Ok(Fetched::Unreachable("kernels are fetched by apt-get, which is not here".to_owned()));
+    }
     let begin = now();
     let apt = Apt::new(release)?;
     if let Err(error) = apt.update() {
@@ -128,11 +126,6 @@ pub(super) fn fetch(release: Release, refresh: bool) -> Result<Fetched> {
     Ok(Fetched::Here(kernel))
 }
 
-/// Where kernels are kept.
-fn cache_folder() -> PathBuf {
-    env::var_os(CACHE_VARIABLE).map_or_else(|| target_folder().join("vm"), PathBuf::from)
-}
-
 /// Apt, working in a folder of its own.
 struct Apt {
     folder: TempDir,
@@ -153,10 +146,7 @@ impl Apt {
             Path::new(KEYRING).is_file(),
             "{KEYRING} is not there: install the package debian-archive-keyring"
         );
-        let cache = cache_folder();
-        fs::create_dir_all(&cache).with_context(|| format!("cannot make {}", cache.display()))?;
-        let folder = tempfile::Builder::new().prefix("fetching-").tempdir_in(&cache);
-        let folder = folder.with_context(|| format!("cannot make a folder in {}", cache.display()))?;
+        let folder = cache::work_folder()?;
         let path = folder.path().canonicalize().context("a folder that was just made has a path")?;
         for name in ["state/lists/partial", "cache/archives/partial", "archives", "root"] {
             fs::create_dir_all(path.join(name))
@@ -287,7 +277,7 @@ fn unpack(release: Release, image: &Image, archives: &[PathBuf], work: &Path) ->
     copy_first(&kernel.image(), &[root.join(format!("boot/vmlinuz-{version}")), tree.join("vmlinuz")])?;
     copy_first(&kept.join("config"), &[root.join(format!("boot/config-{version}")), tree.join("config")])?;
     write(&kept.join("about.txt"), &kernel.about())?;
-    let place = cache_folder().join(release.name);
+    let place = cache::folder().join(release.name);
     if place.exists() {
         fs::remove_dir_all(&place).with_context(|| format!("cannot remove {}", place.display()))?;
     }
