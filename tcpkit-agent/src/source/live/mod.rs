@@ -93,16 +93,18 @@ impl LiveCapture {
             return Err(LiveError::Privileges { missing });
         }
         let devices = find_devices(&options.interfaces)?;
+        let memory_lock = sys::lift_memory_lock();
+        privilege::try_bpf()?;
         let mut object = embedded()?.to_vec();
         let settings = settings(&options, &devices)?;
         match options.filter.take() {
             Some(filter) => (filter.place)(&mut object).map_err(LiveError::Filter)?,
             None => object = place_nothing(&object).map_err(|error| LiveError::Filter(error.to_string()))?,
         }
-        sys::lift_memory_lock();
         let cpus = possible_cpus();
-        let mut ebpf = object::load(&object, settings, cpus)?;
-        let (readers, counters) = share(&ebpf, &options, &devices, cpus)?;
+        let no_memory = |error: LiveError| error.about_locked_memory(memory_lock);
+        let mut ebpf = object::load(&object, settings, cpus).map_err(no_memory)?;
+        let (readers, counters) = share(&ebpf, &options, &devices, cpus).map_err(no_memory)?;
         let watch = InterfaceWatch::open(&devices).map_err(|source| LiveError::Netlink { source })?;
         let mut notes = Vec::new();
         let is_filtered = settings.filter != 0;
