@@ -5,7 +5,6 @@
 //! Every step runs even when an earlier one failed, so that one run shows all that is wrong.
 
 mod step;
-mod tally;
 
 use std::{
     fs,
@@ -21,10 +20,10 @@ use crate::{
     privilege::{Escalation, escalation},
     setup::{self, Scope},
     shell::{answer, cargo, find_program, foreign, in_ci, now, run, say, seconds, workspace},
+    tally::Tally,
     tidy,
 };
 use step::{Outcome, Step, cargo_test};
-use tally::Tally;
 
 /// `cargo xtask test`.
 ///
