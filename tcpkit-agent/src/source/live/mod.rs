@@ -51,7 +51,7 @@ pub use counters::HookCounters;
 pub use error::LiveError;
 pub use logger::TARGET as LOG_TARGET;
 pub use object::embedded;
-pub use options::{HookChoice, LiveOptions, ObjectFilter, Place, TcAttach};
+pub use options::{HookChoice, LiveOptions, ObjectFilter, Place, TcAttach, XdpKind};
 pub use ring::RingReader;
 pub use standing::Standing;
 pub use watch::{InterfaceChange, InterfaceState};
@@ -110,16 +110,18 @@ impl LiveCapture {
         // Before anything is looked at, so that nothing that happens in between is missed.
         let watch = InterfaceWatch::open().map_err(|source| LiveError::Netlink { source })?;
         let asked = find(&options.interfaces, options.reattach)?;
+        let memory_lock = sys::lift_memory_lock();
+        privilege::try_bpf()?;
         let mut object = embedded()?.to_vec();
         let settings = settings(&options, &asked)?;
         match options.filter.take() {
             Some(filter) => (filter.place)(&mut object).map_err(LiveError::Filter)?,
             None => object = place_nothing(&object).map_err(|error| LiveError::Filter(error.to_string()))?,
         }
-        sys::lift_memory_lock();
         let cpus = possible_cpus();
-        let mut ebpf = object::load(&object, settings, cpus)?;
-        let (readers, counters) = share(&ebpf, &options, cpus)?;
+        let no_memory = |error: LiveError| error.about_locked_memory(memory_lock);
+        let mut ebpf = object::load(&object, settings, cpus).map_err(no_memory)?;
+        let (readers, counters) = share(&ebpf, &options, cpus).map_err(no_memory)?;
         let xdp = load_programs(&mut ebpf, &options, &asked)
             .map_err(|error| if settings.filter != 0 { error.about_filter() } else { error })?;
         let mut notes = Vec::new();
@@ -215,9 +217,9 @@ impl LiveCapture {
     /// [`LiveError::Load`] when the verifier refuses it.
     pub fn program_fd(&mut self, hook: Hook) -> Result<std::os::fd::OwnedFd, LiveError> {
         let failed = |message: String| LiveError::Load { hook, message };
-        let name = object::program_name(hook);
-        object::load_program(&mut self.ebpf, hook)?;
-        let program = self.ebpf.program(name).ok_or_else(|| failed(format!("the object has no {name}")))?;
+        object::load_program(&mut self.ebpf, hook, self.options.xdp)?;
+        let program =
+            object::program(&self.ebpf, hook).ok_or_else(|| failed("it is not loaded".to_owned()))?;
         let fd = program.fd().map_err(|error| failed(error.to_string()))?;
         fd.as_fd().try_clone_to_owned().map_err(|error| failed(error.to_string()))
     }
@@ -229,9 +231,9 @@ impl LiveCapture {
     /// # Errors
     /// [`LiveError::Load`] when it is not in the kernel.
     pub fn program_info(&self, hook: Hook) -> Result<aya::programs::ProgramInfo, LiveError> {
-        let name = object::program_name(hook);
         let failed = |message: String| LiveError::Load { hook, message };
-        let program = self.ebpf.program(name).ok_or_else(|| failed(format!("the object has no {name}")))?;
+        let program =
+            object::program(&self.ebpf, hook).ok_or_else(|| failed("it is not loaded".to_owned()))?;
         program.info().map_err(|error| failed(object::one_line(&error)))
     }
 }
@@ -367,10 +369,11 @@ fn load_programs(
     }
     // Ingress by TC may be needed later all the same.
     for hook in [Hook::TcEgress, Hook::TcIngress].into_iter().filter(|hook| needed.contains(hook)) {
-        object::load_program(ebpf, hook)?;
+        object::load_program(ebpf, hook, options.xdp)?;
     }
     if needed.contains(&Hook::XdpIngress) {
-        return Ok(object::load_program(ebpf, Hook::XdpIngress).map_err(|error| error.to_string()));
+        let loaded = object::load_program(ebpf, Hook::XdpIngress, options.xdp);
+        return Ok(loaded.map_err(|error| error.to_string()));
     }
     Ok(Ok(()))
 }
