@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     analyzer::{BandwidthAnalyzer, Fate, FateAnalyzer, HandshakeAnalyzer, Note},
-    flow::{Arrival, Changes, FlowLimits, FlowTable, Taken, WireCount},
+    flow::{Arrival, Changes, Failed, FinishedFlow, FlowDetail, FlowLimits, FlowTable, Taken, WireCount},
     report::{Event, EventKind, Extent, FlowRecord, ShardSnapshot},
     time::Timestamp,
     wire::{
@@ -293,13 +293,14 @@ impl Shard {
         handshakes.on_steps(&changes.steps);
         let (failed, finished) = wanted.of(changes);
         out.events.extend(failed.iter().map(|failed| {
-            let record = FlowRecord::observed(&failed.flow, &failed.handshake, name(failed.flow.interface));
+            let Failed { flow, handshake, .. } = failed;
+            let record = FlowRecord::observed(flow, handshake, &FlowDetail::default(), name(flow.interface));
             let kind = EventKind::HandshakeFailed { result: record.handshake, flow: Box::new(record) };
             Event { time: failed.at, kind }
         }));
         out.finished.extend(finished.iter().map(|finished| {
-            let record =
-                FlowRecord::observed(&finished.flow, &finished.handshake, name(finished.flow.interface));
+            let FinishedFlow { flow, handshake, detail, .. } = finished;
+            let record = FlowRecord::observed(flow, handshake, detail, name(flow.interface));
             Finished { at: finished.at, record }
         }));
         changes.clear();

@@ -58,12 +58,73 @@ pub struct DirectionRecord {
     pub bytes: u64,
     /// Payload bytes, retransmitted ones included.
     pub payload_bytes: u64,
+    /// Payload bytes counted once, however often they were sent.
+    pub unique_bytes: u64,
+    /// Segments with payload that were sent again, by cause; SYN and FIN stand apart.
+    pub retransmissions: RetransmissionsByCause,
+    /// Frames that carried them; a super-segment is one.
+    pub retransmitted_frames: u32,
+    /// Payload bytes that had been sent before.
+    pub retransmitted_bytes: u64,
+    /// FINs sent again.
+    pub fin_retransmissions: u32,
+    /// Frames with bytes that came later than bytes behind them, and not again.
+    pub out_of_order: u32,
+    /// Acknowledgements that repeat the one before.
+    pub duplicate_acks: u32,
+    /// Segments that announced a window of zero.
+    pub zero_windows: u32,
+    /// Times that the announced window went to zero.
+    pub zero_window_episodes: u32,
+    /// How long it was zero, all in all.
+    pub zero_window_us: f64,
+    /// Segments that filled the other side's window.
+    pub window_full: u32,
+    /// Keep-alives.
+    pub keep_alives: u32,
+    /// Probes of a zero window.
+    pub window_probes: u32,
+    /// Holes that the receiver acknowledged: not captured, and yet received.
+    pub capture_gaps: u32,
+    /// Bytes in them.
+    pub capture_gap_bytes: u64,
+    /// Periods from the first retransmission for a loss until everything sent before it was acknowledged.
+    pub loss_episodes: u32,
+    /// How long they lasted, all in all.
+    pub loss_episode_us: f64,
+    /// Segments with ECE outside the handshake.
+    pub ece: u32,
+    /// Segments with CWR outside the handshake.
+    pub cwr: u32,
+    /// Packets that came with CE in their IP header.
+    pub ce: u32,
+    /// Segments far outside the window, or acknowledgements of what was never sent.
+    pub invalid_sequence: u32,
+    /// Bytes sent again with other content than before, as far as both were captured.
+    pub contradictory_bytes: u64,
+    /// Most bytes that were under way at one time.
+    pub max_in_flight: u32,
     /// Maximum segment size that this side announced.
     pub mss: Option<u16>,
     /// Shift of its windows that this side announced.
     pub window_scale: Option<u8>,
     /// Whether this side permitted SACK; `null` when its SYN was not seen.
     pub sack_permitted: Option<bool>,
+}
+
+/// Segments sent again, by cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RetransmissionsByCause {
+    /// The retransmission timer ran out.
+    pub rto: u32,
+    /// Duplicate acknowledgements or SACK told of the loss.
+    pub fast: u32,
+    /// Tail loss probes.
+    pub tlp: u32,
+    /// The receiver had them already, or would have had them.
+    pub spurious: u32,
+    /// The capture does not tell.
+    pub unknown: u32,
 }
 
 /// What became of a handshake.

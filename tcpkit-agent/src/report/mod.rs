@@ -16,7 +16,7 @@ mod totals;
 
 pub use capture::{CaptureInfo, InterfaceInfo};
 pub use event::{Event, EventKind};
-pub use flow::{Close, DirectionRecord, FlowRecord, HandshakeResult};
+pub use flow::{Close, DirectionRecord, FlowRecord, HandshakeResult, RetransmissionsByCause};
 pub use ledger::{Ledger, LedgerEntry};
 pub use record::{LedgerReport, Record};
 pub use snapshot::{Extent, ShardSnapshot};
