@@ -235,7 +235,7 @@ impl Shard {
 
     /// A segment that another interface shows too: no flow hears of it.
     fn note_copy(&mut self, segment: &Segment<'_>, size: FrameSize, origin: &Origin) -> WireCount {
-        self.fates.on_note(origin.place(), Note::Duplicate);
+        self.measured.fates.on_note(origin.place(), Note::Duplicate);
         let limit = u32::from(size.gso_size);
         WireCount::of(size.frame_len, segment.header_len, segment.payload_len, limit)
     }
