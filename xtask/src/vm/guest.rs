@@ -17,7 +17,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
 
-use super::{initramfs::Archive, packages::Kernel};
+use super::{cache, initramfs::Archive, packages::Kernel};
 use crate::shell::{find_program, now};
 
 /// What `qemu-system-x86_64` comes with.
@@ -30,7 +30,7 @@ const PERIOD: Duration = Duration::from_millis(20);
 const GRACE: Duration = Duration::from_secs(5);
 
 /// How many of the last lines are shown when something went wrong.
-const LAST_LINES: usize = 40;
+const LAST_LINES: usize = 60;
 
 /// What is to be run, and where.
 #[derive(Debug)]
@@ -112,8 +112,7 @@ impl fmt::Display for End {
 /// # Errors
 /// If qemu is missing, or files for it cannot be written.
 pub(super) fn run(boot: &Boot<'_>, mut show: impl FnMut(Stream, &[u8])) -> Result<Outcome> {
-    let folder =
-        tempfile::Builder::new().prefix("tcpkit-vm-").tempdir().context("cannot make a temporary folder")?;
+    let folder = cache::work_folder()?;
     let initramfs = folder.path().join("initramfs");
     fs::write(&initramfs, root(boot)?).with_context(|| format!("cannot write {}", initramfs.display()))?;
     let begin = now();
@@ -312,7 +311,7 @@ fn is_fatal(line: &str) -> bool {
 
 /// Messages by which the kernel says that something is wrong with it.
 fn is_complaint(line: &str) -> bool {
-    line.contains("WARNING: ") || line.contains("BUG: ") || is_fatal(line)
+    line.contains("WARNING: ") || line.contains("BUG: ")
 }
 
 /// The command line of qemu.

@@ -19,10 +19,11 @@ $busybox mount -t devtmpfs devtmpfs /dev
 $busybox mount -t proc proc /proc
 $busybox mount -t sysfs sysfs /sys
 $busybox --install -s /usr/bin
-mkdir -p /dev/pts /dev/shm /run/netns
+mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
 mount -t tmpfs tmpfs /run
+mkdir /run/netns
 mount -t tmpfs tmpfs /tmp
 mount -t bpf bpf /sys/fs/bpf
 mount -t tracefs tracefs /sys/kernel/tracing

@@ -2,6 +2,7 @@
 //!
 //! Nothing of it is installed on the host, and no guest reaches the network.
 
+mod cache;
 mod document;
 mod guest;
 mod initramfs;
@@ -121,7 +122,7 @@ pub(crate) fn tables(reports: &[Report]) -> String {
         Table::checks(reports).text("check"),
         Table::runs(reports).text("run"),
     ];
-    tables.join("\n")
+    tables.iter().filter(|table| !table.is_empty()).cloned().collect::<Vec<_>>().join("\n")
 }
 
 impl Options {

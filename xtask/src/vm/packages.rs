@@ -5,25 +5,20 @@
 //! configuration, and the modules that guests get, uncompressed.
 
 use std::{
-    env, fmt, fs,
+    fmt, fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
 use tempfile::TempDir;
 
 use super::{
+    cache,
     modules::{Dependencies, NEEDED},
     releases::Release,
 };
-use crate::{
-    build::target_folder,
-    shell::{foreign, now, read, read_text, run, say, seconds},
-};
-
-/// Names the cache folder, for machines that keep it between runs.
-const CACHE_VARIABLE: &str = "TCPKIT_VM_CACHE";
+use crate::shell::{find_program, foreign, now, read, read_text, run, say, seconds};
 
 /// What signs Debian's archive (package debian-archive-keyring).
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -68,7 +63,7 @@ impl Kernel {
 
     /// From the cache, if it is there and has all the modules that guests get now.
     fn cached(release: Release) -> Option<Self> {
-        let folder = cache_folder().join(release.name);
+        let folder = cache::folder().join(release.name);
         let about = fs::read_to_string(folder.join("about.txt")).ok()?;
         let mut lines = about.lines();
         let (version, package_version) = lines.next()?.split_once(' ')?;
@@ -102,6 +97,9 @@ pub(super) fn fetch(release: Release, refresh: bool) -> Result<Fetched> {
     if let Some(kernel) = cached.clone().filter(|_| !refresh) {
         return Ok(Fetched::Here(kernel));
     }
+    if find_program("apt-get").is_none() {
+        return Ok(Fetched::Unreachable("kernels are fetched by apt-get, which is not here".to_owned()));
+    }
     let begin = now();
     let apt = Apt::new(release)?;
     if let Err(error) = apt.update() {
@@ -128,15 +126,10 @@ pub(super) fn fetch(release: Release, refresh: bool) -> Result<Fetched> {
     Ok(Fetched::Here(kernel))
 }
 
-/// Where kernels are kept.
-fn cache_folder() -> PathBuf {
-    env::var_os(CACHE_VARIABLE).map_or_else(|| target_folder().join("vm"), PathBuf::from)
-}
-
 /// Apt, working in a folder of its own.
 struct Apt {
     folder: TempDir,
-    options: Vec<String>,
+    settings: PathBuf,
 }
 
 /// The packages that make up a kernel.
@@ -153,10 +146,7 @@ impl Apt {
             Path::new(KEYRING).is_file(),
             "{KEYRING} is not there: install the package debian-archive-keyring"
         );
-        let cache = cache_folder();
-        fs::create_dir_all(&cache).with_context(|| format!("cannot make {}", cache.display()))?;
-        let folder = tempfile::Builder::new().prefix("fetching-").tempdir_in(&cache);
-        let folder = folder.with_context(|| format!("cannot make a folder in {}", cache.display()))?;
+        let folder = cache::work_folder()?;
         let path = folder.path().canonicalize().context("a folder that was just made has a path")?;
         for name in ["state/lists/partial", "cache/archives/partial", "archives", "root"] {
             fs::create_dir_all(path.join(name))
@@ -165,13 +155,13 @@ impl Apt {
         let source = format!("deb [signed-by={KEYRING}] {} {} main\n", mirror(), release.suite);
         write(&path.join("sources.list"), &source)?;
         write(&path.join("status"), "")?;
-        let options = options(&path);
-        Ok(Self { folder, options })
+        let file = path.join("apt.conf");
+        write(&file, &settings(&path))?;
+        Ok(Self { folder, settings: file })
     }
 
     fn update(&self) -> Result<()> {
-        // Without this, apt calls a suite that it did not reach a warning.
-        read(self.command("apt-get").args(["-q", "-o", "APT::Update::Error-Mode=any", "update"])).map(drop)
+        read_apt(self.command("apt-get").args(["-q", "update"])).map(drop)
     }
 
     /// What the metapackage leads to.
@@ -192,14 +182,14 @@ impl Apt {
     }
 
     fn show(&self, package: &str) -> Result<String> {
-        read(self.command("apt-cache").args(["show", "--no-all-versions", package]))
+        read_apt(self.command("apt-cache").args(["show", "--no-all-versions", package]))
     }
 
     fn download(&self, image: &Image) -> Result<Vec<PathBuf>> {
         let folder = self.folder.path().join("archives");
         let mut download = self.command("apt-get");
         download.current_dir(&folder).args(["-q", "download"]).args(&image.packages);
-        read(&mut download).context("cannot fetch the kernel")?;
+        read_apt(&mut download).context("cannot fetch the kernel")?;
         let archives: Vec<PathBuf> = entries(&folder)?;
         ensure!(
             archives.len() == image.packages.len(),
@@ -211,36 +201,51 @@ impl Apt {
 
     fn command(&self, program: &str) -> Command {
         let mut command = foreign(program);
-        command.args(&self.options).env("LC_ALL", "C");
+        command.arg("-c").arg(&self.settings).env("LC_ALL", "C");
         command
     }
 }
 
-/// What keeps apt inside this folder.
-fn options(folder: &Path) -> Vec<String> {
+/// Runs apt and returns what it printed; its first complaint says more than its last.
+fn read_apt(command: &mut Command) -> Result<String> {
+    let output = command.stdin(Stdio::null()).output().context("cannot run apt")?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let complaint = said.lines().find(|line| line.starts_with("E: ") || line.starts_with("W: "));
+        bail!("{}", complaint.map_or("apt failed and said nothing", |line| &line[3..]));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// What keeps apt inside this folder; read behind the host's own settings, so that these hold.
+fn settings(folder: &Path) -> String {
     let path = folder.display();
-    [
-        format!("Dir::Etc::sourcelist={path}/sources.list"),
-        "Dir::Etc::sourceparts=-".to_owned(),
-        "Dir::Etc::preferences=-".to_owned(),
-        "Dir::Etc::preferencesparts=-".to_owned(),
-        format!("Dir::State={path}/state"),
-        format!("Dir::State::status={path}/status"),
-        format!("Dir::Cache={path}/cache"),
-        "APT::Architecture=amd64".to_owned(),
-        "APT::Architectures=amd64".to_owned(),
-        // The folder may be one that only its owner can enter.
-        "APT::Sandbox::User=".to_owned(),
-        "Acquire::Languages=none".to_owned(),
-        "Acquire::Retries=3".to_owned(),
-        "Acquire::http::Timeout=30".to_owned(),
-        "Acquire::https::Timeout=30".to_owned(),
-        "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false".to_owned(),
-        "Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false".to_owned(),
-    ]
-    .into_iter()
-    .flat_map(|option| ["-o".to_owned(), option])
-    .collect()
+    format!(
+        r#"Dir::Etc::sourcelist "{path}/sources.list";
+Dir::Etc::sourceparts "-";
+Dir::Etc::preferences "-";
+Dir::Etc::preferencesparts "-";
+Dir::State "{path}/state";
+Dir::State::status "{path}/status";
+Dir::Cache "{path}/cache";
+APT::Architecture "amd64";
+APT::Architectures "amd64";
+// The folder may be one that only its owner can enter.
+APT::Sandbox::User "";
+// What the host does after an update is about its own lists.
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+// Without this, a suite that was not reached is only a warning.
+APT::Update::Error-Mode "any";
+Acquire::Languages "none";
+Acquire::Retries "3";
+Acquire::http::Timeout "30";
+Acquire::https::Timeout "30";
+Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
+Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
+"#
+    )
 }
 
 /// The archive that the host itself uses, if it is Debian's.
@@ -287,7 +292,7 @@ fn unpack(release: Release, image: &Image, archives: &[PathBuf], work: &Path) ->
     copy_first(&kernel.image(), &[root.join(format!("boot/vmlinuz-{version}")), tree.join("vmlinuz")])?;
     copy_first(&kept.join("config"), &[root.join(format!("boot/config-{version}")), tree.join("config")])?;
     write(&kept.join("about.txt"), &kernel.about())?;
-    let place = cache_folder().join(release.name);
+    let place = cache::folder().join(release.name);
     if place.exists() {
         fs::remove_dir_all(&place).with_context(|| format!("cannot remove {}", place.display()))?;
     }
@@ -389,10 +394,17 @@ mod tests {
 
     #[test]
     fn apt_touches_nothing_outside_its_folder() {
-        let options = options(Path::new("/somewhere/new"));
-        for own in ["Dir::State=", "Dir::State::status=", "Dir::Cache=", "Dir::Etc::sourcelist="] {
-            let found = options.iter().find_map(|option| option.strip_prefix(own));
-            assert!(found.is_some_and(|path| path.starts_with("/somewhere/new/")), "{own}");
+        let settings = settings(Path::new("/somewhere/new"));
+        for own in ["Dir::State ", "Dir::State::status ", "Dir::Cache ", "Dir::Etc::sourcelist "] {
+            let found = settings.lines().find_map(|line| line.strip_prefix(own));
+            assert!(found.is_some_and(|path| path.starts_with("\"/somewhere/new/")), "{own}");
         }
+    }
+
+    #[test]
+    fn apts_first_complaint_is_the_one_that_is_told() {
+        let script = "echo Hit; echo 'E: no route' >&2; echo 'E: Some index files failed' >&2; exit 100";
+        let error = read_apt(Command::new("sh").args(["-c", script])).unwrap_err();
+        assert_eq!(error.to_string(), "no route");
     }
 }

@@ -77,8 +77,11 @@ impl Table {
         &mut self.rows[row].cells[column]
     }
 
-    /// For a terminal: columns aligned, sentences below.
+    /// For a terminal: columns aligned, sentences below; nothing if there are no rows.
     pub(super) fn text(&self, title: &str) -> String {
+        if self.rows.is_empty() {
+            return String::new();
+        }
         let lines: Vec<Vec<&str>> = self.lines(title).collect();
         let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..=self.columns.len()).map(width).collect();
