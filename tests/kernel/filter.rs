@@ -21,7 +21,7 @@ use super::{
     programs::Bench,
 };
 
-pub(super) fn placed(expression: &str) -> Option<ObjectFilter> {
+pub(crate) fn placed(expression: &str) -> Option<ObjectFilter> {
     placed_for(LinkType::ETHERNET, expression)
 }
 
@@ -72,7 +72,7 @@ const BY_PORTS: [&str; 8] = [
 ];
 
 #[test]
-fn a_port_filter_keeps_what_belongs_to_the_port() {
+pub(crate) fn a_port_filter_keeps_what_belongs_to_the_port() {
     if !has_root("a_port_filter_keeps_what_belongs_to_the_port") {
         return;
     }

@@ -86,7 +86,7 @@ pub(super) fn can_be_fed(hook: Hook, frame: &[u8]) -> bool {
 }
 
 #[test]
-fn every_kind_of_frame_is_recorded_in_the_ring_of_its_flow() {
+pub(crate) fn every_kind_of_frame_is_recorded_in_the_ring_of_its_flow() {
     if !has_root("every_kind_of_frame_is_recorded_in_the_ring_of_its_flow") {
         return;
     }
@@ -198,7 +198,7 @@ fn a_super_segment_counts_as_what_was_on_the_wire() {
 }
 
 #[test]
-fn whole_frames_are_recorded_when_asked_for() {
+pub(crate) fn whole_frames_are_recorded_when_asked_for() {
     if !has_root("whole_frames_are_recorded_when_asked_for") {
         return;
     }

@@ -11,6 +11,7 @@ use std::{
 
 use serde_json::Value;
 use tcpkit_tests::{
+    attached::Attached,
     left_out::{Need, can_run},
     live::Live,
     netns::{Namespace, Pair},
@@ -143,7 +144,7 @@ fn number(namespace: &Namespace, name: &str) -> Option<u32> {
 }
 
 #[test]
-fn a_renamed_interface_is_captured_on_under_its_new_name() {
+pub(crate) fn a_renamed_interface_is_captured_on_under_its_new_name() {
     if !can_run("a_renamed_interface_is_captured_on_under_its_new_name", &[Need::Ebpf]) {
         return;
     }
@@ -170,7 +171,7 @@ fn a_renamed_interface_is_captured_on_under_its_new_name() {
 }
 
 #[test]
-fn an_interface_that_is_made_anew_is_attached_again_and_its_flows_go_on() {
+pub(crate) fn an_interface_that_is_made_anew_is_attached_again_and_its_flows_go_on() {
     if !can_run("an_interface_that_is_made_anew_is_attached_again_and_its_flows_go_on", &[Need::Ebpf]) {
         return;
     }
@@ -211,7 +212,7 @@ fn an_interface_that_is_made_anew_is_attached_again_and_its_flows_go_on() {
 }
 
 #[test]
-fn an_interface_that_moves_to_another_namespace_is_left_there_and_taken_back() {
+pub(crate) fn an_interface_that_moves_to_another_namespace_is_left_there_and_taken_back() {
     if !can_run("an_interface_that_moves_to_another_namespace_is_left_there", &[Need::Ebpf]) {
         return;
     }
@@ -226,14 +227,14 @@ fn an_interface_that_moves_to_another_namespace_is_left_there_and_taken_back() {
         pair.server.ip(&["link", "set", "veth0", "netns", elsewhere.name()]).unwrap();
         if !waits {
             let report = live.wait().failure(1, &["every interface disappeared", "veth0"]).json();
-            assert_eq!(super::attach::programs(&elsewhere, "veth0"), (0, false));
+            assert_eq!(Attached::now(&elsewhere, "veth0"), Attached::NONE);
             assert!(files.text("events").contains("into another network namespace; its capture has ended"));
             is_whole(&report, &files, &["veth0"]);
             continue;
         }
         told(&live, "veth0 disappeared into another network namespace; waiting for it");
         // Nothing of ours goes with it: what happens there is none of this capture's business.
-        assert_eq!(super::attach::programs(&elsewhere, "veth0"), (0, false), "{hook}");
+        assert_eq!(Attached::now(&elsewhere, "veth0"), Attached::NONE, "{hook}");
         elsewhere.ip(&["link", "set", "veth0", "netns", pair.server.name()]).unwrap();
         told(&live, "veth0 is there and captured");
         pair.server.ip(&["addr", "add", "10.77.0.2/24", "dev", "veth0"]).unwrap();
@@ -243,12 +244,12 @@ fn an_interface_that_moves_to_another_namespace_is_left_there_and_taken_back() {
         let report = live.end(libc::SIGINT).success().json();
         assert_eq!(report["totals"]["flows"], 2, "{hook}: {}", report["totals"]);
         is_whole(&report, &files, &["veth0"]);
-        assert_eq!(super::attach::programs(&pair.server, "veth0"), (0, false), "{hook}");
+        assert_eq!(Attached::now(&pair.server, "veth0"), Attached::NONE, "{hook}");
     }
 }
 
 #[test]
-fn an_interface_that_is_not_there_yet_is_waited_for() {
+pub(crate) fn an_interface_that_is_not_there_yet_is_waited_for() {
     if !can_run("an_interface_that_is_not_there_yet_is_waited_for", &[Need::Ebpf]) {
         return;
     }
@@ -272,7 +273,7 @@ fn an_interface_that_is_not_there_yet_is_waited_for() {
 }
 
 #[test]
-fn what_comes_back_as_something_else_is_refused_once_and_waited_for() {
+pub(crate) fn what_comes_back_as_something_else_is_refused_once_and_waited_for() {
     let needs = [Need::Ebpf];
     if !can_run("what_comes_back_as_something_else_is_refused_once_and_waited_for", &needs) {
         return;
@@ -296,7 +297,7 @@ fn what_comes_back_as_something_else_is_refused_once_and_waited_for() {
 }
 
 #[test]
-fn an_interface_that_joins_and_leaves_a_bridge_is_captured_on() {
+pub(crate) fn an_interface_that_joins_and_leaves_a_bridge_is_captured_on() {
     if !can_run("an_interface_that_joins_and_leaves_a_bridge_is_captured_on", &[Need::Ebpf]) {
         return;
     }
@@ -321,7 +322,7 @@ fn an_interface_that_joins_and_leaves_a_bridge_is_captured_on() {
 }
 
 #[test]
-fn only_a_capture_that_waits_keeps_the_right_to_attach() {
+pub(crate) fn only_a_capture_that_waits_keeps_the_right_to_attach() {
     if !can_run("only_a_capture_that_waits_keeps_the_right_to_attach", &[Need::Ebpf]) {
         return;
     }
@@ -342,7 +343,7 @@ fn only_a_capture_that_waits_keeps_the_right_to_attach() {
 }
 
 #[test]
-fn what_libpcap_cannot_do_is_refused() {
+pub(crate) fn what_libpcap_cannot_do_is_refused() {
     let words = ["-i", "lo", "--reattach", "--backend", "pcap"];
     tcpkit(words).run().failure(2, &["--reattach", "--backend pcap"]);
     tcpkit(["-r", "x.pcap", "--reattach"]).run().failure(2, &["--reattach", "--read"]);

@@ -1,13 +1,14 @@
 //! The whole program, live: real servers, real sockets, real signals, in namespaces of each test's own.
 
-mod attach;
-mod backend;
+pub(crate) mod attach;
+pub(crate) mod backend;
 mod endpoint;
 mod filter;
-mod ledger;
-mod life;
+pub(crate) mod ledger;
+pub(crate) mod life;
 mod mix;
-mod offload;
+pub(crate) mod offload;
 mod privileges;
+pub(crate) mod refused;
 mod replay;
 mod signals;

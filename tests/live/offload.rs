@@ -170,7 +170,7 @@ fn captured_by_xdp(report: &Value, hook: &str, what: &str) -> bool {
 }
 
 #[test]
-fn counts_are_the_interfaces_own_with_every_offload() {
+pub(crate) fn counts_are_the_interfaces_own_with_every_offload() {
     if !can_run("counts_are_the_interfaces_own_with_every_offload", &[Need::Ebpf, Need::Program("ethtool")]) {
         return;
     }

@@ -7,7 +7,7 @@
 use std::{
     fmt, fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -129,7 +129,7 @@ pub(super) fn fetch(release: Release, refresh: bool) -> Result<Fetched> {
 /// Apt, working in a folder of its own.
 struct Apt {
     folder: TempDir,
-    options: Vec<String>,
+    settings: PathBuf,
 }
 
 /// The packages that make up a kernel.
@@ -155,13 +155,13 @@ impl Apt {
         let source = format!("deb [signed-by={KEYRING}] {} {} main\n", mirror(), release.suite);
         write(&path.join("sources.list"), &source)?;
         write(&path.join("status"), "")?;
-        let options = options(&path);
-        Ok(Self { folder, options })
+        let file = path.join("apt.conf");
+        write(&file, &settings(&path))?;
+        Ok(Self { folder, settings: file })
     }
 
     fn update(&self) -> Result<()> {
-        // Without this, apt calls a suite that it did not reach a warning.
-        read(self.command("apt-get").args(["-q", "-o", "APT::Update::Error-Mode=any", "update"])).map(drop)
+        read_apt(self.command("apt-get").args(["-q", "update"])).map(drop)
     }
 
     /// What the metapackage leads to.
@@ -182,14 +182,14 @@ impl Apt {
     }
 
     fn show(&self, package: &str) -> Result<String> {
-        read(self.command("apt-cache").args(["show", "--no-all-versions", package]))
+        read_apt(self.command("apt-cache").args(["show", "--no-all-versions", package]))
     }
 
     fn download(&self, image: &Image) -> Result<Vec<PathBuf>> {
         let folder = self.folder.path().join("archives");
         let mut download = self.command("apt-get");
         download.current_dir(&folder).args(["-q", "download"]).args(&image.packages);
-        read(&mut download).context("cannot fetch the kernel")?;
+        read_apt(&mut download).context("cannot fetch the kernel")?;
         let archives: Vec<PathBuf> = entries(&folder)?;
         ensure!(
             archives.len() == image.packages.len(),
@@ -201,36 +201,51 @@ impl Apt {
 
     fn command(&self, program: &str) -> Command {
         let mut command = foreign(program);
-        command.args(&self.options).env("LC_ALL", "C");
+        command.arg("-c").arg(&self.settings).env("LC_ALL", "C");
         command
     }
 }
 
-/// What keeps apt inside this folder.
-fn options(folder: &Path) -> Vec<String> {
+/// Runs apt and returns what it printed; its first complaint says more than its last.
+fn read_apt(command: &mut Command) -> Result<String> {
+    let output = command.stdin(Stdio::null()).output().context("cannot run apt")?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let complaint = said.lines().find(|line| line.starts_with("E: ") || line.starts_with("W: "));
+        bail!("{}", complaint.map_or("apt failed and said nothing", |line| &line[3..]));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// What keeps apt inside this folder; read behind the host's own settings, so that these hold.
+fn settings(folder: &Path) -> String {
     let path = folder.display();
-    [
-        format!("Dir::Etc::sourcelist={path}/sources.list"),
-        "Dir::Etc::sourceparts=-".to_owned(),
-        "Dir::Etc::preferences=-".to_owned(),
-        "Dir::Etc::preferencesparts=-".to_owned(),
-        format!("Dir::State={path}/state"),
-        format!("Dir::State::status={path}/status"),
-        format!("Dir::Cache={path}/cache"),
-        "APT::Architecture=amd64".to_owned(),
-        "APT::Architectures=amd64".to_owned(),
-        // The folder may be one that only its owner can enter.
-        "APT::Sandbox::User=".to_owned(),
-        "Acquire::Languages=none".to_owned(),
-        "Acquire::Retries=3".to_owned(),
-        "Acquire::http::Timeout=30".to_owned(),
-        "Acquire::https::Timeout=30".to_owned(),
-        "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false".to_owned(),
-        "Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false".to_owned(),
-    ]
-    .into_iter()
-    .flat_map(|option| ["-o".to_owned(), option])
-    .collect()
+    format!(
+        r#"Dir::Etc::sourcelist "{path}/sources.list";
+Dir::Etc::sourceparts "-";
+Dir::Etc::preferences "-";
+Dir::Etc::preferencesparts "-";
+Dir::State "{path}/state";
+Dir::State::status "{path}/status";
+Dir::Cache "{path}/cache";
+APT::Architecture "amd64";
+APT::Architectures "amd64";
+// The folder may be one that only its owner can enter.
+APT::Sandbox::User "";
+// What the host does after an update is about its own lists.
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+// Without this, a suite that was not reached is only a warning.
+APT::Update::Error-Mode "any";
+Acquire::Languages "none";
+Acquire::Retries "3";
+Acquire::http::Timeout "30";
+Acquire::https::Timeout "30";
+Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
+Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
+"#
+    )
 }
 
 /// The archive that the host itself uses, if it is Debian's.
@@ -379,10 +394,17 @@ mod tests {
 
     #[test]
     fn apt_touches_nothing_outside_its_folder() {
-        let options = options(Path::new("/somewhere/new"));
-        for own in ["Dir::State=", "Dir::State::status=", "Dir::Cache=", "Dir::Etc::sourcelist="] {
-            let found = options.iter().find_map(|option| option.strip_prefix(own));
-            assert!(found.is_some_and(|path| path.starts_with("/somewhere/new/")), "{own}");
+        let settings = settings(Path::new("/somewhere/new"));
+        for own in ["Dir::State ", "Dir::State::status ", "Dir::Cache ", "Dir::Etc::sourcelist "] {
+            let found = settings.lines().find_map(|line| line.strip_prefix(own));
+            assert!(found.is_some_and(|path| path.starts_with("\"/somewhere/new/")), "{own}");
         }
+    }
+
+    #[test]
+    fn apts_first_complaint_is_the_one_that_is_told() {
+        let script = "echo Hit; echo 'E: no route' >&2; echo 'E: Some index files failed' >&2; exit 100";
+        let error = read_apt(Command::new("sh").args(["-c", script])).unwrap_err();
+        assert_eq!(error.to_string(), "no route");
     }
 }
