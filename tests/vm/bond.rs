@@ -37,7 +37,7 @@ struct Bed(Pair);
 impl Bed {
     fn new(mode: &str, parts: &[&str]) -> Self {
         let pair = Pair { client: Namespace::new("bond").unwrap(), server: Namespace::new("bond").unwrap() };
-        let more = MODES.iter().find(|(name, _)| *name == mode).unwrap().1;
+        let more = MODES.iter().find(|(name, _)| *name == mode).map_or(&[][..], |(_, more)| more);
         let bed = Self(pair);
         for (namespace, number) in bed.ends() {
             let bond = ["link", "add", "bond0", "type", "bond", "mode", mode, "miimon", "50"];
@@ -242,8 +242,26 @@ fn xdp_is_told(mode: &str, by_xdp: bool, notes: &str) {
 
 #[test]
 #[ignore = "for a guest of `cargo xtask vm`"]
+fn where_a_mode_has_no_xdp_tc_stands_in_and_says_why() {
+    judge("bond0, balance-tlb, --hook xdp: TC, and the reason", || {
+        let bed = Bed::new("balance-tlb", &["eth1", "eth2"]);
+        let before = bed.sent().1;
+        let (result, sent) = captured(&bed, &["-i", "bond0", "--hook", "xdp"], |_| {
+            let stream = Stream::start(&bed.0, "10.77.0.2");
+            thread::sleep(Duration::from_millis(700));
+            stream.finish()
+        });
+        result.is_one_whole_flow(sent, bed.sent().1 - before);
+        assert_eq!(result.report["capture"]["interfaces"][0]["hook"], "ebpf/tc");
+        xdp_is_told("balance-tlb", false, &result.notes());
+        ""
+    });
+}
+
+#[test]
+#[ignore = "for a guest of `cargo xtask vm`"]
 fn all_parts_of_a_bond_are_one_place() {
-    for (mode, _) in MODES {
+    for mode in ["active-backup", "balance-rr"] {
         judge(&format!("parts of a bond captured, {mode}: a flow that moves counts once, whole"), || {
             let bed = Bed::new(mode, &["eth1", "eth2"]);
             let words = ["-i", "eth1", "-i", "eth2", "--reattach"];
