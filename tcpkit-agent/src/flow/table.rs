@@ -291,7 +291,12 @@ impl FlowTable {
         let handshake = self.slab.handshakes[slot as usize];
         let was_open = matches!(before, Outcome::Midstream | Outcome::Pending);
         if was_open && handshake.outcome().is_failure() {
-            changes.failed.push(Failed { at, flow: *self.slab.flow(slot), handshake });
+            changes.failed.push(Failed {
+                at,
+                flow: *self.slab.flow(slot),
+                handshake,
+                detail: FlowDetail::default(),
+            });
         }
     }
 

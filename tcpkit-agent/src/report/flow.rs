@@ -43,6 +43,16 @@ pub struct FlowRecord {
     pub client: DirectionRecord,
     /// What the server sent.
     pub server: DirectionRecord,
+    /// What the flow waited for although it had something to do.
+    pub stalls: StallsByKind,
+    /// Data came in the SYN (TCP Fast Open, RFC 7413).
+    pub fast_open: bool,
+    /// Both sides sent a SYN (RFC 9293 §3.5).
+    pub simultaneous_open: bool,
+    /// A SYN offered Multipath TCP (RFC 8684).
+    pub mptcp: bool,
+    /// Both SYNs negotiated ECN (RFC 3168 §6.1.1).
+    pub ecn: bool,
     /// How the flow ended.
     pub close: Close,
 }
@@ -104,6 +114,8 @@ pub struct DirectionRecord {
     pub contradictory_bytes: u64,
     /// Most bytes that were under way at one time.
     pub max_in_flight: u32,
+    /// Round trips of this side's data, seen from the capture point.
+    pub rtt: RttRecord,
     /// Maximum segment size that this side announced.
     pub mss: Option<u16>,
     /// Shift of its windows that this side announced.
@@ -125,6 +137,57 @@ pub struct RetransmissionsByCause {
     pub spurious: u32,
     /// The capture does not tell.
     pub unknown: u32,
+}
+
+/// Round trips of one direction's data, in microseconds; `null` without samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct RttRecord {
+    /// Round trips measured.
+    pub samples: u64,
+    /// The least.
+    pub min: Option<f64>,
+    /// Mean.
+    pub avg: Option<f64>,
+    /// Median.
+    pub p50: Option<f64>,
+    /// 90th percentile.
+    pub p90: Option<f64>,
+    /// 99th percentile.
+    pub p99: Option<f64>,
+    /// The most.
+    pub max: Option<f64>,
+    /// Smoothed round-trip time (SRTT of RFC 6298 §2).
+    pub smoothed: Option<f64>,
+    /// Its variation (RTTVAR of RFC 6298 §2).
+    pub variation: Option<f64>,
+    /// Median of what exceeds the least: queueing.
+    pub queueing: Option<f64>,
+    /// Samples whose acknowledgement the receiver is known to have delayed.
+    pub delayed_acks: u64,
+}
+
+/// What a flow waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct StallsByKind {
+    /// The receiver to read: its window was zero.
+    pub zero_window: StallRecord,
+    /// The retransmission timer.
+    pub rto: StallRecord,
+    /// The server to answer.
+    pub server_thinking: StallRecord,
+    /// The client to ask again.
+    pub client_thinking: StallRecord,
+    /// The sender to go on in the middle of what it was sending.
+    pub sender_idle: StallRecord,
+}
+
+/// Stalls of one kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct StallRecord {
+    /// How many.
+    pub count: u32,
+    /// How long, all of them together, in microseconds.
+    pub us: f64,
 }
 
 /// What became of a handshake.

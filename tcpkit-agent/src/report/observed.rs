@@ -2,9 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{Close, DirectionRecord, FlowRecord, HandshakeResult, RetransmissionsByCause};
+use super::{
+    Close, DirectionRecord, FlowRecord, HandshakeResult, RetransmissionsByCause, RttRecord, StallRecord,
+    StallsByKind,
+};
 use crate::{
-    flow::{Cause, Ending, Flow, FlowDetail, Handshake, IcmpReason, Outcome, Side, SideState, StreamCounts},
+    flow::{
+        Cause, Ending, Flow, FlowDetail, Handshake, IcmpReason, Outcome, RttSummary, Side, SideState,
+        StallCounts, StallKind,
+    },
     time::Span,
 };
 
@@ -35,15 +41,21 @@ impl FlowRecord {
             client_rtt_us: handshake.client_rtt().map(Span::as_micros_f64),
             syn_retransmissions: handshake.syn_retransmissions(client),
             synack_retransmissions: handshake.synack_retransmissions(client),
-            client: DirectionRecord::observed(flow.side(client), detail.stream(client)),
-            server: DirectionRecord::observed(flow.side(client.other()), detail.stream(client.other())),
+            client: DirectionRecord::observed(flow.side(client), detail, client),
+            server: DirectionRecord::observed(flow.side(client.other()), detail, client.other()),
+            stalls: (&detail.stalls).into(),
+            fast_open: detail.fast_open,
+            simultaneous_open: detail.simultaneous_open,
+            mptcp: detail.mptcp,
+            ecn: detail.ecn,
             close: close(flow.ending(), client),
         }
     }
 }
 
 impl DirectionRecord {
-    fn observed(side: &SideState, stream: &StreamCounts) -> Self {
+    fn observed(side: &SideState, detail: &FlowDetail, sender: Side) -> Self {
+        let stream = detail.stream(sender);
         Self {
             frames: side.frames,
             segments: side.segments,
@@ -72,6 +84,7 @@ impl DirectionRecord {
             invalid_sequence: stream.invalid_sequence,
             contradictory_bytes: stream.contradictory_bytes,
             max_in_flight: stream.max_in_flight,
+            rtt: detail.rtt(sender).into(),
             mss: side.announced.mss,
             window_scale: side.announced.window_scale,
             sack_permitted: side.announced.sack_permitted,
@@ -88,6 +101,41 @@ impl From<[u32; Cause::COUNT]> for RetransmissionsByCause {
             tlp: of(Cause::Tlp),
             spurious: of(Cause::Spurious),
             unknown: of(Cause::Unknown),
+        }
+    }
+}
+
+impl From<&RttSummary> for RttRecord {
+    fn from(rtt: &RttSummary) -> Self {
+        let micros = |span: Option<Span>| span.map(Span::as_micros_f64);
+        Self {
+            samples: rtt.samples,
+            min: micros(rtt.min),
+            avg: rtt.mean_ns.map(|mean| mean / 1_000.0),
+            p50: micros(rtt.p50),
+            p90: micros(rtt.p90),
+            p99: micros(rtt.p99),
+            max: micros(rtt.max),
+            smoothed: micros(rtt.smoothed),
+            variation: micros(rtt.variation),
+            queueing: micros(rtt.queueing),
+            delayed_acks: rtt.delayed_acks,
+        }
+    }
+}
+
+impl From<&StallCounts> for StallsByKind {
+    fn from(stalls: &StallCounts) -> Self {
+        let of = |kind: StallKind| StallRecord {
+            count: stalls.count[kind.index()],
+            us: stalls.time[kind.index()].as_micros_f64(),
+        };
+        Self {
+            zero_window: of(StallKind::ZeroWindow),
+            rto: of(StallKind::Rto),
+            server_thinking: of(StallKind::ServerThinking),
+            client_thinking: of(StallKind::ClientThinking),
+            sender_idle: of(StallKind::SenderIdle),
         }
     }
 }
