@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use tcpkit_tests::judge::{
-    scenario::{Run, Scenario, all, can_run},
+    scenario::{Run, Scenario, all},
     score::Score,
     verdict::Verdict,
 };
@@ -31,7 +31,6 @@ fn main() -> ExitCode {
 /// Whether the targets hold.
 fn run() -> Result<bool> {
     let (words, keep) = words()?;
-    can_run().context("the kernel cannot be judge here")?;
     let chosen: Vec<Scenario> = all()
         .into_iter()
         .filter(|one| words.is_empty() || words.iter().any(|word| one.name.contains(word.as_str())))

@@ -41,7 +41,6 @@ struct Member {
 
 const STRUCT: u32 = 4;
 const UNION: u32 = 5;
-const FUNCTION: u32 = 12;
 /// typedef, volatile, const, restrict, type tag: names and modifiers of another type.
 const TRANSPARENT: [u32; 5] = [8, 9, 10, 11, 18];
 
@@ -53,18 +52,6 @@ impl Btf {
     pub fn of_kernel() -> Result<Self> {
         let path = "/sys/kernel/btf/vmlinux";
         Self::parse(&fs::read(path).with_context(|| format!("no {path}"))?)
-    }
-
-    /// The number of a function that programs may attach to.
-    ///
-    /// # Errors
-    /// When the kernel has none of this name; compilers fold static ones into their callers.
-    pub fn function(&self, name: &str) -> Result<u32> {
-        let is_it = |one: &Type| one.kind == FUNCTION && self.name(one.name) == name;
-        let position = self.types.iter().position(is_it);
-        let position =
-            position.with_context(|| format!("this kernel has no function {name} to attach to"))?;
-        Ok(u32::try_from(position)?)
     }
 
     /// Where a field lies: its path in a structure, members of members behind dots.
@@ -185,7 +172,7 @@ mod tests {
         };
         assert_eq!(btf.field("sk_buff", "next").unwrap(), Field { offset: 0, shift: 0 });
         assert_eq!(btf.field("sock", "__sk_common.skc_daddr").unwrap().offset, 0);
-        assert!(btf.field("sock", "no_such_field").is_err() && btf.function("no_such_function").is_err());
+        assert!(btf.field("sock", "no_such_field").is_err() && btf.field("no_such_struct", "next").is_err());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! cables that lose, delay, reorder and duplicate; [`workload`] is the traffic, [`scenario`] the two together.
 //! [`observed`] is what the engine says of a capture frame by frame, [`verdict`] compares, [`score`] sums up.
 
+mod assembly;
 pub mod bed;
 pub mod btf;
 pub mod capture;

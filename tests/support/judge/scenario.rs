@@ -1,8 +1,8 @@
 //! Networks and traffic on which the engine is judged, and a run of one.
 
-use std::{fs::File, path::Path, thread, time::Duration};
+use std::{path::Path, thread, time::Duration};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 
 use super::{
     bed::{Bed, Between},
@@ -10,7 +10,7 @@ use super::{
     counters::Counters,
     observed::Observed,
     relay::Line,
-    truth::{Recorder, Truth},
+    truth::{Recorder, Retransmission, Trigger, Truth},
     verdict::{Verdict, judge},
     workload::Workload,
 };
@@ -70,12 +70,20 @@ fn counters(bed: &Bed) -> Result<Counters> {
     Ok(Counters::of(&bed.client)?.plus(&Counters::of(&bed.server)?))
 }
 
-/// The record is whole: it comes to what the kernel counted.
+/// The record is whole, and its causes are those that the kernel counted.
 fn hold_against(truth: &Truth, counters: &Counters) -> Result<()> {
-    let recorded: u64 =
-        truth.retransmissions.iter().map(|one| u64::from(one.segments)).sum::<u64>() + truth.synacks;
+    let sum = |wanted: &dyn Fn(&Retransmission) -> bool| -> u64 {
+        truth.retransmissions.iter().filter(|one| wanted(one)).map(|one| u64::from(one.segments)).sum()
+    };
+    let recorded = sum(&|_| true) + truth.synacks;
     let counted = counters.get("Tcp.RetransSegs");
     ensure!(recorded == counted, "{recorded} segments recorded, {counted} counted by the kernel");
+    let fast = sum(&|one| one.trigger == Trigger::Fast && one.was_sent && !one.is_syn);
+    let counted = counters.get("TcpExt.TCPFastRetrans");
+    ensure!(fast == counted, "{fast} fast retransmissions recorded, {counted} counted by the kernel");
+    let probes = sum(&|one| one.trigger == Trigger::Tlp);
+    let counted = counters.get("TcpExt.TCPLossProbes");
+    ensure!(probes <= counted, "{probes} loss probes recorded, {counted} counted by the kernel");
     Ok(())
 }
 
@@ -196,14 +204,4 @@ fn unusual() -> Vec<Scenario> {
         relay("no RACK, no probes", lossy.clone(), &["tcp_recovery=0", "tcp_early_retrans=0"], BULK),
         relay("reno", lossy, &["tcp_congestion_control=reno"], BULK),
     ]
-}
-
-/// Whether this machine can run a scenario at all: the reason when not.
-///
-/// # Errors
-/// What is missing.
-pub fn can_run() -> Result<()> {
-    File::open("/dev/net/tun").context("no /dev/net/tun")?;
-    super::btf::Btf::of_kernel()?.function("tcp_ack_update_rtt")?;
-    Ok(())
 }

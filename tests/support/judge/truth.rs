@@ -2,10 +2,10 @@
 //!
 //! A retransmission is taken at `tcp:tcp_retransmit_skb`, when the segment has just left. Why it left stands in the
 //! socket: the timer has put congestion control into `TCP_CA_Loss` before it sends again (net/ipv4/tcp_timer.c), and
-//! whatever follows in that state is sent again for the timer's sake; a loss probe is sent while the socket's timer
-//! is `ICSK_TIME_LOSS_PROBE` (a segment that is due for the other reasons never leaves then); and the rest is what
-//! acknowledgements told of. A round trip is `ca_rtt_us` of `tcp_ack_update_rtt`: since the newest segment that an
-//! acknowledgement is the first to cover and that was sent once, before timestamps stand in for what Karn forbids.
+//! whatever follows in that state is sent again for the timer's sake; acknowledgements have put it into
+//! `TCP_CA_Recovery`; and outside both, a loss probe is sent while the socket's timer is `ICSK_TIME_LOSS_PROBE`. A round trip is taken where the kernel offers each that it measured by Karn's rule: it
+//! counts from the oldest segment that an acknowledgement is the first to cover, RACK (RFC 8985) from the newest. The
+//! newest is what a path's delay is; the oldest stands where RACK has no time of this acknowledgement.
 
 use std::{fs, os::unix::fs::MetadataExt as _};
 
@@ -116,11 +116,11 @@ impl Recorder {
         let socket = Socket(&btf);
         let ports = socket.ports()?;
         let values = [&ports[..], &socket.state()?, &buffer(&btf)?, &[Value::Argument(2)]].concat();
-        let sample = [&ports[..], &[Value::Argument(4)]].concat();
+        let sample = [&ports[..], &[Value::Argument(0)], &socket.rack()?].concat();
         Ok(Self {
             retransmissions: attach(Place::Tracepoint("tcp_retransmit_skb"), &values)?,
             synacks: attach(Place::Tracepoint("tcp_retransmit_synack"), &ports)?,
-            round_trips: attach(Place::Function("tcp_ack_update_rtt"), &sample)?,
+            round_trips: attach(Place::RoundTrip, &sample)?,
             state_shift: btf.field("tcp_sock", CA_STATE)?.shift,
         })
     }
@@ -133,7 +133,8 @@ impl Recorder {
         let retransmissions = self.retransmissions.rows()?;
         let retransmissions = retransmissions.iter().map(|row| self.retransmission(row));
         let round_trips = self.round_trips.rows()?;
-        let round_trips = round_trips.iter().filter_map(|row| Some((way(row), microseconds(row[3])?)));
+        if std::env::var_os("JUDGE_DEBUG").is_some() { eprintln!("{} rows {:?}", round_trips.len(), round_trips.iter().take(6).collect::<Vec<_>>()); }
+        let round_trips = round_trips.iter().filter_map(|row| Some((way(row), round_trip(row)?)));
         Ok(Truth {
             retransmissions: retransmissions.collect(),
             synacks: self.synacks.rows()?.len() as u64,
@@ -146,6 +147,7 @@ impl Recorder {
         let state = word(3) >> self.state_shift & CA_STATE_MASK;
         let trigger = match (state, word(4)) {
             (CA_LOSS, _) => Trigger::Rto,
+            (CA_RECOVERY, _) => Trigger::Fast,
             (_, TIME_LOSS_PROBE) => Trigger::Tlp,
             _ => Trigger::Fast,
         };
@@ -164,6 +166,7 @@ impl Recorder {
 }
 
 /// linux/tcp.h: `enum tcp_ca_state`.
+const CA_RECOVERY: u32 = 3;
 const CA_LOSS: u32 = 4;
 const CA_STATE: &str = "inet_conn.icsk_ca_state";
 /// It is a bit field of five.
@@ -179,9 +182,12 @@ fn way(row: &[u64]) -> Way {
     Way { from: port(row[1]), to: port(row[2]).swap_bytes() }
 }
 
-/// A signed long; the kernel has no measurement where it is negative.
-fn microseconds(value: u64) -> Option<u32> {
-    u32::try_from(value.cast_signed()).ok()
+/// In microseconds. Where only timestamps tell, the kernel knows whole milliseconds: no round trip to be held to.
+fn round_trip(row: &[u64]) -> Option<u32> {
+    let [oldest, rack_sent, rack_took, now] = [row[3], row[4], row[5], row[6]];
+    let is_rough = oldest.is_multiple_of(1_000);
+    let newest = if rack_sent + rack_took == now { rack_took } else { oldest };
+    (!is_rough).then(|| u32::try_from(newest).ok()).flatten()
 }
 
 struct Socket<'a>(&'a Btf);
@@ -195,6 +201,11 @@ impl Socket<'_> {
     fn ports(&self) -> Result<[Value; 2]> {
         let common = "inet_conn.icsk_inet.sk.__sk_common";
         Ok([self.at(&format!("{common}.skc_num"), 2)?, self.at(&format!("{common}.skc_dport"), 2)?])
+    }
+
+    /// When the newest segment delivered was sent, how long it took, and the time of the segment at hand.
+    fn rack(&self) -> Result<[Value; 3]> {
+        Ok([self.at("rack.mstamp", 8)?, self.at("rack.rtt_us", 4)?, self.at("tcp_mstamp", 8)?])
     }
 
     /// Its state of congestion control and its timer.
