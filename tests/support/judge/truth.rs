@@ -133,7 +133,9 @@ impl Recorder {
         let retransmissions = self.retransmissions.rows()?;
         let retransmissions = retransmissions.iter().map(|row| self.retransmission(row));
         let round_trips = self.round_trips.rows()?;
-        if std::env::var_os("JUDGE_DEBUG").is_some() { eprintln!("{} rows {:?}", round_trips.len(), round_trips.iter().take(6).collect::<Vec<_>>()); }
+        if std::env::var_os("JUDGE_DEBUG").is_some() {
+            eprintln!("{} rows {:?}", round_trips.len(), round_trips.iter().take(6).collect::<Vec<_>>());
+        }
         let round_trips = round_trips.iter().filter_map(|row| Some((way(row), round_trip(row)?)));
         Ok(Truth {
             retransmissions: retransmissions.collect(),
