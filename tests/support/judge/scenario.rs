@@ -12,7 +12,7 @@ use super::{
     relay::Line,
     truth::{Recorder, Retransmission, Trigger, Truth},
     verdict::{Verdict, judge},
-    workload::Workload,
+    workload::{Congestion, Workload},
 };
 
 /// One network, and what goes over it.
@@ -116,14 +116,19 @@ const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-const BULK: Workload =
-    Workload { parallel: 3, connections: 1, exchanges: 1, request: 1_500_000, response: 0, pause: ms(0) };
+const BULK: Workload = Workload {
+    parallel: 3,
+    connections: 1,
+    exchanges: 1,
+    request: 1_500_000,
+    response: 0,
+    pause: ms(0),
+    congestion: Congestion::Cubic,
+};
 const REQUESTS: Workload =
-    Workload { parallel: 8, connections: 1, exchanges: 40, request: 300, response: 2_500, pause: ms(1) };
-const THIN: Workload =
-    Workload { parallel: 8, connections: 1, exchanges: 120, request: 100, response: 0, pause: ms(20) };
-const SHORT: Workload =
-    Workload { parallel: 8, connections: 10, exchanges: 1, request: 300, response: 15_000, pause: ms(0) };
+    Workload { parallel: 8, exchanges: 40, request: 300, response: 2_500, pause: ms(1), ..BULK };
+const THIN: Workload = Workload { parallel: 8, exchanges: 120, request: 100, pause: ms(20), ..BULK };
+const SHORT: Workload = Workload { parallel: 8, connections: 10, request: 300, response: 15_000, ..BULK };
 
 /// Super-segments, round trips of microseconds.
 fn routed() -> Vec<Scenario> {
@@ -202,6 +207,7 @@ fn unusual() -> Vec<Scenario> {
         relay("no SACK", lossy.clone(), &["tcp_sack=0"], BULK),
         relay("no timestamps", lossy.clone(), &["tcp_timestamps=0"], BULK),
         relay("no RACK, no probes", lossy.clone(), &["tcp_recovery=0", "tcp_early_retrans=0"], BULK),
-        relay("reno", lossy, &["tcp_congestion_control=reno"], BULK),
+        relay("reno", lossy.clone(), &[], Workload { congestion: Congestion::Reno, ..BULK }),
+        relay("bbr", lossy, &[], Workload { congestion: Congestion::Bbr, ..BULK }),
     ]
 }

@@ -3,17 +3,18 @@
 //! A retransmission is taken at `tcp:tcp_retransmit_skb`, when the segment has just left. Why it left stands in the
 //! socket: the timer has put congestion control into `TCP_CA_Loss` before it sends again (net/ipv4/tcp_timer.c), and
 //! whatever follows in that state is sent again for the timer's sake; acknowledgements have put it into
-//! `TCP_CA_Recovery`; and outside both, a loss probe is sent while the socket's timer is `ICSK_TIME_LOSS_PROBE`. A round trip is taken where the kernel offers each that it measured by Karn's rule: it
-//! counts from the oldest segment that an acknowledgement is the first to cover, RACK (RFC 8985) from the newest. The
-//! newest is what a path's delay is; the oldest stands where RACK has no time of this acknowledgement.
+//! `TCP_CA_Recovery`; and outside both, a loss probe is sent while the socket's timer is `ICSK_TIME_LOSS_PROBE`. Round
+//! trips are RACK's (RFC 8985 §6.2): of the newest segment that an acknowledgement delivers, as it stands in the socket
+//! when the next segment comes (`tcp:tcp_probe`). RACK does not keep Karn's rule, so what was sent when something was
+//! sent again is left out; and it has no time of a segment that arrived behind one that was sent later.
 
-use std::{fs, os::unix::fs::MetadataExt as _};
+use std::{collections::HashMap, fs, os::unix::fs::MetadataExt as _};
 
 use anyhow::{Context as _, Result};
 
 use super::{
     btf::Btf,
-    probe::{Place, Probe, Value},
+    probe::{Probe, Value},
 };
 use crate::netns::Namespace;
 
@@ -83,6 +84,17 @@ pub struct Retransmission {
     pub was_sent: bool,
 }
 
+/// A round trip that the kernel measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoundTrip {
+    /// Whose data.
+    pub way: Way,
+    /// How long, in microseconds.
+    pub span_us: u32,
+    /// The connection has seen reordering by then.
+    pub is_reordered: bool,
+}
+
 /// What the kernel did in a run.
 #[derive(Clone, Debug, Default)]
 pub struct Truth {
@@ -90,8 +102,8 @@ pub struct Truth {
     pub retransmissions: Vec<Retransmission>,
     /// SYN/ACKs sent again.
     pub synacks: u64,
-    /// Round trips: whose data, and how long, in microseconds.
-    pub round_trips: Vec<(Way, u32)>,
+    /// Round trips, in their order.
+    pub round_trips: Vec<RoundTrip>,
 }
 
 /// A record that has begun.
@@ -112,15 +124,15 @@ impl Recorder {
     pub fn start(namespaces: &[&Namespace]) -> Result<Self> {
         let btf = Btf::of_kernel()?;
         let inodes = namespaces.iter().map(|one| inode(one)).collect::<Result<Vec<_>>>()?;
-        let attach = |place, values: &[Value]| Probe::attach(&btf, place, &inodes, values);
+        let attach = |name, values: &[Value]| Probe::attach(&btf, name, &inodes, values);
         let socket = Socket(&btf);
         let ports = socket.ports()?;
         let values = [&ports[..], &socket.state()?, &buffer(&btf)?, &[Value::Argument(2)]].concat();
-        let sample = [&ports[..], &[Value::Argument(0)], &socket.rack()?].concat();
+        let sample = [&ports[..], &socket.rack()?].concat();
         Ok(Self {
-            retransmissions: attach(Place::Tracepoint("tcp_retransmit_skb"), &values)?,
-            synacks: attach(Place::Tracepoint("tcp_retransmit_synack"), &ports)?,
-            round_trips: attach(Place::RoundTrip, &sample)?,
+            retransmissions: attach("tcp_retransmit_skb", &values)?,
+            synacks: attach("tcp_retransmit_synack", &ports)?,
+            round_trips: attach("tcp_probe", &sample)?,
             state_shift: btf.field("tcp_sock", CA_STATE)?.shift,
         })
     }
@@ -132,14 +144,9 @@ impl Recorder {
     pub fn stop(self) -> Result<Truth> {
         let retransmissions = self.retransmissions.rows()?;
         let retransmissions = retransmissions.iter().map(|row| self.retransmission(row));
-        let round_trips = self.round_trips.rows()?;
-        if std::env::var_os("JUDGE_DEBUG").is_some() { eprintln!("{} rows {:?}", round_trips.len(), round_trips.iter().take(6).collect::<Vec<_>>()); }
-        let round_trips = round_trips.iter().filter_map(|row| Some((way(row), round_trip(row)?)));
-        Ok(Truth {
-            retransmissions: retransmissions.collect(),
-            synacks: self.synacks.rows()?.len() as u64,
-            round_trips: round_trips.collect(),
-        })
+        let retransmissions: Vec<_> = retransmissions.collect();
+        let round_trips = round_trips(&self.round_trips.rows()?, &retransmissions);
+        Ok(Truth { retransmissions, synacks: self.synacks.rows()?.len() as u64, round_trips })
     }
 
     fn retransmission(&self, row: &[u64]) -> Retransmission {
@@ -182,13 +189,33 @@ fn way(row: &[u64]) -> Way {
     Way { from: port(row[1]), to: port(row[2]).swap_bytes() }
 }
 
-/// In microseconds. Where only timestamps tell, the kernel knows whole milliseconds: no round trip to be held to.
-fn round_trip(row: &[u64]) -> Option<u32> {
-    let [oldest, rack_sent, rack_took, now] = [row[3], row[4], row[5], row[6]];
-    let is_rough = oldest.is_multiple_of(1_000);
-    let newest = if rack_sent + rack_took == now { rack_took } else { oldest };
-    (!is_rough).then(|| u32::try_from(newest).ok()).flatten()
+/// Each new time that RACK has, but for those of segments sent again.
+fn round_trips(rows: &[Vec<u64>], retransmissions: &[Retransmission]) -> Vec<RoundTrip> {
+    let mut resent: HashMap<Way, Vec<u64>> = HashMap::new();
+    for one in retransmissions {
+        resent.entry(one.way).or_default().push(one.at_ns / 1_000);
+    }
+    let mut last_sent: HashMap<Way, u64> = HashMap::new();
+    let mut all = Vec::new();
+    for row in rows {
+        let (way, [sent_us, span_us, reordered]) = (way(row), [row[3], row[4], row[5]]);
+        let is_new = last_sent.insert(way, sent_us).is_some_and(|last| last != sent_us);
+        let times = resent.get(&way).map(Vec::as_slice).unwrap_or_default();
+        // The stamp of a segment is the time of the event that made it leave; the record is a little later.
+        let near = times.partition_point(|time| *time < sent_us);
+        let is_resent = times.get(near).is_some_and(|time| *time <= sent_us + RESENT_US);
+        if is_new
+            && !is_resent
+            && let Ok(span_us) = u32::try_from(span_us)
+        {
+            all.push(RoundTrip { way, span_us, is_reordered: reordered != 0 });
+        }
+    }
+    all
 }
+
+/// From the stamp of a segment to the record that it was sent again, at most, in microseconds.
+const RESENT_US: u64 = 500;
 
 struct Socket<'a>(&'a Btf);
 
@@ -203,9 +230,9 @@ impl Socket<'_> {
         Ok([self.at(&format!("{common}.skc_num"), 2)?, self.at(&format!("{common}.skc_dport"), 2)?])
     }
 
-    /// When the newest segment delivered was sent, how long it took, and the time of the segment at hand.
+    /// When the newest segment delivered was sent, how long it took, and how often segments came out of order.
     fn rack(&self) -> Result<[Value; 3]> {
-        Ok([self.at("rack.mstamp", 8)?, self.at("rack.rtt_us", 4)?, self.at("tcp_mstamp", 8)?])
+        Ok([self.at("rack.mstamp", 8)?, self.at("rack.rtt_us", 4)?, self.at("reord_seen", 4)?])
     }
 
     /// Its state of congestion control and its timer.

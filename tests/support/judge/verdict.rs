@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use tcpkit_agent::flow::Cause;
+use tcpkit_agent::{flow::Cause, time::Span};
 
 use super::{
     observed::{Observed, Sent},
@@ -229,25 +229,29 @@ impl Reached {
 const ENOUGH: [(u32, usize); 2] = [(50, 20), (99, 200)];
 
 fn percentiles(truth: &Truth, sender: &Observed, is_ours: impl Fn(&Way) -> bool) -> Vec<Percentile> {
-    let mut samples: BTreeMap<Way, Vec<u32>> = BTreeMap::new();
-    for (way, span) in truth.round_trips.iter().filter(|(way, _)| is_ours(way)) {
-        samples.entry(*way).or_default().push(*span);
+    let mut flows: BTreeMap<Way, (Vec<u32>, bool)> = BTreeMap::new();
+    for one in truth.round_trips.iter().filter(|one| is_ours(&one.way)) {
+        let (spans, is_reordered) = flows.entry(one.way).or_default();
+        spans.push(one.span_us);
+        *is_reordered |= one.is_reordered;
     }
     let mut all = Vec::new();
-    for (way, mut spans) in samples {
+    for (way, (mut spans, is_reordered)) in flows {
         spans.sort_unstable();
         let Some(summary) = sender.rtt.get(&way) else { continue };
-        for (percent, enough) in ENOUGH.into_iter().filter(|(_, enough)| spans.len() >= *enough) {
+        for (percent, enough) in ENOUGH {
+            // The kernel has no time of segments that came late, and they are the tail.
+            if spans.len() < enough || percent == 99 && is_reordered {
+                continue;
+            }
             let ours = if percent == 50 { summary.p50 } else { summary.p99 };
-            // Of `enough` samples, so many stand at or below the percentile.
             let place = (spans.len() * percent as usize).div_ceil(100) - 1;
-            debug_assert!(spans.len() >= enough, "filtered above");
             all.push(Percentile {
                 way,
                 percent,
                 samples: spans.len(),
                 kernel_us: spans[place].into(),
-                engine_us: ours.map_or(f64::INFINITY, |span| span.as_micros_f64()),
+                engine_us: ours.map_or(f64::INFINITY, Span::as_micros_f64),
             });
         }
     }
