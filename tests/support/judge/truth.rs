@@ -109,7 +109,8 @@ pub struct Truth {
 /// A record that has begun.
 #[derive(Debug)]
 pub struct Recorder {
-    retransmissions: Probe,
+    /// Twice the same: the kernel skips a probe that would interrupt itself, and then the other one is not at work.
+    retransmissions: [Probe; 2],
     synacks: Probe,
     round_trips: Probe,
     /// Bits of `icsk_ca_state` in its byte begin here.
@@ -130,7 +131,7 @@ impl Recorder {
         let values = [&ports[..], &socket.state()?, &buffer(&btf)?, &[Value::Argument(2)]].concat();
         let sample = [&ports[..], &socket.rack()?].concat();
         Ok(Self {
-            retransmissions: attach("tcp_retransmit_skb", &values)?,
+            retransmissions: [attach("tcp_retransmit_skb", &values)?, attach("tcp_retransmit_skb", &values)?],
             synacks: attach("tcp_retransmit_synack", &ports)?,
             round_trips: attach("tcp_probe", &sample)?,
             state_shift: btf.field("tcp_sock", CA_STATE)?.shift,
@@ -142,7 +143,8 @@ impl Recorder {
     /// # Errors
     /// When some of it was lost.
     pub fn stop(self) -> Result<Truth> {
-        let retransmissions = self.retransmissions.rows()?;
+        let [first, second] = &self.retransmissions;
+        let retransmissions = joined(first.rows()?, second.rows()?);
         let retransmissions = retransmissions.iter().map(|row| self.retransmission(row));
         let retransmissions: Vec<_> = retransmissions.collect();
         let round_trips = round_trips(&self.round_trips.rows()?, &retransmissions);
@@ -171,6 +173,23 @@ impl Recorder {
         }
     }
 }
+
+/// What two equal probes noted, in order of time; they note one event within microseconds.
+fn joined(mut first: Vec<Vec<u64>>, second: Vec<Vec<u64>>) -> Vec<Vec<u64>> {
+    first.sort();
+    let is_known = |row: &Vec<u64>| {
+        let begin = first.partition_point(|one| one[0] + ONE_EVENT_NS < row[0]);
+        let near = first[begin..].iter().take_while(|one| one[0] <= row[0] + ONE_EVENT_NS);
+        near.into_iter().any(|one| one[1..] == row[1..])
+    };
+    let missing: Vec<_> = second.into_iter().filter(|row| !is_known(row)).collect();
+    first.extend(missing);
+    first.sort();
+    first
+}
+
+/// Nothing sends the same segment again within this.
+const ONE_EVENT_NS: u64 = 200_000;
 
 /// linux/tcp.h: `enum tcp_ca_state`.
 const CA_RECOVERY: u32 = 3;
