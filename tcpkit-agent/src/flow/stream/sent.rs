@@ -142,14 +142,12 @@ impl Work<'_, '_, '_> {
             self.own.counts.window_probes += 1;
             return Some(probe);
         }
-        if !self.own.has_acked(end) && !self.is_window_closed() {
-            // The octet is still to be acknowledged, so this is data that was sent again.
-            return None;
-        }
+        let is_data = !self.own.has_acked(end) && !self.is_window_closed();
         self.own.facts.kept_alive = true;
         self.own.counts.keep_alives += 1;
         self.own.counts.window_probes += u32::from(self.is_window_closed());
-        Some(probe)
+        // An octet that is still to be acknowledged is data sent again, in the form of a keep-alive.
+        if is_data { None } else { Some(probe) }
     }
 
     /// Octets before the edge: sent again, or late.
@@ -191,7 +189,7 @@ impl Work<'_, '_, '_> {
         let counts = &mut self.own.counts;
         let count = &mut counts.retransmissions[cause.index()];
         *count = count.saturating_add(segments);
-        counts.retransmitted_frames += 1;
+        counts.retransmitted_frames += u32::from(!self.own.facts.kept_alive);
         counts.retransmitted_bytes += u64::from(bytes);
         self.tell(self.seen.side, StreamStepKind::Retransmitted { cause, segments, bytes });
         self.on_retransmitted(copy, cause, segments, bytes);
