@@ -7,5 +7,7 @@ mod counts;
 mod step;
 mod verdict;
 
+#[cfg_attr(not(test), expect(unused_imports, reason = "the streams come next"))]
+pub(super) use verdict::{Acked, Sent, Verdict};
 pub use counts::{Cause, StreamCounts};
 pub use step::{Endpoint, FlowProgress, Half, LossEpisode, Stall, StallKind, StreamStep, StreamStepKind};
