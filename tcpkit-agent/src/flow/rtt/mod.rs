@@ -18,6 +18,10 @@
 mod bucket;
 mod histogram;
 mod smoothed;
+#[cfg(test)]
+pub(super) mod story;
+#[cfg(test)]
+mod tests;
 mod timestamps;
 mod tracker;
 

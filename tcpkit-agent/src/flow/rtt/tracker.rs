@@ -30,7 +30,7 @@ const DELAYED: std::ops::RangeInclusive<Span> = Span::from_millis(38)..=Span::fr
 const ONE_SIDED: u32 = 16;
 
 /// Round trips of both directions of a flow.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(in crate::flow) struct RttTracker {
     directions: [Direction; 2],
 }
@@ -142,7 +142,7 @@ struct AckShape {
 }
 
 /// Round trips of one side's data.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 struct Direction {
     histogram: RttHistogram,
     /// Of what is in the histogram.
