@@ -1,12 +1,12 @@
 //! What is known of a flow beyond who, when and how much: its streams, round trips and stalls.
 
-use super::{key::Side, rtt::RttSummary, stall::StallCounts, stream::StreamCounts};
+use super::{key::Side, rtt::RttSummary, stall::StallCounts, state::Flow, stream::StreamCounts};
 
 /// A flow in depth, computed when somebody asks.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct FlowDetail {
-    streams: [StreamCounts; 2],
-    rtt: [RttSummary; 2],
+    pub(super) streams: [StreamCounts; 2],
+    pub(super) rtt: [RttSummary; 2],
     /// Stalls of both directions.
     pub stalls: StallCounts,
     /// Data in the SYN (TCP Fast Open, RFC 7413).
@@ -20,6 +20,19 @@ pub struct FlowDetail {
 }
 
 impl FlowDetail {
+    /// What is known of a flow whose streams came to this.
+    pub(super) fn observed(flow: &Flow, streams: [StreamCounts; 2]) -> Self {
+        let opening = &flow.opening;
+        Self {
+            streams,
+            fast_open: opening.fast_open,
+            simultaneous_open: opening.plain_syn == [true; 2],
+            mptcp: opening.mptcp,
+            ecn: opening.ecn == [true; 2],
+            ..Self::default()
+        }
+    }
+
     /// What a side sent.
     #[must_use]
     pub const fn stream(&self, sender: Side) -> &StreamCounts {

@@ -1,6 +1,9 @@
 //! One flow: what every segment touches, kept small; the handshake lies apart.
 
-use super::key::{FlowKey, Side};
+use super::{
+    key::{FlowKey, Side},
+    stream::PairSlot,
+};
 use crate::{
     time::Timestamp,
     wire::{InterfaceId, Segment, SeqNumber, TcpFlags},
@@ -32,6 +35,8 @@ pub struct Announced {
     pub window_scale: Option<u8>,
     /// SACK permitted; `None` when its SYN was not seen, or not with all of its options.
     pub sack_permitted: Option<bool>,
+    /// Its SYN was seen.
+    pub(super) is_seen: bool,
 }
 
 /// One direction of a flow, named by its sender.
@@ -87,6 +92,24 @@ pub struct Flow {
     /// Interface of the first frame.
     pub interface: InterfaceId,
     pub(super) sides: [SideState; 2],
+    pub(super) opening: Opening,
+    /// Its streams, once there is more than a handshake.
+    pub(super) streams: PairSlot,
+}
+
+/// What the SYNs of a flow agreed on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Opening {
+    /// A SYN brought data (RFC 7413).
+    pub(super) fast_open: bool,
+    /// Multipath was offered (RFC 8684).
+    pub(super) mptcp: bool,
+    /// Each side sent a SYN without ACK (RFC 9293 §3.5).
+    pub(super) plain_syn: [bool; 2],
+    /// Each side's SYN asked for, or granted, ECN (RFC 3168 §6.1.1).
+    pub(super) ecn: [bool; 2],
+    /// Accurate ECN was asked for (RFC 9768 §3.1).
+    pub(super) accurate_ecn: bool,
 }
 
 /// Wire packets and bytes that a frame stood for.

@@ -10,10 +10,11 @@ use super::{
     key::{FlowKey, Side},
     slab::Slab,
     state::{Ending, Flow, Phase},
+    stream::{Opened, Seen, Streams},
     timers::{IdleQueue, Queue},
 };
 use crate::{
-    time::Timestamp,
+    time::{Span, Timestamp},
     wire::{IcmpError, MalformedSegment, Segment, TcpFlags},
 };
 
@@ -22,6 +23,7 @@ use crate::{
 pub struct FlowTable {
     pub(super) limits: FlowLimits,
     pub(super) slab: Slab,
+    streams: Streams,
     pub(super) counts: FlowCounts,
     pub(super) lingering: u32,
     pub(super) handshakes: Queue,
@@ -38,6 +40,7 @@ impl FlowTable {
         Self {
             limits: FlowLimits { max_flows: limits.max_flows.max(1), ..limits },
             slab: Slab::default(),
+            streams: Streams::new(limits.max_flows.max(1)),
             counts: FlowCounts::default(),
             lingering: 0,
             handshakes: Queue::default(),
@@ -176,10 +179,46 @@ impl FlowTable {
         if opens || flow.watches_handshake() {
             self.follow_handshake(slot, side, segment, arrival, changes);
         }
+        self.follow_streams(slot, side, segment, arrival, taken, changes);
         if segment.flags.intersects(TcpFlags::FIN.with(TcpFlags::RST)) {
             self.follow_close(slot, side, segment, arrival.now, changes);
         }
         taken
+    }
+
+    #[inline]
+    fn follow_streams(
+        &mut self,
+        slot: u32,
+        side: Side,
+        segment: &Segment<'_>,
+        arrival: &Arrival,
+        taken: Taken,
+        changes: &mut Changes,
+    ) {
+        if !self.slab.flow(slot).streams.is_some() {
+            if !Streams::are_due(segment) {
+                return;
+            }
+            self.open_streams(slot);
+        }
+        let flow = self.slab.flow(slot);
+        let packets = taken.wire.packets;
+        let seen = Seen { flow, segment, side, at: arrival.timestamp, packets };
+        self.streams.on_segment(flow.streams, &seen, &mut changes.stream_steps);
+        self.streams.tell(flow.streams, flow, arrival.now, Span::default, &mut changes.progress);
+    }
+
+    #[cold]
+    fn open_streams(&mut self, slot: u32) {
+        let handshake = &self.slab.handshakes[slot as usize];
+        let flow = &mut self.slab.flows[slot as usize];
+        let server_rtt =
+            handshake.server_rtt(flow.client).filter(|_| handshake.syn_retransmissions(flow.client) == 0);
+        let opened = Opened { server_rtt, client_rtt: handshake.client_rtt() };
+        let mut streams = flow.streams;
+        self.streams.open(&mut streams, flow, &opened);
+        flow.streams = streams;
     }
 
     #[inline]
@@ -214,6 +253,7 @@ impl FlowTable {
                 flow.client = infer_client(&flow.key, side, segment);
             }
             flow.note_options(side, segment);
+            flow.note_opening(side, segment);
         }
         let sent = Sent { segment, side, client: flow.client, time: arrival.timestamp };
         handshake.on_segment(&sent, &mut changes.steps);
@@ -251,7 +291,12 @@ impl FlowTable {
         let handshake = self.slab.handshakes[slot as usize];
         let was_open = matches!(before, Outcome::Midstream | Outcome::Pending);
         if was_open && handshake.outcome().is_failure() {
-            changes.failed.push(Failed { at, flow: *self.slab.flow(slot), handshake });
+            changes.failed.push(Failed {
+                at,
+                flow: *self.slab.flow(slot),
+                handshake,
+                detail: FlowDetail::default(),
+            });
         }
     }
 
@@ -263,7 +308,11 @@ impl FlowTable {
             Phase::Open | Phase::Vacant => self.counts.open -= 1,
         }
         flow.ending.get_or_insert(ending);
-        changes.finished.push(FinishedFlow { at, flow, handshake, detail: FlowDetail::default() });
+        changes.progress.extend(self.streams.last_progress(flow.streams, &flow, Span::default()));
+        let mut slot = flow.streams;
+        let streams = self.streams.close(&mut slot, &flow, flow.end, &mut changes.stream_steps);
+        let detail = FlowDetail::observed(&flow, streams);
+        changes.finished.push(FinishedFlow { at, flow, handshake, detail });
     }
 }
 
