@@ -7,7 +7,7 @@ const DIGITS: u32 = 5;
 /// Values below this one have a bucket of their own.
 const EXACT: u64 = 2 << DIGITS;
 /// Buckets up to the largest value.
-const BUCKETS: u16 = ((65 - DIGITS) as u16) << DIGITS;
+const BUCKETS: u16 = 60 << DIGITS;
 
 /// The number of a duration's bucket; longer durations never have lower ones.
 #[inline]

@@ -133,7 +133,6 @@ impl Bucket {
         Self((number as u64) << Self::COUNT_BITS | count)
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "sixteen bits are left")]
     const fn number(self) -> u16 {
         (self.0 >> Self::COUNT_BITS) as u16
     }

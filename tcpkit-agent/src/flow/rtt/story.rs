@@ -1,11 +1,11 @@
 //! Stories of two sides for tests: who sends what when, with verdicts as the streams would give them.
 
-use proptest::prelude::*;
 use super::{
     super::{
         key::{FlowKey, Side},
-        stall::{Seen, StallTracker},
-        stream::{Acked, Cause, Sent, Stall, Verdict},
+        stall::{Observed, StallTracker},
+        state::Flow,
+        stream::{Acked, Cause, Seen, Sent, Stall, Verdict},
     },
     RttSample, RttTracker, SpillBudget,
 };
@@ -13,6 +13,7 @@ use crate::{
     time::{Span, Timestamp},
     wire::{Segment, SeqNumber, TcpFlags, TcpOptions},
 };
+use proptest::prelude::*;
 
 /// The client of every story.
 pub(in crate::flow) const CLIENT: Side = Side::High;
@@ -64,17 +65,11 @@ impl Story {
     }
 
     /// SYN; 10 ms; SYN/ACK; 2 ms; ACK.
-    pub(in crate::flow) fn handshake(self) -> Self {
-        let opened = self.syn(CLIENT).ms(10).syn(SERVER).ms(2);
-        opened.ack(CLIENT)
-    }
-
-    /// A SYN, with ACK where the other side has sent one.
-    fn syn(mut self, side: Side) -> Self {
-        let acked = self.acknowledges(side, usize::MAX);
-        self.under_way[side as usize].push((self.now, 0, false));
-        let flags = if acked.is_some() { TcpFlags::SYN.with(PURE) } else { TcpFlags::SYN };
-        self.take(side, flags, 0, Verdict { sent: Sent::default(), acked })
+    pub(in crate::flow) fn handshake(mut self) -> Self {
+        let trips = [Some(Span::from_millis(10)), Some(Span::from_millis(2))];
+        self.samples.extend(self.rtt.opened(CLIENT, trips, &mut self.budget).into_iter().flatten());
+        self.stalls.opened(CLIENT, self.now);
+        self.ack(CLIENT)
     }
 
     /// New data, which acknowledges all of the other side's.
@@ -150,8 +145,7 @@ impl Story {
         let left = under_way.iter().map(|(_, octets, _)| octets).sum();
         let is_clear = acked.iter().all(|(_, _, is_resent)| !is_resent);
         let since = |segment: Option<&(Timestamp, u32, bool)>| segment.map(|(sent, ..)| now.since(*sent));
-        let is_known = segments > 0 || self.samples.len() + under_way.len() > 0;
-        is_known.then(|| Acked {
+        Some(Acked {
             octets: acked.iter().map(|(_, octets, _)| octets).sum(),
             segments: u32::try_from(segments).unwrap(),
             rtt: since(acked.last()).filter(|_| is_clear),
@@ -179,14 +173,16 @@ impl Story {
             payload_len,
             header_len: 40,
             payload: &[],
+            is_ce: false,
             options,
         };
         let at = self.now;
         let sample = self.rtt.on_segment(side, at, &segment, &verdict, &mut self.budget);
         self.samples.extend(sample);
-        let seen =
-            Seen { side, client: CLIENT, at, segment: &segment, verdict: &verdict, sample, rtt: &self.rtt };
-        self.ended.extend(self.stalls.on_segment(&seen).into_iter().flatten());
+        let flow = Flow { client: CLIENT, ..Flow::default() };
+        let seen = Seen { flow: &flow, segment: &segment, side, at, packets: 1 };
+        let observed = Observed { seen: &seen, verdict: &verdict, sample, rtt: &self.rtt };
+        self.ended.extend(self.stalls.on_segment(&observed).into_iter().flatten());
         self
     }
 }
@@ -221,7 +217,14 @@ pub(in crate::flow) fn any_steps() -> impl Strategy<Value = Vec<Step>> {
     let span = || prop::option::of((0u32..64, any::<u64>()).prop_map(|(shift, value)| Span(value >> shift)));
     let cause = prop::option::of(prop::sample::select(Cause::ALL.to_vec()));
     let sent = (number(), number(), cause, any::<bool>(), number()).prop_map(
-        |(new, again, cause, is_probe, in_flight)| Sent { new, again, cause, is_probe, in_flight, sent_before: None },
+        |(new, again, cause, is_probe, in_flight)| Sent {
+            new,
+            again,
+            cause,
+            is_probe,
+            in_flight,
+            sent_before: None,
+        },
     );
     let acked = (number(), number(), span(), span(), number(), number(), number());
     let acked = acked.prop_map(|(octets, selectively, rtt, rtt_oldest, segments, in_flight, window)| Acked {

@@ -32,7 +32,10 @@ fn both_halves_are_measured_from_the_first_syn_on() {
 fn a_sample_is_of_the_oldest_segment_and_the_least_of_the_newest() {
     let told = story().handshake().data(SERVER, 1448).ms(5).data(SERVER, 1448).ms(20).ack(CLIENT);
     let sample = told.samples.last().unwrap();
-    assert_eq!((sample.sender, sample.span, sample.above_min), (SERVER, Span::from_millis(25), Span::from_millis(18)));
+    assert_eq!(
+        (sample.sender, sample.span, sample.above_min),
+        (SERVER, Span::from_millis(25), Span::from_millis(18))
+    );
     let late = story().data(SERVER, 1448).ms(5).data(SERVER, 1448).ms(1).ack(CLIENT);
     assert_eq!((late.rtt.summary(SERVER).min, late.rtt.summary(SERVER).max), (ms(1), ms(6)));
 }
@@ -104,7 +107,8 @@ fn a_side_that_only_listens_is_measured_by_the_echoes_of_its_timestamps() {
 
 #[test]
 fn quantiles_are_those_of_the_samples() {
-    let told = (1..=1000).fold(story(), |story, milliseconds| story.data(SERVER, 9).ms(milliseconds).ack(CLIENT));
+    let told =
+        (1..=1000).fold(story(), |story, milliseconds| story.data(SERVER, 9).ms(milliseconds).ack(CLIENT));
     let summary = told.rtt.summary(SERVER);
     for (given, exact) in [(summary.p50, 500), (summary.p90, 900), (summary.p99, 990)] {
         let off = given.unwrap().0.abs_diff(Span::from_millis(exact).0) as f64;

@@ -115,7 +115,8 @@ mod tests {
         watch.on_sent(1, at(0), true);
         watch.on_echo(1, at(1));
         assert_eq!(watch.least(), None, "others may have carried the first TSval before");
-        for (tsval, sent, tsecr, echoed) in [(2, 10, 2, 50), (3, 60, 3, 70), (4, 80, 5, 81), (6, 90, 6, 120)] {
+        for (tsval, sent, tsecr, echoed) in [(2, 10, 2, 50), (3, 60, 3, 70), (4, 80, 5, 81), (6, 90, 6, 120)]
+        {
             watch.on_sent(tsval, at(sent), true);
             watch.on_echo(tsecr, at(echoed));
         }

@@ -46,9 +46,26 @@ pub(in crate::flow) struct RttSample {
     pub(in crate::flow) above_min: Span,
     /// The receiver is known to have waited.
     pub(in crate::flow) is_delayed_ack: bool,
+    /// It may have waited, for whatever time.
+    pub(in crate::flow) may_be_delayed: bool,
 }
 
 impl RttTracker {
+    /// Takes the round trips of the handshake: that of the client's SYN, and that of the server's.
+    pub(in crate::flow) fn opened(
+        &mut self,
+        client: Side,
+        trips: [Option<Span>; 2],
+        budget: &mut SpillBudget,
+    ) -> [Option<RttSample>; 2] {
+        let [of_client, of_server] = trips;
+        [(client, of_client), (client.other(), of_server)].map(|(sender, trip)| {
+            let trip = trip.map(|span| Trip { oldest: span, newest: span, is_by_timestamp: false })?;
+            let ack = AckShape { is_lone: false, is_bare: false };
+            Some(self.directions[sender as usize].record(sender, trip, ack, budget))
+        })
+    }
+
     /// Takes a segment of `side`; the sample is of the other side's data, which it acknowledges.
     #[inline]
     pub(in crate::flow) fn on_segment(
@@ -71,7 +88,7 @@ impl RttTracker {
         let trip = direction.trip(acked, at, timestamps.map(|(_, tsecr)| tsecr))?;
         let ack = AckShape {
             is_lone: acked.segments <= 1 && acked.selectively == 0 && acked.in_flight == 0,
-            is_bare: segment.payload_len == 0 && !segment.flags.contains(TcpFlags::SYN),
+            is_bare: segment.payload_len == 0,
         };
         Some(direction.record(side.other(), trip, ack, budget))
     }
@@ -187,18 +204,19 @@ impl Direction {
         self.min = if is_first { trip.newest } else { self.min.min(trip.newest) };
         self.max = self.max.max(trip.oldest);
         self.sum = self.sum.saturating_add(trip.oldest.0);
-        self.smoothed = Some(self.smoothed.map_or_else(|| Smoothed::new(trip.oldest), |state| state.with(trip.oldest)));
+        self.smoothed =
+            Some(self.smoothed.map_or_else(|| Smoothed::new(trip.oldest), |state| state.with(trip.oldest)));
         self.histogram.record(trip.oldest, budget);
         self.by_timestamp += u32::from(trip.is_by_timestamp);
         self.bare_acks = 0;
         let above_min = Span(trip.newest.0 - self.min.0);
         let is_delayed_ack = ack.is_lone && ack.is_bare && DELAYED.contains(&above_min);
         self.delayed_acks += u32::from(is_delayed_ack);
-        if !ack.is_lone || is_first {
+        if !ack.is_lone {
             self.clear_sum = self.clear_sum.saturating_add(trip.newest.0);
             self.clear = self.clear.saturating_add(1);
         }
-        RttSample { sender, span: trip.oldest, above_min, is_delayed_ack }
+        RttSample { sender, span: trip.oldest, above_min, is_delayed_ack, may_be_delayed: ack.is_lone }
     }
 
     const fn least(&self) -> Option<Span> {

@@ -33,7 +33,7 @@ mod side;
 mod tests;
 mod tracker;
 
-pub(super) use tracker::{Seen, StallTracker};
+pub(super) use tracker::{Observed, StallTracker};
 
 use super::stream::{Stall, StallKind};
 use crate::time::Span;

@@ -19,8 +19,9 @@ mod trouble;
 mod verdict;
 mod window;
 
-#[cfg_attr(not(test), expect(unused_imports, reason = "the streams come next"))]
-pub(super) use verdict::{Acked, Sent, Verdict};
 pub use counts::{Cause, StreamCounts};
 pub(super) use pair::{Opened, PairSlot, Seen, Streams};
 pub use step::{Endpoint, FlowProgress, Half, LossEpisode, Stall, StallKind, StreamStep, StreamStepKind};
+#[cfg(test)]
+pub(super) use verdict::Sent;
+pub(super) use verdict::{Acked, Verdict};
