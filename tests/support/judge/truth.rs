@@ -4,9 +4,9 @@
 //! socket: the timer has put congestion control into `TCP_CA_Loss` before it sends again (net/ipv4/tcp_timer.c), and
 //! whatever follows in that state is sent again for the timer's sake; acknowledgements have put it into
 //! `TCP_CA_Recovery`; and outside both, a loss probe is sent while the socket's timer is `ICSK_TIME_LOSS_PROBE`. Round
-//! trips are RACK's (RFC 8985 §6.2): of the newest segment that an acknowledgement delivers, as it stands in the socket
-//! when the next segment comes (`tcp:tcp_probe`). RACK does not keep Karn's rule, so what was sent when something was
-//! sent again is left out; and it has no time of a segment that arrived behind one that was sent later.
+//! trips are those of RACK (RFC 8985 §6.2): for each acknowledgement, of the newest segment that it delivers, as it
+//! stands in the socket when the next segment comes (`tcp:tcp_probe`). RACK does not keep Karn's rule, so what was sent
+//! when something was sent again is left out.
 
 use std::{collections::HashMap, fs, os::unix::fs::MetadataExt as _};
 
@@ -91,8 +91,6 @@ pub struct RoundTrip {
     pub way: Way,
     /// How long, in microseconds.
     pub span_us: u32,
-    /// The connection has seen reordering by then.
-    pub is_reordered: bool,
 }
 
 /// What the kernel did in a run.
@@ -214,26 +212,24 @@ fn round_trips(rows: &[Vec<u64>], retransmissions: &[Retransmission]) -> Vec<Rou
     for one in retransmissions {
         resent.entry(one.way).or_default().push(one.at_ns / 1_000);
     }
-    let mut last_sent: HashMap<Way, u64> = HashMap::new();
+    let mut before: HashMap<Way, &Vec<u64>> = HashMap::new();
     let mut all = Vec::new();
     for row in rows {
-        let (way, [sent_us, span_us, reordered]) = (way(row), [row[3], row[4], row[5]]);
-        let is_new = last_sent.insert(way, sent_us).is_some_and(|last| last != sent_us);
+        let way = way(row);
+        // What stands there now came with the segment before this one.
+        let Some(last) = before.insert(way, row).filter(|last| last[3..] != row[3..]) else { continue };
+        let sent_us = (last[0] / 1_000).saturating_sub(row[4]);
         let times = resent.get(&way).map(Vec::as_slice).unwrap_or_default();
-        // The stamp of a segment is the time of the event that made it leave; the record is a little later.
-        let near = times.partition_point(|time| *time < sent_us);
+        let near = times.partition_point(|time| time + RESENT_US < sent_us);
         let is_resent = times.get(near).is_some_and(|time| *time <= sent_us + RESENT_US);
-        if is_new
-            && !is_resent
-            && let Ok(span_us) = u32::try_from(span_us)
-        {
-            all.push(RoundTrip { way, span_us, is_reordered: reordered != 0 });
+        if !is_resent && let Ok(span_us) = u32::try_from(row[4]) {
+            all.push(RoundTrip { way, span_us });
         }
     }
     all
 }
 
-/// From the stamp of a segment to the record that it was sent again, at most, in microseconds.
+/// Between the stamp of a segment and the record that it was sent again, at most, in microseconds.
 const RESENT_US: u64 = 500;
 
 struct Socket<'a>(&'a Btf);
@@ -249,9 +245,9 @@ impl Socket<'_> {
         Ok([self.at(&format!("{common}.skc_num"), 2)?, self.at(&format!("{common}.skc_dport"), 2)?])
     }
 
-    /// When the newest segment delivered was sent, how long it took, and how often segments came out of order.
-    fn rack(&self) -> Result<[Value; 3]> {
-        Ok([self.at("rack.mstamp", 8)?, self.at("rack.rtt_us", 4)?, self.at("reord_seen", 4)?])
+    /// When the newest segment delivered was sent, and how long the latest one took.
+    fn rack(&self) -> Result<[Value; 2]> {
+        Ok([self.at("rack.mstamp", 8)?, self.at("rack.rtt_us", 4)?])
     }
 
     /// Its state of congestion control and its timer.
