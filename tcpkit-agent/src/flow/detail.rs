@@ -20,16 +20,21 @@ pub struct FlowDetail {
 }
 
 impl FlowDetail {
-    /// What is known of a flow whose streams came to this.
-    pub(super) fn observed(flow: &Flow, streams: [StreamCounts; 2]) -> Self {
+    /// What is known of a flow whose streams, round trips and stalls came to this.
+    pub(super) fn observed(
+        flow: &Flow,
+        streams: [StreamCounts; 2],
+        (rtt, stalls): ([RttSummary; 2], StallCounts),
+    ) -> Self {
         let opening = &flow.opening;
         Self {
             streams,
+            rtt,
+            stalls,
             fast_open: opening.fast_open,
             simultaneous_open: opening.plain_syn == [true; 2],
             mptcp: opening.mptcp,
             ecn: opening.ecn == [true; 2],
-            ..Self::default()
         }
     }
 

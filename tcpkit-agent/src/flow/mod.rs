@@ -11,6 +11,7 @@ mod detail;
 mod expiry;
 mod handshake;
 mod key;
+mod measure;
 mod options;
 mod rtt;
 mod slab;

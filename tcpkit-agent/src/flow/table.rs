@@ -8,13 +8,14 @@ use super::{
     expiry::NEVER,
     handshake::{HandshakeStep, IcmpReason, Outcome, Sent},
     key::{FlowKey, Side},
+    measure::Measurements,
     slab::Slab,
     state::{Ending, Flow, Phase},
     stream::{Opened, Seen, Streams},
     timers::{IdleQueue, Queue},
 };
 use crate::{
-    time::{Span, Timestamp},
+    time::Timestamp,
     wire::{IcmpError, MalformedSegment, Segment, TcpFlags},
 };
 
@@ -24,6 +25,7 @@ pub struct FlowTable {
     pub(super) limits: FlowLimits,
     pub(super) slab: Slab,
     streams: Streams,
+    measurements: Measurements,
     pub(super) counts: FlowCounts,
     pub(super) lingering: u32,
     pub(super) handshakes: Queue,
@@ -41,6 +43,7 @@ impl FlowTable {
             limits: FlowLimits { max_flows: limits.max_flows.max(1), ..limits },
             slab: Slab::default(),
             streams: Streams::new(limits.max_flows.max(1)),
+            measurements: Measurements::new(limits.max_flows.max(1)),
             counts: FlowCounts::default(),
             lingering: 0,
             handshakes: Queue::default(),
@@ -200,17 +203,19 @@ impl FlowTable {
             if !Streams::are_due(segment) {
                 return;
             }
-            self.open_streams(slot);
+            self.open_streams(slot, arrival.timestamp, changes);
         }
         let flow = self.slab.flow(slot);
         let packets = taken.wire.packets;
         let seen = Seen { flow, segment, side, at: arrival.timestamp, packets };
-        self.streams.on_segment(flow.streams, &seen, &mut changes.stream_steps);
-        self.streams.tell(flow.streams, flow, arrival.now, Span::default, &mut changes.progress);
+        let verdict = self.streams.on_segment(flow.streams, &seen, &mut changes.stream_steps);
+        self.measurements.on_segment(flow.streams, &seen, &verdict, &mut changes.stream_steps);
+        let held_up = || self.measurements.held_up(flow.streams);
+        self.streams.tell(flow.streams, flow, arrival.now, held_up, &mut changes.progress);
     }
 
     #[cold]
-    fn open_streams(&mut self, slot: u32) {
+    fn open_streams(&mut self, slot: u32, at: Timestamp, changes: &mut Changes) {
         let handshake = &self.slab.handshakes[slot as usize];
         let flow = &mut self.slab.flows[slot as usize];
         let server_rtt =
@@ -219,6 +224,7 @@ impl FlowTable {
         let mut streams = flow.streams;
         self.streams.open(&mut streams, flow, &opened);
         flow.streams = streams;
+        self.measurements.open(streams, flow, handshake, at, &mut changes.stream_steps);
     }
 
     #[inline]
@@ -308,10 +314,13 @@ impl FlowTable {
             Phase::Open | Phase::Vacant => self.counts.open -= 1,
         }
         flow.ending.get_or_insert(ending);
-        changes.progress.extend(self.streams.last_progress(flow.streams, &flow, Span::default()));
+        let held_up = self.measurements.held_up(flow.streams);
+        changes.progress.extend(self.streams.last_progress(flow.streams, &flow, held_up));
+        let measured = self.measurements.close(flow.streams);
+        self.counts.coarsened_rtts = self.measurements.coarsened();
         let mut slot = flow.streams;
         let streams = self.streams.close(&mut slot, &flow, flow.end, &mut changes.stream_steps);
-        let detail = FlowDetail::observed(&flow, streams);
+        let detail = FlowDetail::observed(&flow, streams, measured);
         changes.finished.push(FinishedFlow { at, flow, handshake, detail });
     }
 }

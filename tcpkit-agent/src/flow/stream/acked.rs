@@ -24,6 +24,8 @@ struct Covered {
     newest: Option<Timestamp>,
     /// When the newest of all of them was sent.
     delivered: Timestamp,
+    /// When the oldest of those was.
+    oldest: Option<Timestamp>,
     /// Any was sent again: then nobody knows which copy is acknowledged (Karn).
     is_ambiguous: bool,
 }
@@ -51,8 +53,10 @@ impl Work<'_, '_, '_> {
 
     #[inline]
     fn acked(&mut self, cumulative: &Covered, selective: &Covered, is_duplicate: bool) -> Acked {
-        let newest = if cumulative.is_ambiguous { None } else { cumulative.newest };
-        let rtt = newest.max(selective.newest).map(|sent| self.seen.at.since(sent));
+        let is_clear = !cumulative.is_ambiguous;
+        let since = |sent: Timestamp| self.seen.at.since(sent);
+        let rtt = cumulative.newest.filter(|_| is_clear).max(selective.newest).map(since);
+        let rtt_oldest = cumulative.oldest.filter(|_| is_clear).or(selective.oldest).map(since);
         if let Some(span) = rtt {
             self.peer.round_trip.sample(span);
         }
@@ -60,6 +64,7 @@ impl Work<'_, '_, '_> {
             octets: cumulative.octets,
             selectively: selective.octets,
             rtt,
+            rtt_oldest,
             segments: cumulative.segments + selective.segments,
             in_flight: self.peer.in_flight(),
             is_duplicate,
@@ -278,6 +283,7 @@ impl Covered {
         self.segments = self.segments.saturating_add(u32::from(range.segments));
         if !range.is_sacked {
             self.newest = self.newest.max(Some(range.sent));
+            self.oldest = Some(self.oldest.map_or(range.sent, |oldest| oldest.min(range.sent)));
         }
     }
 }

@@ -14,6 +14,12 @@ impl Slot {
     /// No place.
     pub(super) const NONE: Self = Self(u32::MAX);
 
+    /// The place as a number, for what lies beside the pool.
+    #[inline]
+    pub(in crate::flow) const fn index(self) -> Option<usize> {
+        if self.is_some() { Some(self.0 as usize) } else { None }
+    }
+
     /// Whether there is something.
     #[inline]
     pub(in crate::flow) const fn is_some(self) -> bool {
