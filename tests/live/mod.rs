@@ -9,4 +9,6 @@ mod mix;
 mod privileges;
 pub(crate) mod refused;
 mod replay;
+mod rtt;
 mod signals;
+mod stall;
