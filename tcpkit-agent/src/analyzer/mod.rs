@@ -10,5 +10,5 @@ mod span_histogram;
 
 pub use bandwidth::{BandwidthAnalyzer, SIZE_BOUNDS, Traffic, TrafficCount};
 pub use fate::{Fate, FateAnalyzer, FrameCounts, Note, Place};
-pub use handshake::HandshakeAnalyzer;
+pub use handshake::{HandshakeAnalyzer, IcmpCounts, ServerCounts, Servers};
 pub use span_histogram::SpanHistogram;

@@ -1,5 +1,7 @@
 //! One flow: what every segment touches, kept small; the handshake lies apart.
 
+use std::num::NonZeroU32;
+
 use super::key::{FlowKey, Side};
 use crate::{
     time::Timestamp,
@@ -69,8 +71,9 @@ pub(super) enum Phase {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Flow {
     pub(super) key: FlowKey,
-    pub(super) hash: u32,
     pub(super) ticket: u32,
+    /// Where its handshake is remembered, counted from 1.
+    pub(super) opening: Option<NonZeroU32>,
     /// Watermark at its last frame.
     pub(super) seen: Timestamp,
     pub(super) phase: Phase,

@@ -4,7 +4,7 @@ mod decided;
 
 use tcpkit_common::flow::{Address, FlowHash, FourTuple};
 
-use super::{Arrival, Changes, FlowLimits, FlowTable};
+use super::{Arrival, Changes, FlowLimits, FlowTable, Patience};
 use crate::{
     time::{Span, Timestamp},
     wire::{IcmpError, InterfaceId, Segment, SeqNumber, TcpFlags, TcpOptions},
@@ -111,6 +111,8 @@ fn limits() -> FlowLimits {
     FlowLimits {
         max_flows: 1000,
         max_lingering: 100,
+        max_half_open: 1000,
+        patience: Patience::FromFirstSyn,
         handshake_timeout: Span::from_secs(60),
         linger: None,
         idle: None,
