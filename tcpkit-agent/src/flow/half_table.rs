@@ -6,7 +6,7 @@ use super::{
     changes::{Arrival, Changes, Patience, Taken},
     follow::{Turn, count, ends, follow, tell_outcome},
     half_open::{HalfOpen, Thawed},
-    handshake::{Handshake, Opening, Outcome},
+    handshake::{Handshake, Opening},
     slab::Place,
     state::Phase,
     table::{FlowTable, Sender},
@@ -136,7 +136,7 @@ impl FlowTable {
             return self.queue_closed(Place::Full(slot), now);
         }
         self.queue_idle(Place::Full(slot), now);
-        if thawed.handshake.outcome() == Outcome::Pending {
+        if thawed.handshake.outcome().is_open() {
             self.queue_handshake(slot, thawed.opened);
         }
     }

@@ -29,6 +29,12 @@ impl Waiting {
         self.count
     }
 
+    /// Places that were ever needed.
+    #[cfg(test)]
+    pub(super) const fn places(&self) -> usize {
+        self.entries.len()
+    }
+
     /// The one that has waited longest.
     pub(super) fn first(&self) -> Option<u32> {
         (self.first != NOBODY).then_some(self.first)
