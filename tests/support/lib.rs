@@ -8,6 +8,7 @@
 )]
 
 pub mod generator;
+pub mod judge;
 pub mod leave_out;
 pub mod left_out;
 pub mod live;

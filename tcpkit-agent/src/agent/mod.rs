@@ -49,6 +49,8 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
     settings.wanted = Wanted {
         flows: config.output.flow_log.is_some(),
         events: config.output.event_log.is_some() || config.output.text,
+        loss_delay: config.output.event_after,
+        stall: config.output.event_after,
     };
     settings
 }

@@ -2,6 +2,7 @@
 
 use super::{
     changes::{Arrival, Changes, Decided, Failed, FlowCounts, Taken},
+    detail::FlowDetail,
     handshake::{Handshake, IcmpReason, Opening, Outcome, Sent, Steps},
     key::{FlowKey, Side},
     state::Flow,
@@ -109,7 +110,12 @@ pub(super) fn tell_outcome(
     let took = handshake.since_first_syn(at);
     changes.decided.push(Decided { at, took, flow, handshake });
     if handshake.outcome().is_failure() {
-        changes.failed.push(Failed { at, flow, handshake });
+        changes.failed.push(Failed {
+            at,
+            flow,
+            handshake,
+            detail: FlowDetail::observed(&handshake, Default::default()),
+        });
     }
 }
 

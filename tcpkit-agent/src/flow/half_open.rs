@@ -8,6 +8,7 @@ use super::{
     handshake::{Handshake, IcmpReason, Moment, Opening, Outcome, Traits},
     key::{FlowKey, Side},
     state::{Announced, Ending, Flow, Phase, SideState},
+    stream::PairSlot,
 };
 use crate::{
     time::{Span, Timestamp},
@@ -55,6 +56,7 @@ pub(super) struct HalfOpen {
     traits: Traits,
     was_reset: [bool; 2],
     is_ecn_granted: bool,
+    is_accurate_ecn: bool,
     client: Side,
     ending: Option<Ending>,
     pub(super) phase: Phase,
@@ -65,7 +67,6 @@ pub(super) struct HalfOpen {
 struct HalfSide {
     bytes: u32,
     frames: u16,
-    payload_bytes: u16,
     owner: Option<u16>,
     announced: Announced,
 }
@@ -82,7 +83,10 @@ impl HalfOpen {
             && handshake.completed.is_none()
             && handshake.synack.is_some() == handshake.is_answered
             && *opening == Opening::of_half_open(server, handshake.answered())
-            && flow.side(client).isn == Some(syn_seq);
+            && flow.side(client).isn == Some(syn_seq)
+            && flow.side(client).payload_bytes == u64::from(syn_len)
+            && flow.side(server).payload_bytes == 0
+            && !flow.streams.is_some();
         if !is_plain {
             return None;
         }
@@ -114,6 +118,7 @@ impl HalfOpen {
             traits: handshake.traits,
             was_reset: handshake.was_reset,
             is_ecn_granted: handshake.is_ecn_granted,
+            is_accurate_ecn: flow.is_accurate_ecn,
             client,
             ending: flow.ending,
             phase: flow.phase,
@@ -125,11 +130,12 @@ impl HalfOpen {
         let server = self.client.other();
         let mut sides = self.sides.map(|side| side.thaw());
         sides[self.client as usize].isn = Some(self.syn_seq);
+        sides[self.client as usize].payload_bytes = self.syn_len.into();
         sides[server as usize].isn = self.server_isn;
         let flow = Flow {
             key: self.key,
             ticket: self.ticket,
-            opening: None,
+            memory: None,
             seen: self.seen(),
             phase: self.phase,
             client: self.client,
@@ -140,6 +146,8 @@ impl HalfOpen {
             end: self.end,
             interface: self.interface,
             sides,
+            is_accurate_ecn: self.is_accurate_ecn,
+            streams: PairSlot::default(),
         };
         Thawed {
             flow,
@@ -196,7 +204,6 @@ impl HalfSide {
         Some(Self {
             bytes: side.bytes.try_into().ok()?,
             frames: side.frames.try_into().ok()?,
-            payload_bytes: side.payload_bytes.try_into().ok()?,
             owner: side.owner,
             announced: side.announced,
         })
@@ -207,7 +214,6 @@ impl HalfSide {
             frames: self.frames.into(),
             segments: self.frames.into(),
             bytes: self.bytes.into(),
-            payload_bytes: self.payload_bytes.into(),
             owner: self.owner,
             announced: self.announced,
             ..SideState::default()

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     time::Timestamp,
-    wire::{Segment, TcpFlags},
+    wire::{Segment, SeqNumber, TcpFlags, TcpOptions},
 };
 
 impl FlowTable {
@@ -45,6 +45,7 @@ impl FlowTable {
                 self.slab.handshakes[slot as usize] = thawed.handshake;
                 self.slab.remember(slot, &thawed.opening);
                 self.watch_full(slot, &thawed, arrival.now);
+                self.follow_streams(slot, sender.side, segment, (arrival, taken.wire.packets), changes);
             }
         }
         taken
@@ -68,15 +69,20 @@ impl FlowTable {
         let turn = self.go_on(&mut thawed, sender, segment, arrival, changes);
         tell_outcome(&thawed.flow, &thawed.handshake, before, arrival.timestamp, changes);
         if turn == Turn::Back && thawed.flow.phase == Phase::Lingering {
-            let full = self.promote(sender.hash, slot, &thawed, arrival.now, changes);
+            let full = self.promote(sender.hash, slot, &thawed, arrival, changes);
             self.revive(full, arrival.now);
+            self.follow_streams(full, sender.side, segment, (arrival, taken.wire.packets), changes);
             self.follow_close(full, sender.side, segment, arrival.now, changes);
             return taken;
         }
         let is_closed = ends(segment) && thawed.flow.is_closed_by(sender.side, segment);
         let place = match HalfOpen::freeze(&thawed) {
             Some(frozen) => self.keep_half_open(slot, frozen),
-            None => Place::Full(self.promote(sender.hash, slot, &thawed, arrival.now, changes)),
+            None => {
+                let full = self.promote(sender.hash, slot, &thawed, arrival, changes);
+                self.follow_streams(full, sender.side, segment, (arrival, taken.wire.packets), changes);
+                Place::Full(full)
+            }
         };
         if is_closed {
             self.linger(place, arrival.now, changes);
@@ -98,13 +104,36 @@ impl FlowTable {
         hash: FlowHash,
         slot: u32,
         thawed: &Thawed,
-        now: Timestamp,
+        arrival: &Arrival,
         changes: &mut Changes,
     ) -> u32 {
-        self.make_room_for_full(now, changes);
+        self.make_room_for_full(arrival.now, changes);
         let full = self.slab.promote(hash, slot, thawed);
-        self.watch_full(full, thawed, now);
+        self.watch_full(full, thawed, arrival.now);
+        if thawed.handshake.syn_len > 0 {
+            self.give_streams_the_syn(full, thawed, arrival, changes);
+        }
         full
+    }
+
+    /// Data of the SYN (RFC 7413) is part of the client's stream, which begins only now.
+    #[cold]
+    fn give_streams_the_syn(&mut self, slot: u32, thawed: &Thawed, arrival: &Arrival, changes: &mut Changes) {
+        let Thawed { flow, handshake, .. } = thawed;
+        let syn = Segment {
+            tuple: flow.key.tuple_from(flow.client),
+            seq: handshake.syn_seq,
+            ack: SeqNumber::default(),
+            flags: TcpFlags::SYN,
+            window: u16::MAX,
+            payload_len: handshake.syn_len.into(),
+            header_len: 0,
+            payload: &[],
+            options: TcpOptions::default(),
+            is_ce: false,
+        };
+        let at_syn = Arrival { timestamp: flow.start, ..*arrival };
+        self.follow_streams(slot, flow.client, &syn, (&at_syn, 1), changes);
     }
 
     fn go_on(

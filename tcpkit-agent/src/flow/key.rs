@@ -7,7 +7,7 @@ use tcpkit_common::flow::{Address, FlowHash, FourTuple};
 /// Two endpoints, the lower one first, compared as integers.
 ///
 /// Packed: a flow has many neighbours, and four octets of padding in each of them are megabytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(C, packed(4))]
 pub struct FlowKey {
     low_address: (u64, u64),

@@ -20,7 +20,7 @@ pub(super) struct Slab {
     pub(super) flows: Vec<Flow>,
     /// What only the opening of a flow touches.
     pub(super) handshakes: Vec<Handshake>,
-    /// What is remembered of handshakes that are not settled, by [`Flow::opening`].
+    /// What is remembered of handshakes that are not settled, by [`Flow::memory`].
     openings: Vec<Opening>,
     free_openings: Vec<u32>,
     /// Flows of which nothing but their opening was seen.
@@ -178,14 +178,14 @@ impl Slab {
 
     /// What is remembered of a handshake that is not settled.
     pub(super) fn opening(&self, slot: u32) -> Opening {
-        self.flow(slot).opening.map_or_else(Opening::default, |place| self.openings[place.get() as usize - 1])
+        self.flow(slot).memory.map_or_else(Opening::default, |place| self.openings[place.get() as usize - 1])
     }
 
     /// Remembers it, or forgets it where nothing that it says can matter any more.
     pub(super) fn remember(&mut self, slot: u32, opening: &Opening) {
         let flow = &mut self.flows[slot as usize];
         let is_needed = flow.watches_handshake() && *opening != Opening::default();
-        match (flow.opening, is_needed) {
+        match (flow.memory, is_needed) {
             (Some(place), true) => self.openings[place.get() as usize - 1] = *opening,
             (None, true) => {
                 let place = self.free_openings.pop().unwrap_or_else(|| {
@@ -194,7 +194,7 @@ impl Slab {
                     u32::try_from(self.openings.len()).expect("there are no more than flows")
                 });
                 self.openings[place as usize - 1] = *opening;
-                flow.opening = std::num::NonZeroU32::new(place);
+                flow.memory = std::num::NonZeroU32::new(place);
             }
             (Some(_), false) => self.forget(slot),
             (None, false) => {}
@@ -203,7 +203,7 @@ impl Slab {
 
     /// Forgets what was remembered of a handshake.
     pub(super) fn forget(&mut self, slot: u32) {
-        let place = self.flow_mut(slot).opening.take();
+        let place = self.flow_mut(slot).memory.take();
         self.free_openings.extend(place.map(std::num::NonZeroU32::get));
     }
 

@@ -12,10 +12,11 @@ use super::{
     key::{FlowKey, Side},
     slab::{Place, Slab},
     state::{Ending, Flow, Phase},
+    stream::{Opened, Seen, Streams},
     timers::{Queue, SortedQueue},
 };
 use crate::{
-    time::Timestamp,
+    time::{Span, Timestamp},
     wire::{IcmpError, MalformedSegment, Segment, TcpFlags},
 };
 
@@ -24,6 +25,7 @@ use crate::{
 pub struct FlowTable {
     pub(super) limits: FlowLimits,
     pub(super) slab: Slab,
+    streams: Streams,
     pub(super) counts: FlowCounts,
     pub(super) lingering: u32,
     /// Full flows whose handshake is not decided; those of [`Slab::waiting`] need no timer.
@@ -43,6 +45,7 @@ impl FlowTable {
         Self {
             limits: limits.sensible(),
             slab: Slab::default(),
+            streams: Streams::new(limits.max_flows.max(1)),
             counts: FlowCounts::default(),
             lingering: 0,
             handshakes: SortedQueue::default(),
@@ -107,7 +110,7 @@ impl FlowTable {
             Some(Place::Full(slot)) => slot,
             Some(Place::HalfOpen(slot)) => {
                 let thawed = self.slab.waiting.flow(slot).thaw();
-                self.promote(hash, slot, &thawed, arrival.now, changes)
+                self.promote(hash, slot, &thawed, arrival, changes)
             }
             None => self.open(&Sender { hash, key, side }, segment, arrival, changes),
         };
@@ -221,13 +224,47 @@ impl FlowTable {
         }
         if opens || flow.watches_handshake() {
             self.follow_handshake(slot, side, segment, arrival, changes);
-        } else if flow.opening.is_some() {
+        } else if flow.memory.is_some() {
             slab.forget(slot);
         }
+        self.follow_streams(slot, side, segment, (arrival, taken.wire.packets), changes);
         if ends(segment) {
             self.follow_close(slot, side, segment, arrival.now, changes);
         }
         taken
+    }
+
+    /// What a segment that came now, and stood for so many packets, does to the streams of its flow.
+    #[inline]
+    pub(super) fn follow_streams(
+        &mut self,
+        slot: u32,
+        side: Side,
+        segment: &Segment<'_>,
+        (arrival, packets): (&Arrival, u32),
+        changes: &mut Changes,
+    ) {
+        if !self.slab.flow(slot).streams.is_some() {
+            if !Streams::are_due(segment) {
+                return;
+            }
+            self.open_streams(slot);
+        }
+        let flow = self.slab.flow(slot);
+        let seen = Seen { flow, segment, side, at: arrival.timestamp, packets };
+        self.streams.on_segment(flow.streams, &seen, &mut changes.stream_steps);
+        self.streams.tell(flow.streams, flow, arrival.now, Span::default, &mut changes.progress);
+    }
+
+    #[cold]
+    fn open_streams(&mut self, slot: u32) {
+        let handshake = &self.slab.handshakes[slot as usize];
+        let flow = &mut self.slab.flows[slot as usize];
+        let server_rtt = handshake.server_rtt().filter(|_| handshake.syn_retransmissions() == 0);
+        let opened = Opened { server_rtt, client_rtt: handshake.client_rtt() };
+        let mut streams = flow.streams;
+        self.streams.open(&mut streams, flow, &opened);
+        flow.streams = streams;
     }
 
     fn follow_handshake(
@@ -282,7 +319,11 @@ impl FlowTable {
             let took = handshake.since_first_syn(flow.end);
             changes.decided.push(Decided { at, took, flow, handshake });
         }
-        changes.finished.push(FinishedFlow { at, flow, handshake, detail: FlowDetail::default() });
+        changes.progress.extend(self.streams.last_progress(flow.streams, &flow, Span::default()));
+        let mut slot = flow.streams;
+        let streams = self.streams.close(&mut slot, &flow, flow.end, &mut changes.stream_steps);
+        let detail = FlowDetail::observed(&handshake, streams);
+        changes.finished.push(FinishedFlow { at, flow, handshake, detail });
     }
 }
 

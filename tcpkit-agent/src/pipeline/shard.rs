@@ -7,13 +7,13 @@
 use tcpkit_common::flow::FlowHash;
 
 use super::{
-    output::{Content, Finished, Foreign, Origin, Output},
+    output::{Content, Foreign, Origin, Output},
     settings::{EngineSettings, InterfaceFacts, Wanted},
 };
 use crate::{
-    analyzer::{BandwidthAnalyzer, Fate, FateAnalyzer, HandshakeAnalyzer, Note},
+    analyzer::{Fate, Note},
     flow::{Arrival, Changes, FlowLimits, FlowTable, Taken, WireCount},
-    report::{Event, EventKind, Extent, FlowRecord, ShardSnapshot},
+    report::ShardSnapshot,
     time::Timestamp,
     wire::{
         self, Frame, InterfaceId, MalformedSegment, Packet, ParseError, ParseOptions, Parsed, Segment,
@@ -27,15 +27,13 @@ pub struct Shard {
     pub(super) number: u32,
     pub(super) shards: u32,
     pub(super) parse: ParseOptions,
-    interfaces: Vec<InterfaceFacts>,
+    pub(super) interfaces: Vec<InterfaceFacts>,
     pub(super) table: FlowTable,
     pub(super) changes: Changes,
     pub(super) defragmenter: Defragmenter,
-    pub(super) fates: FateAnalyzer,
-    handshakes: HandshakeAnalyzer,
-    bandwidth: BandwidthAnalyzer,
-    extent: Extent,
-    wanted: Wanted,
+    /// What was measured so far, but for the table's own counts.
+    pub(super) measured: ShardSnapshot,
+    pub(super) wanted: Wanted,
     /// Latest watermark that was handed in.
     now: Timestamp,
 }
@@ -59,10 +57,7 @@ impl Shard {
             table: FlowTable::new(limits),
             changes: Changes::default(),
             defragmenter: Defragmenter::new(settings.fragments),
-            fates: FateAnalyzer::default(),
-            handshakes: HandshakeAnalyzer::default(),
-            bandwidth: BandwidthAnalyzer::default(),
-            extent: Extent::default(),
+            measured: ShardSnapshot::default(),
             wanted: settings.wanted,
             now: Timestamp::MIN,
         }
@@ -99,7 +94,9 @@ impl Shard {
 
     /// Takes notice of a frame that came after as many as were asked for.
     pub fn on_frame_beyond_count(&mut self, frame: &Frame<'_>) {
-        self.fates.on_frame((frame.interface, frame.hook), Fate::NotAnalyzed(Unanalyzed::BeyondCount));
+        self.measured
+            .fates
+            .on_frame((frame.interface, frame.hook), Fate::NotAnalyzed(Unanalyzed::BeyondCount));
     }
 
     /// Lets every flow expire that is due by `now`.
@@ -122,13 +119,7 @@ impl Shard {
     /// What was measured so far.
     #[must_use]
     pub fn snapshot(&self) -> ShardSnapshot {
-        ShardSnapshot {
-            fates: self.fates.clone(),
-            handshakes: self.handshakes.clone(),
-            bandwidth: self.bandwidth.clone(),
-            flows: *self.table.counts(),
-            extent: self.extent,
-        }
+        ShardSnapshot { flows: *self.table.counts(), ..self.measured.clone() }
     }
 
     #[inline]
@@ -143,7 +134,7 @@ impl Shard {
                 if owner == self.number || self.collects(packet) {
                     self.take_own(frame, &parsed, packet, hash, origin, now, out);
                 } else {
-                    self.fates.on_note(origin.place(), Note::HandedOver);
+                    self.measured.fates.on_note(origin.place(), Note::HandedOver);
                     out.foreign.push(Foreign::frame(owner, origin, frame));
                 }
             }
@@ -234,7 +225,7 @@ impl Shard {
     #[inline]
     fn note_duplicate(&mut self, taken: Taken, origin: &Origin) -> WireCount {
         if taken.is_duplicate {
-            self.fates.on_note(origin.place(), Note::Duplicate);
+            self.measured.fates.on_note(origin.place(), Note::Duplicate);
         }
         taken.wire
     }
@@ -267,14 +258,14 @@ impl Shard {
         fate: Fate,
         origin: &Origin,
     ) {
-        self.fates.on_frame(origin.place(), fate);
-        self.bandwidth.on_frame(frame, &parsed.outer, wire);
-        self.extent.on_frame(origin.timestamp, origin.watermark);
+        self.measured.fates.on_frame(origin.place(), fate);
+        self.measured.bandwidth.on_frame(frame, &parsed.outer, wire);
+        self.measured.extent.on_frame(origin.timestamp, origin.watermark);
         if parsed.outer.truncated {
-            self.fates.on_note(origin.place(), Note::Truncated);
+            self.measured.fates.on_note(origin.place(), Note::Truncated);
         }
         if origin.timestamp < origin.watermark {
-            self.fates.on_note(origin.place(), Note::TimeStepBack);
+            self.measured.fates.on_note(origin.place(), Note::TimeStepBack);
         }
     }
 
@@ -282,32 +273,6 @@ impl Shard {
     fn identity(&self, interface: InterfaceId) -> (u16, bool) {
         let facts = self.interfaces.get(usize::from(interface.0));
         facts.map_or((0, false), |facts| (facts.identity, facts.name.is_some()))
-    }
-
-    /// Turns what happened to flows into measurements, events and records.
-    #[inline]
-    fn pass_on(&mut self, out: &mut Output) {
-        if !self.changes.is_empty() {
-            self.pass_on_changes(out);
-        }
-    }
-
-    fn pass_on_changes(&mut self, out: &mut Output) {
-        let Self { changes, interfaces, handshakes, wanted, .. } = self;
-        let name = |interface: InterfaceId| interfaces.get(usize::from(interface.0))?.name.as_ref();
-        handshakes.on_steps(&changes.steps);
-        let (failed, finished) = wanted.of(changes);
-        out.events.extend(failed.iter().map(|failed| {
-            let record = FlowRecord::observed(&failed.flow, &failed.handshake, name(failed.flow.interface));
-            let kind = EventKind::HandshakeFailed { result: record.handshake, flow: Box::new(record) };
-            Event { time: failed.at, kind }
-        }));
-        out.finished.extend(finished.iter().map(|finished| {
-            let record =
-                FlowRecord::observed(&finished.flow, &finished.handshake, name(finished.flow.interface));
-            Finished { at: finished.at, record }
-        }));
-        changes.clear();
     }
 }
 

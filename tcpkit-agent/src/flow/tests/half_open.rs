@@ -75,7 +75,7 @@ fn tell(steps: &[Step], limits: FlowLimits, freezes: bool) -> Told {
 
 /// A flow without what only its table knows.
 fn bare(flow: &Flow) -> Flow {
-    Flow { ticket: 0, opening: None, ..*flow }
+    Flow { ticket: 0, memory: None, streams: crate::flow::stream::PairSlot::default(), ..*flow }
 }
 
 fn sorted(mut told: Told) -> Told {

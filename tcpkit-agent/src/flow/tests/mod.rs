@@ -111,6 +111,7 @@ fn segment(tuple: FourTuple, flags: TcpFlags, seq: u32, ack: u32) -> Segment<'st
         header_len: 54,
         payload: &[],
         options: TcpOptions(&[]),
+        is_ce: false,
     }
 }
 
