@@ -63,7 +63,8 @@ pub struct Changes {
     pub stream_steps: Vec<StreamStep>,
     /// How far flows have come.
     pub progress: Vec<FlowProgress>,
-    /// Handshakes that were decided: succeeded or failed.
+    /// Handshakes that were decided, each once: with its first outcome, whatever evidence revises later; pending ones
+    /// when their flow leaves the table.
     pub decided: Vec<Decided>,
     /// Handshakes that failed.
     pub failed: Vec<Failed>,
@@ -108,9 +109,10 @@ pub struct Failed {
 /// A handshake that was decided, and the flow as it stood then.
 #[derive(Clone, Copy, Debug)]
 pub struct Decided {
-    /// Capture time of the decision.
+    /// Capture time of the decision: of the segment or ICMP error that decided it, of the time-out, or, for a pending
+    /// one, of the flow's leaving.
     pub at: Timestamp,
-    /// First SYN to the last segment of the handshake, or to the time-out.
+    /// From the client's first SYN to what decided it; for a pending one to the flow's last segment.
     pub took: Span,
     /// The flow.
     pub flow: Flow,

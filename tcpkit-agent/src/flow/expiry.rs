@@ -60,7 +60,7 @@ impl FlowTable {
         if !handshake.on_timeout(&mut changes.steps) {
             return;
         }
-        self.tell_failure(entry.slot, before, due, changes);
+        self.tell_outcome(entry.slot, before, due, changes);
         let flow = self.slab.flow_mut(entry.slot);
         if flow.phase == Phase::Open {
             flow.ending = Some(Ending::Idle);

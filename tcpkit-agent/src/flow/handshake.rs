@@ -58,6 +58,11 @@ impl Outcome {
         matches!(self, Self::Reject | Self::Timeout | Self::Unreachable | Self::Aborted)
     }
 
+    /// Whether something is known of how it ended.
+    pub(super) const fn is_decided(self) -> bool {
+        !matches!(self, Self::Midstream | Self::Pending)
+    }
+
     /// Whether the handshake may still be completed or refused.
     const fn is_open(self) -> bool {
         matches!(self, Self::Pending | Self::Timeout | Self::Unreachable)
@@ -134,6 +139,8 @@ struct Part {
     first_ack: Option<(Timestamp, SeqNumber)>,
     /// The same among those that were captured before the SYN.
     early_ack: Option<(Timestamp, SeqNumber)>,
+    /// SYN/ACKs that repeat no earlier one: they answer nothing, or bear another sequence number than the answer.
+    other_synacks: u32,
     /// First acknowledgement of the other side's SYN, by whatever segment.
     acknowledged: Option<Timestamp>,
 }
@@ -218,6 +225,31 @@ impl Handshake {
     #[must_use]
     pub const fn synack_retransmissions(&self, client: Side) -> u32 {
         self.parts[client.other() as usize].synacks.saturating_sub(1)
+    }
+
+    /// SYNs that repeat the client's first one: tcpeek's `DUP SYN`. One with another number begins another flow, so
+    /// these are all that were sent again.
+    #[must_use]
+    pub const fn syn_repeats(&self, client: Side) -> u32 {
+        self.syn_retransmissions(client)
+    }
+
+    /// SYN/ACKs that repeat the server's answer, sequence number and all: tcpeek's `DUP S/A`.
+    #[must_use]
+    pub const fn synack_repeats(&self, client: Side) -> u32 {
+        let server = self.part(client.other());
+        server.synacks.saturating_sub(server.other_synacks).saturating_sub(1)
+    }
+
+    /// From the client's first SYN to this time; zero where that SYN was not seen, or bears a later time.
+    pub(super) fn since_first_syn(&self, client: Side, at: Timestamp) -> Span {
+        self.part(client).syn.map_or(Span::default(), |syn| at.since(syn.time))
+    }
+
+    /// When the client sent its first SYN; `None` where none was seen.
+    #[must_use]
+    pub fn first_syn(&self, client: Side) -> Option<Timestamp> {
+        self.part(client).syn.map(|syn| syn.time)
     }
 
     /// First SYN to the ACK that completes the handshake.
@@ -313,7 +345,9 @@ impl Handshake {
         let part = &mut self.parts[sent.side as usize];
         let (first, count) =
             if is_synack { (&mut part.synack, &mut part.synacks) } else { (&mut part.syn, &mut part.syns) };
-        first.get_or_insert(opening);
+        let known = first.get_or_insert(opening);
+        part.other_synacks =
+            part.other_synacks.saturating_add(u32::from(is_synack && known.seq != segment.seq));
         *count = count.saturating_add(1);
         let is_again = *count > 1;
         match (is_again, is_synack, sent.is_from_client()) {
@@ -338,7 +372,9 @@ impl Handshake {
             steps.extend(self.server_rtt(client).map(HandshakeStep::ServerRtt));
         } else {
             // It answers something else, perhaps an older SYN: the next one may be the right one.
-            self.parts[client.other() as usize].synack = None;
+            let server = &mut self.parts[client.other() as usize];
+            server.synack = None;
+            server.other_synacks = server.other_synacks.saturating_add(1);
         }
     }
 

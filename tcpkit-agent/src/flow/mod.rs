@@ -18,6 +18,8 @@ mod stall;
 mod state;
 mod stream;
 mod table;
+#[cfg(test)]
+mod tests;
 mod timers;
 
 pub use changes::{Arrival, Changes, Decided, Failed, FinishedFlow, FlowCounts, FlowLimits, Taken};

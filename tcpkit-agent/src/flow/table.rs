@@ -3,7 +3,7 @@
 use tcpkit_common::flow::FlowHash;
 
 use super::{
-    changes::{Arrival, Changes, Failed, FinishedFlow, FlowCounts, FlowLimits, Taken},
+    changes::{Arrival, Changes, Decided, Failed, FinishedFlow, FlowCounts, FlowLimits, Taken},
     detail::FlowDetail,
     expiry::NEVER,
     handshake::{HandshakeStep, IcmpReason, Outcome, Sent},
@@ -109,7 +109,7 @@ impl FlowTable {
         let handshake = &mut self.slab.handshakes[slot as usize];
         let before = handshake.outcome();
         if handshake.on_icmp(reason, side, error.quoted_seq, &mut changes.steps) {
-            self.tell_failure(slot, before, at, changes);
+            self.tell_outcome(slot, before, at, changes);
         }
     }
 
@@ -230,7 +230,7 @@ impl FlowTable {
         if is_back && self.slab.flow(slot).phase == Phase::Lingering {
             self.revive(slot, arrival.now);
         }
-        self.tell_failure(slot, before, arrival.timestamp, changes);
+        self.tell_outcome(slot, before, arrival.timestamp, changes);
     }
 
     fn follow_close(
@@ -246,12 +246,16 @@ impl FlowTable {
         }
     }
 
-    /// Tells of a handshake that failed now; what failed before is not told again.
-    pub(super) fn tell_failure(&mut self, slot: u32, before: Outcome, at: Timestamp, changes: &mut Changes) {
-        let handshake = self.slab.handshakes[slot as usize];
-        let was_open = matches!(before, Outcome::Midstream | Outcome::Pending);
-        if was_open && handshake.outcome().is_failure() {
-            changes.failed.push(Failed { at, flow: *self.slab.flow(slot), handshake });
+    /// Tells of a handshake that was decided now; what was decided before is not told again when it is revised.
+    pub(super) fn tell_outcome(&mut self, slot: u32, before: Outcome, at: Timestamp, changes: &mut Changes) {
+        let (flow, handshake) = (*self.slab.flow(slot), self.slab.handshakes[slot as usize]);
+        if before.is_decided() || !handshake.outcome().is_decided() {
+            return;
+        }
+        let took = handshake.since_first_syn(flow.client, at);
+        changes.decided.push(Decided { at, took, flow, handshake });
+        if handshake.outcome().is_failure() {
+            changes.failed.push(Failed { at, flow, handshake });
         }
     }
 
@@ -263,6 +267,10 @@ impl FlowTable {
             Phase::Open | Phase::Vacant => self.counts.open -= 1,
         }
         flow.ending.get_or_insert(ending);
+        if handshake.outcome() == Outcome::Pending {
+            let took = handshake.since_first_syn(flow.client, flow.end);
+            changes.decided.push(Decided { at, took, flow, handshake });
+        }
         changes.finished.push(FinishedFlow { at, flow, handshake, detail: FlowDetail::default() });
     }
 }
