@@ -11,18 +11,20 @@ mod filter_command;
 mod live;
 mod outlets;
 mod overwrite;
+mod peek;
 mod records;
 mod sources;
 mod writer;
 
 pub use filter_command::filter;
+pub use peek::{peek, peekstat, version as peek_version};
 
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _};
 
 use crate::{
-    cli::{Config, Input, LogLevel},
+    cli::{Config, Input, LogLevel, View},
     pipeline::{EngineSettings, Wanted},
     source,
 };
@@ -49,7 +51,11 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
     settings.wanted = Wanted {
         flows: config.output.flow_log.is_some(),
         events: config.output.event_log.is_some() || config.output.text,
+        handshakes: matches!(config.view, View::Peek(_)),
     };
+    if let View::Peek(args) = &config.view {
+        settings.icmp = args.icmp;
+    }
     settings
 }
 

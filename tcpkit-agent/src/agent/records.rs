@@ -4,7 +4,10 @@ use std::io::IsTerminal as _;
 
 use crossbeam_channel::Receiver;
 
-use super::control::{Wake, Wakes};
+use super::{
+    control::{Wake, Wakes},
+    peek::PeekLines,
+};
 use crate::{
     cli::{Output, Stream},
     pipeline::Delivery,
@@ -26,6 +29,8 @@ pub(super) struct RecordSinks {
     pub(super) event_log: Option<JsonLines>,
     /// Event lines on standard output.
     pub(super) lines: Option<EventLines>,
+    /// Session lines of tcpeek.
+    pub(super) peek: Option<PeekLines>,
 }
 
 /// Event lines for people: at once where one may sit and watch, else by the buffer.
@@ -89,12 +94,16 @@ impl RecordSinks {
             flow_log: open("flow log", &output.flow_log)?,
             event_log: open("event log", &output.event_log)?,
             lines: output.text.then(|| EventLines::new(live)),
+            peek: None,
         })
     }
 
     fn take(&mut self, delivery: Delivery, merge: &mut OrderedMerge<FlowRecord>) -> anyhow::Result<()> {
         for event in &delivery.events {
             self.event(event)?;
+        }
+        if let Some(peek) = &mut self.peek {
+            peek.take(delivery.shard as usize, delivery.handshakes, delivery.progress)?;
         }
         if self.flow_log.is_some() {
             let shard = delivery.shard as usize;
@@ -133,7 +142,8 @@ impl RecordSinks {
     fn finish(&mut self, merge: &mut OrderedMerge<FlowRecord>) -> anyhow::Result<()> {
         self.release(merge)?;
         self.flow_log.iter_mut().chain(&mut self.event_log).try_for_each(JsonLines::finish)?;
-        self.lines.iter_mut().try_for_each(EventLines::write)
+        self.lines.iter_mut().try_for_each(EventLines::write)?;
+        self.peek.iter_mut().try_for_each(PeekLines::finish)
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
-use super::Finished;
+use super::{DecidedHandshake, Finished};
 use crate::{report::Event, time::Timestamp};
 
 /// What one shard hands on at a time.
@@ -19,6 +19,8 @@ pub struct Delivery {
     pub finished: Vec<Finished>,
     /// Events, in order of their time.
     pub events: Vec<Event>,
+    /// Decided handshakes, in the order in which they were decided.
+    pub handshakes: Vec<DecidedHandshake>,
     /// Nothing that this shard delivers later is older than this.
     pub progress: Timestamp,
 }
@@ -39,7 +41,7 @@ impl Outlet {
         (Self { sender, may_drop, dropped: Arc::default() }, receiver)
     }
 
-    /// Flow records that no sink took, because it was too slow or gone.
+    /// Records of flows and handshakes that no sink took, because it was too slow or gone.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped.load(Relaxed)
     }
@@ -57,7 +59,8 @@ impl Outlet {
                 Err(error) => error.into_inner(),
             }
         };
-        self.dropped.fetch_add(refused.finished.len() as u64, Relaxed);
+        let records = refused.finished.len() + refused.handshakes.len();
+        self.dropped.fetch_add(records as u64, Relaxed);
     }
 }
 

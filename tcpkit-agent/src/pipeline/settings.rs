@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    flow::{Changes, Failed, FinishedFlow, FlowLimits},
+    flow::{Changes, Decided, Failed, FinishedFlow, FlowLimits},
     time::Span,
     wire::{ParseOptions, fragment::FragmentLimits},
 };
@@ -21,6 +21,8 @@ pub struct EngineSettings {
     pub fragments: FragmentLimits,
     /// What somebody reads.
     pub wanted: Wanted,
+    /// Whether an ICMP error decides the handshake that it answers.
+    pub icmp: bool,
 }
 
 /// What shards hand out beside their measurements; what nobody reads is not made.
@@ -30,14 +32,18 @@ pub struct Wanted {
     pub flows: bool,
     /// Events.
     pub events: bool,
+    /// A record of each decided handshake.
+    pub handshakes: bool,
 }
 
 impl Wanted {
-    /// Of what happened to flows, that which is to be told: handshakes that failed, flows that ended.
-    pub(super) fn of(self, changes: &Changes) -> (&[Failed], &[FinishedFlow]) {
+    /// Of what happened to flows, that which is to be told: handshakes that were decided, those that failed, flows that
+    /// ended.
+    pub(super) fn of(self, changes: &Changes) -> (&[Decided], &[Failed], &[FinishedFlow]) {
+        let decided = if self.handshakes { changes.decided.as_slice() } else { &[] };
         let failed = if self.events { changes.failed.as_slice() } else { &[] };
         let finished = if self.flows { changes.finished.as_slice() } else { &[] };
-        (failed, finished)
+        (decided, failed, finished)
     }
 }
 
@@ -67,7 +73,8 @@ impl EngineSettings {
                 idle: None,
             },
             fragments: FragmentLimits::default(),
-            wanted: Wanted { flows: true, events: true },
+            wanted: Wanted { flows: true, events: true, handshakes: false },
+            icmp: true,
         }
     }
 

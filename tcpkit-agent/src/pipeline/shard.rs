@@ -4,20 +4,22 @@
 //! hand included): given the same frames under the same watermarks, any number of shards finds the same.
 //! Every frame that is delivered has exactly one fate in the ledger.
 
+use std::sync::Arc;
+
 use tcpkit_common::flow::FlowHash;
 
 use super::{
-    output::{Content, Finished, Foreign, Origin, Output},
+    output::{Content, DecidedHandshake, Finished, Foreign, Origin, Output},
     settings::{EngineSettings, InterfaceFacts, Wanted},
 };
 use crate::{
     analyzer::{BandwidthAnalyzer, Fate, FateAnalyzer, HandshakeAnalyzer, Note},
-    flow::{Arrival, Changes, FlowLimits, FlowTable, Taken, WireCount},
-    report::{Event, EventKind, Extent, FlowRecord, ShardSnapshot},
+    flow::{Arrival, Changes, Decided, Ending, FlowLimits, FlowTable, Taken, WireCount},
+    report::{Event, EventKind, Extent, FlowRecord, HandshakeRecord, HandshakeResult, ShardSnapshot},
     time::Timestamp,
     wire::{
-        self, Frame, InterfaceId, MalformedSegment, Packet, ParseError, ParseOptions, Parsed, Segment,
-        Unanalyzed, fragment::Defragmenter,
+        self, Frame, IcmpError, InterfaceId, MalformedSegment, Packet, ParseError, ParseOptions, Parsed,
+        Segment, Unanalyzed, fragment::Defragmenter,
     },
 };
 
@@ -36,6 +38,7 @@ pub struct Shard {
     bandwidth: BandwidthAnalyzer,
     extent: Extent,
     wanted: Wanted,
+    icmp: bool,
     /// Latest watermark that was handed in.
     now: Timestamp,
 }
@@ -59,6 +62,7 @@ impl Shard {
             bandwidth: BandwidthAnalyzer::default(),
             extent: Extent::default(),
             wanted: settings.wanted,
+            icmp: settings.icmp,
             now: Timestamp::MIN,
         }
     }
@@ -170,7 +174,7 @@ impl Shard {
                 self.count(frame, parsed, wire, Fate::Malformed(malformed.error), origin);
             }
             Packet::IcmpError(error) => {
-                self.table.on_icmp(hash, error, origin.timestamp, &mut self.changes);
+                self.take_icmp(hash, error, origin);
                 self.count(frame, parsed, WireCount::one(frame.frame_len), Fate::Analyzed, origin);
             }
             Packet::Fragment(fragment) => {
@@ -210,6 +214,13 @@ impl Shard {
         let arrival = self.arrival(origin, size, now);
         let taken = self.table.on_malformed(hash, malformed, &arrival, &mut self.changes);
         self.note_duplicate(taken, origin)
+    }
+
+    /// Takes an ICMP error that quotes a segment of this shard's.
+    pub(super) fn take_icmp(&mut self, hash: FlowHash, error: &IcmpError, origin: &Origin) {
+        if self.icmp {
+            self.table.on_icmp(hash, error, origin.timestamp, &mut self.changes);
+        }
     }
 
     #[inline]
@@ -291,7 +302,10 @@ impl Shard {
         let Self { changes, interfaces, handshakes, wanted, .. } = self;
         let name = |interface: InterfaceId| interfaces.get(usize::from(interface.0))?.name.as_ref();
         handshakes.on_steps(&changes.steps);
-        let (failed, finished) = wanted.of(changes);
+        let (decided, failed, finished) = wanted.of(changes);
+        out.handshakes.extend(
+            decided.iter().filter_map(|decided| handshake_record(decided, name(decided.flow.interface))),
+        );
         out.events.extend(failed.iter().map(|failed| {
             let record = FlowRecord::observed(&failed.flow, &failed.handshake, name(failed.flow.interface));
             let kind = EventKind::HandshakeFailed { result: record.handshake, flow: Box::new(record) };
@@ -304,6 +318,17 @@ impl Shard {
         }));
         changes.clear();
     }
+}
+
+/// What a handshake became; one that was silent for as long as a flow may be has timed out.
+fn handshake_record(decided: &Decided, interface: Option<&Arc<str>>) -> Option<DecidedHandshake> {
+    let Decided { at, took, flow, handshake } = decided;
+    let mut record = HandshakeRecord::observed(flow, handshake, *took, interface)?;
+    if record.result == HandshakeResult::Pending && flow.ending() == Some(Ending::Idle) {
+        record.result = HandshakeResult::Timeout;
+        record.took = at.since(record.start);
+    }
+    Some(DecidedHandshake { at: *at, record })
 }
 
 /// Octets of a frame, and of the segments that it stood for.

@@ -36,9 +36,9 @@ pub struct HandshakeRecord {
     #[serde(rename = "took_us", serialize_with = "as_micros_f64")]
     pub took: Span,
     /// SYNs sent again until then.
-    pub syn_retransmissions: u32,
+    pub syn_repeats: u32,
     /// SYN/ACKs sent again until then.
-    pub synack_retransmissions: u32,
+    pub synack_repeats: u32,
 }
 
 impl HandshakeRecord {
@@ -62,8 +62,8 @@ impl HandshakeRecord {
             icmp: handshake.icmp().map(|IcmpReason { kind, code, .. }| format!("{kind}/{code}")),
             start: handshake.first_syn(client)?,
             took,
-            syn_retransmissions: handshake.syn_retransmissions(client),
-            synack_retransmissions: handshake.synack_retransmissions(client),
+            syn_repeats: handshake.syn_repeats(client),
+            synack_repeats: handshake.synack_repeats(client),
         })
     }
 }

@@ -7,6 +7,7 @@
 mod capture;
 mod event;
 mod flow;
+mod handshake;
 mod ledger;
 pub mod merge;
 mod observed;
@@ -17,6 +18,7 @@ mod totals;
 pub use capture::{CaptureInfo, InterfaceInfo};
 pub use event::{Event, EventKind};
 pub use flow::{Close, DirectionRecord, FlowRecord, HandshakeResult};
+pub use handshake::HandshakeRecord;
 pub use ledger::{Ledger, LedgerEntry};
 pub use record::{LedgerReport, Record};
 pub use snapshot::{Extent, ShardSnapshot};

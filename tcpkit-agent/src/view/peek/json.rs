@@ -8,10 +8,7 @@ use std::fmt::Write as _;
 use super::{summary::Received, tally::Tally};
 
 /// All counts since the capture began.
-pub(super) fn totals<'a>(
-    tallies: impl Iterator<Item = (&'a str, &'a Tally)>,
-    received: Received,
-) -> String {
+pub(super) fn totals<'a>(tallies: impl Iterator<Item = (&'a str, &'a Tally)>, received: Received) -> String {
     let mut text = String::from("[");
     for (name, tally) in tallies {
         let failure = format!(

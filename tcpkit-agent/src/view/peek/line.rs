@@ -13,7 +13,7 @@ use super::clock::local;
 use crate::report::{HandshakeRecord, HandshakeResult};
 
 /// What stands above the first session.
-pub const HEADER: &str = concat!(
+pub(super) const HEADER: &str = concat!(
     " TIME(s) |       TIMESTAMP       |      SRC IP:PORT            DST IP:PORT     |",
     "      RESULTS      | DUP SYN  DUP S/A \n",
     "-----------------------------------------------------------",
@@ -21,7 +21,7 @@ pub const HEADER: &str = concat!(
 );
 
 /// Appends the line of a session, its time stamp in this time zone.
-pub fn append(text: &mut String, record: &HandshakeRecord, zone: &TimeZone) {
+pub(super) fn append(text: &mut String, record: &HandshakeRecord, zone: &TimeZone) {
     let milliseconds = record.took.0 / 1_000_000;
     let start = local(record.start, "%y-%m-%d %H:%M:%S", zone);
     let start_milliseconds = record.start.as_micros().rem_euclid(1_000_000) / 1_000;
@@ -35,8 +35,8 @@ pub fn append(text: &mut String, record: &HandshakeRecord, zone: &TimeZone) {
         Host(record.server_ip).to_string(),
         record.server_port,
         result(record.result),
-        record.syn_retransmissions,
-        record.synack_retransmissions,
+        record.syn_repeats,
+        record.synack_repeats,
     )
     .expect("writing to a string cannot fail");
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 /// A network; an address alone is one of full length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
+pub(super) struct Network {
     /// As an integer, left-aligned in 128 bits.
     bits: u128,
     len: u32,
@@ -14,7 +14,7 @@ pub struct Network {
 impl Network {
     /// Reads `address` or `address/len`.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (address, len) = match text.split_once('/') {
             Some((address, len)) => (address, Some(len)),
             None => (text, None),
@@ -31,13 +31,13 @@ impl Network {
 
     /// Whether it is one of IPv6.
     #[must_use]
-    pub const fn is_v6(&self) -> bool {
+    pub(super) const fn is_v6(&self) -> bool {
         self.is_v6
     }
 
     /// Whether the address lies in it; the host's bits of neither matter.
     #[must_use]
-    pub fn contains(&self, address: IpAddr) -> bool {
+    pub(super) fn contains(&self, address: IpAddr) -> bool {
         // A shift by the full width has no meaning: a network of length 0 differs in no bit.
         let differing = (self.bits ^ bits(address)).checked_shr(u128::BITS - self.len).unwrap_or(0);
         self.is_v6 == address.is_ipv6() && differing == 0

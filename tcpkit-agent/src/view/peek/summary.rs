@@ -5,10 +5,7 @@ use std::fmt::Write as _;
 use jiff::tz::TimeZone;
 
 use super::{clock::local, tally::Tally};
-use crate::{
-    report::Report,
-    time::Timestamp,
-};
+use crate::{report::Report, time::Timestamp};
 
 /// From when to when a summary is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

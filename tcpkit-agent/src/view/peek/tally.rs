@@ -27,8 +27,8 @@ impl Tally {
         match record.result {
             HandshakeResult::Success => {
                 self.success += 1;
-                self.dupsyn += u64::from(record.syn_retransmissions > 0);
-                self.dupsynack += u64::from(record.synack_retransmissions > 0);
+                self.dupsyn += u64::from(record.syn_repeats > 0);
+                self.dupsynack += u64::from(record.synack_repeats > 0);
             }
             HandshakeResult::Timeout => self.timeout += 1,
             HandshakeResult::Reject | HandshakeResult::Aborted => self.reject += 1,
