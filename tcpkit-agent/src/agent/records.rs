@@ -1,12 +1,12 @@
 //! The thread that writes what the shards finish: flow log, event log, event lines for people.
 
-use std::io::IsTerminal as _;
+use std::{io::IsTerminal as _, time::Duration};
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::{
     control::{Wake, Wakes},
-    peek::PeekLines,
+    peek::{LIVE_WAIT, PeekLines},
 };
 use crate::{
     cli::{Output, Stream},
@@ -63,12 +63,16 @@ impl Recorder {
     pub(super) fn run(mut self) -> RecordOutcome {
         let mut merge = OrderedMerge::new(self.shards, WAITING);
         let mut error = None;
-        while let Ok(delivery) = self.deliveries.recv() {
-            if error.is_some() {
+        loop {
+            let heard = self.hear();
+            let outcome = match heard {
+                Err(RecvTimeoutError::Disconnected) => break,
                 // Keep taking, so that the shards come to their end.
-                continue;
-            }
-            if let Err(failure) = self.sinks.take(delivery, &mut merge) {
+                _ if error.is_some() => continue,
+                Ok(delivery) => self.sinks.take(delivery, &mut merge),
+                Err(RecvTimeoutError::Timeout) => self.sinks.pause(),
+            };
+            if let Err(failure) = outcome {
                 error = Some(failure);
                 self.wakes.send(Wake::SinkFailed);
             }
@@ -77,6 +81,14 @@ impl Recorder {
             error = self.sinks.finish(&mut merge).err();
         }
         RecordOutcome { error, disordered: merge.disordered() }
+    }
+
+    /// The next delivery; where lines wait only for their order, not for longer than they may.
+    fn hear(&self) -> Result<Delivery, RecvTimeoutError> {
+        match &self.sinks.peek {
+            Some(peek) if peek.is_waiting() => self.deliveries.recv_timeout(LINE_WAIT),
+            _ => self.deliveries.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        }
     }
 }
 
@@ -114,6 +126,11 @@ impl RecordSinks {
             self.release(merge)?;
         }
         self.settle()
+    }
+
+    /// Nothing came for a moment.
+    fn pause(&mut self) -> anyhow::Result<()> {
+        self.peek.iter_mut().try_for_each(PeekLines::pause)
     }
 
     fn event(&mut self, event: &Event) -> anyhow::Result<()> {
@@ -169,6 +186,9 @@ impl EventLines {
 
 /// Event lines that are written in one go.
 const LINES_BYTES: usize = 64 << 10;
+
+/// How long a line that waits for its place among others' may wait.
+const LINE_WAIT: Duration = Duration::from_nanos(LIVE_WAIT.0);
 
 /// Finished flows that may wait for a slower shard.
 const WAITING: usize = 1 << 16;

@@ -1,4 +1,7 @@
-//! The sessions, as they are decided: counted, and written at once when live, in one order when from files.
+//! The sessions, as they are decided: counted and written in the order of their decisions.
+//!
+//! From files that order is exact. Live, shards are heard at slightly different times, so a session waits
+//! [`LIVE_WAIT`] for an earlier one of another shard, and no longer.
 
 use std::path::Path;
 
@@ -20,30 +23,34 @@ use crate::{
 pub(in crate::agent) struct PeekLines {
     peek: Shared,
     json: Option<JsonLines>,
-    /// Files only: the order must not depend on the number of shards.
-    merge: Option<OrderedMerge<HandshakeRecord>>,
+    merge: OrderedMerge<HandshakeRecord>,
+    shards: usize,
+    is_live: bool,
     /// Live: whose addresses are the host's own, and when they were asked for.
     watched: Option<(Vec<String>, Timestamp)>,
     waiting: String,
 }
 
 impl PeekLines {
-    /// With `merged`, sessions of that many shards are put in order; `watched` interfaces' addresses are the host's.
+    /// For sessions of that many shards; `watched` interfaces' addresses are the host's.
     ///
     /// # Errors
     /// Standard output cannot be had.
     pub(super) fn new(
         peek: Shared,
         json: bool,
-        merged: Option<usize>,
+        shards: usize,
+        is_live: bool,
         watched: Option<Vec<String>>,
     ) -> anyhow::Result<Self> {
-        let policy = if merged.is_some() { FlushPolicy::Replay } else { FlushPolicy::Live };
+        let policy = if is_live { FlushPolicy::Live } else { FlushPolicy::Replay };
         let create = || JsonLines::create("--json", Path::new("-"), policy);
         Ok(Self {
             peek,
             json: json.then(create).transpose()?,
-            merge: merged.map(|shards| OrderedMerge::new(shards, WAITING)),
+            merge: OrderedMerge::new(shards, WAITING),
+            shards,
+            is_live,
             watched: watched.map(|interfaces| (interfaces, clock())),
             waiting: String::new(),
         })
@@ -59,14 +66,6 @@ impl PeekLines {
         handshakes: Vec<DecidedHandshake>,
         progress: Timestamp,
     ) -> anyhow::Result<()> {
-        let Some(merge) = &mut self.merge else {
-            if handshakes.is_empty() {
-                return Ok(());
-            }
-            self.look_at_addresses();
-            handshakes.iter().try_for_each(|decided| self.show(&decided.record))?;
-            return self.write();
-        };
         for DecidedHandshake { at, record } in handshakes {
             let order = FlowOrder {
                 at,
@@ -74,13 +73,26 @@ impl PeekLines {
                 client: (record.client_ip, record.client_port),
                 server: (record.server_ip, record.server_port),
             };
-            merge.push(shard, order, record);
+            self.merge.push(shard, order, record);
         }
-        merge.advance(shard, progress);
+        self.merge.advance(shard, progress);
         self.release()
     }
 
-    /// Writes what is left.
+    /// Whether sessions wait that [`pause`](Self::pause) may release.
+    pub(in crate::agent) fn is_waiting(&self) -> bool {
+        self.is_live && self.merge.waiting() > 0
+    }
+
+    /// Nothing came for [`LIVE_WAIT`].
+    ///
+    /// # Errors
+    /// `--json` cannot be written.
+    pub(in crate::agent) fn pause(&mut self) -> anyhow::Result<()> {
+        self.release()
+    }
+
+    /// Writes what is left, when every shard has made its last delivery.
     ///
     /// # Errors
     /// `--json` cannot be written.
@@ -91,10 +103,15 @@ impl PeekLines {
     }
 
     fn release(&mut self) -> anyhow::Result<()> {
-        while let Some(record) = self.merge.as_mut().and_then(OrderedMerge::pop) {
+        if self.is_live && self.merge.waiting() > 0 {
+            self.look_at_addresses();
+            let mark = Timestamp(clock().0.saturating_sub_unsigned(LIVE_WAIT.0));
+            (0..self.shards).for_each(|shard| self.merge.advance(shard, mark));
+        }
+        while let Some(record) = self.merge.pop() {
             self.show(&record)?;
         }
-        Ok(())
+        if self.is_live { self.write() } else { Ok(()) }
     }
 
     fn show(&mut self, record: &HandshakeRecord) -> anyhow::Result<()> {
@@ -106,6 +123,9 @@ impl PeekLines {
     }
 
     fn write(&mut self) -> anyhow::Result<()> {
+        if self.waiting.is_empty() && self.json.is_none() {
+            return Ok(());
+        }
         write_stderr_text(&self.waiting);
         self.waiting.clear();
         self.json.iter_mut().try_for_each(JsonLines::settle).map_err(Into::into)
@@ -127,6 +147,9 @@ impl PeekLines {
         }
     }
 }
+
+/// How long a live session waits for an earlier one: libpcap hands frames over up to 20 ms late.
+pub(in crate::agent) const LIVE_WAIT: Span = Span::from_millis(40);
 
 /// Sessions that may wait for a slower shard.
 const WAITING: usize = 1 << 16;

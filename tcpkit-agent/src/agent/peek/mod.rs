@@ -22,7 +22,7 @@ use crate::{
     time::Span,
 };
 
-pub(super) use lines::PeekLines;
+pub(super) use lines::{LIVE_WAIT, PeekLines};
 pub(super) use outlet::PeekOutlet;
 pub use stat::peekstat;
 

@@ -78,8 +78,8 @@ impl PeekOutlet {
             Input::Live(live) if self.args.own.is_empty() => Some(live.interfaces.clone()),
             _ => None,
         };
-        let merged = matches!(self.input, Input::Files(_)).then_some(self.shards as usize);
-        PeekLines::new(self.peek.clone(), self.args.json, merged, watched)
+        let is_live = matches!(self.input, Input::Live(_));
+        PeekLines::new(self.peek.clone(), self.args.json, self.shards as usize, is_live, watched)
     }
 
     /// Says what is looked at, and takes the socket.
