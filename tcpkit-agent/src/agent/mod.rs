@@ -27,6 +27,7 @@ use crate::{
     cli::{Config, Input, LogLevel, View},
     pipeline::{EngineSettings, Wanted},
     source,
+    wire::Verify,
 };
 
 /// Runs until the sources end, the user says so, or something fails.
@@ -55,6 +56,7 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
     };
     if let View::Peek(args) = &config.view {
         settings.icmp = args.icmp;
+        settings.parse.verify = Verify { ip: args.checksums.ip, transport: args.checksums.transport };
     }
     settings
 }
