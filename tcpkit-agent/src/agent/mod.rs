@@ -53,6 +53,8 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
         flows: config.output.flow_log.is_some(),
         events: config.output.event_log.is_some() || config.output.text,
         handshakes: matches!(config.view, View::Peek(_)),
+        loss_delay: config.output.event_after,
+        stall: config.output.event_after,
     };
     if let View::Peek(args) = &config.view {
         settings.icmp = args.icmp;

@@ -177,10 +177,13 @@ pub struct OutputArgs {
     /// Write one JSON object for each finished flow to this file; `-` is standard output.
     #[arg(long, value_name = "FILE")]
     pub flow_log: Option<PathBuf>,
-    /// Write one JSON object for each event (failed handshake, capture loss, interface change) to this file; `-` is
+    /// Write one JSON object for each event (failed handshake, long loss or stall, capture loss, interface change) to this file; `-` is
     /// standard output.
     #[arg(long, value_name = "FILE")]
     pub event_log: Option<PathBuf>,
+    /// Tell of loss episodes and stalls that cost a flow at least this many seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = value::seconds)]
+    pub event_after: std::time::Duration,
     /// Print the report as JSON instead of text.
     #[arg(long)]
     pub json: bool,

@@ -104,6 +104,8 @@ pub struct Output {
     pub flow_log: Option<Stream>,
     /// `--event-log`.
     pub event_log: Option<Stream>,
+    /// Loss episodes and stalls that cost at least this much are events.
+    pub event_after: Span,
     /// Print the report as JSON on standard output.
     pub json: bool,
     /// Print event lines and the summary on standard output; false when it is taken, or with `--quiet`.
@@ -302,6 +304,7 @@ fn output(args: &OutputArgs, live: bool, system: &System) -> Result<Output, Fail
         capture,
         flow_log: stream(&args.flow_log),
         event_log: stream(&args.event_log),
+        event_after: span(args.event_after),
         json: args.json,
         text: !taken && !args.quiet,
         progress: !live && !args.quiet && system.stderr_is_terminal,

@@ -104,6 +104,8 @@ pub struct Failed {
     pub flow: Flow,
     /// Its handshake.
     pub handshake: Handshake,
+    /// Its streams.
+    pub detail: FlowDetail,
 }
 
 /// A handshake that was decided, and the flow as it stood then.

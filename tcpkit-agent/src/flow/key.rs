@@ -5,7 +5,7 @@
 use tcpkit_common::flow::{Address, FourTuple};
 
 /// Two endpoints, the lower one first, compared as integers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FlowKey {
     low_address: (u64, u64),
     high_address: (u64, u64),

@@ -255,7 +255,7 @@ impl FlowTable {
         let took = handshake.since_first_syn(flow.client, at);
         changes.decided.push(Decided { at, took, flow, handshake });
         if handshake.outcome().is_failure() {
-            changes.failed.push(Failed { at, flow, handshake });
+            changes.failed.push(Failed { at, flow, handshake, detail: FlowDetail::default() });
         }
     }
 

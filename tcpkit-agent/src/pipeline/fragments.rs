@@ -79,7 +79,7 @@ impl Shard {
 
     fn settle(&mut self, frames: FrameTally, from: Fate, to: Fate) {
         for (tag, count) in frames {
-            self.fates.on_change((tag.interface, tag.hook), count, from, to);
+            self.measured.fates.on_change((tag.interface, tag.hook), count, from, to);
         }
     }
 }

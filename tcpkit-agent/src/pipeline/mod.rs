@@ -15,6 +15,7 @@ mod router;
 mod running;
 mod settings;
 pub mod shard;
+mod telling;
 mod worker;
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    flow::{Changes, Decided, Failed, FinishedFlow, FlowLimits},
+    flow::{FlowLimits, StallKind, StreamStep, StreamStepKind},
     time::Span,
     wire::{ParseOptions, fragment::FragmentLimits},
 };
@@ -34,16 +34,22 @@ pub struct Wanted {
     pub events: bool,
     /// A record of each decided handshake.
     pub handshakes: bool,
+    /// Loss episodes that cost their stream at least this much are events.
+    pub loss_delay: Span,
+    /// Stalls of at least this length are events; a client that thinks is none.
+    pub stall: Span,
 }
 
 impl Wanted {
-    /// Of what happened to flows, that which is to be told: handshakes that were decided, those that failed, flows that
-    /// ended.
-    pub(super) fn of(self, changes: &Changes) -> (&[Decided], &[Failed], &[FinishedFlow]) {
-        let decided = if self.handshakes { changes.decided.as_slice() } else { &[] };
-        let failed = if self.events { changes.failed.as_slice() } else { &[] };
-        let finished = if self.flows { changes.finished.as_slice() } else { &[] };
-        (decided, failed, finished)
+    /// Whether an event is made of what a stream did.
+    pub(super) fn is_worth_a_line(&self, step: &StreamStep) -> bool {
+        match &step.kind {
+            StreamStepKind::EpisodeEnded(episode) => episode.delay >= self.loss_delay,
+            StreamStepKind::Stalled(stall) => {
+                stall.kind != StallKind::ClientThinking && stall.end.since(stall.start) >= self.stall
+            }
+            _ => false,
+        }
     }
 }
 
@@ -59,6 +65,9 @@ impl EngineSettings {
     /// RFC 5382 REQ-5: an established connection may be silent for two hours and four minutes.
     pub const IDLE: Span = Span::from_secs(7440);
 
+    /// Loss episodes and stalls that cost as much are events, unless asked otherwise.
+    pub const EVENT: Span = Span::from_secs(1);
+
     /// For files: no flow expires by silence.
     #[must_use]
     pub fn replay(shards: u32) -> Self {
@@ -73,7 +82,13 @@ impl EngineSettings {
                 idle: None,
             },
             fragments: FragmentLimits::default(),
-            wanted: Wanted { flows: true, events: true, handshakes: false },
+            wanted: Wanted {
+                flows: true,
+                events: true,
+                handshakes: false,
+                loss_delay: Self::EVENT,
+                stall: Self::EVENT,
+            },
             icmp: true,
         }
     }

@@ -4,18 +4,16 @@
 //! hand included): given the same frames under the same watermarks, any number of shards finds the same.
 //! Every frame that is delivered has exactly one fate in the ledger.
 
-use std::sync::Arc;
-
 use tcpkit_common::flow::FlowHash;
 
 use super::{
-    output::{Content, DecidedHandshake, Finished, Foreign, Origin, Output},
+    output::{Content, Foreign, Origin, Output},
     settings::{EngineSettings, InterfaceFacts, Wanted},
 };
 use crate::{
-    analyzer::{BandwidthAnalyzer, Fate, FateAnalyzer, HandshakeAnalyzer, Note},
-    flow::{Arrival, Changes, Decided, Ending, FlowLimits, FlowTable, Taken, WireCount},
-    report::{Event, EventKind, Extent, FlowRecord, HandshakeRecord, HandshakeResult, ShardSnapshot},
+    analyzer::{Fate, Note},
+    flow::{Arrival, Changes, FlowLimits, FlowTable, Taken, WireCount},
+    report::ShardSnapshot,
     time::Timestamp,
     wire::{
         self, Frame, IcmpError, InterfaceId, MalformedSegment, Packet, ParseError, ParseOptions, Parsed,
@@ -29,15 +27,13 @@ pub struct Shard {
     pub(super) number: u32,
     pub(super) shards: u32,
     pub(super) parse: ParseOptions,
-    interfaces: Vec<InterfaceFacts>,
+    pub(super) interfaces: Vec<InterfaceFacts>,
     pub(super) table: FlowTable,
     pub(super) changes: Changes,
     pub(super) defragmenter: Defragmenter,
-    pub(super) fates: FateAnalyzer,
-    handshakes: HandshakeAnalyzer,
-    bandwidth: BandwidthAnalyzer,
-    extent: Extent,
-    wanted: Wanted,
+    /// What was measured so far, but for the table's own counts.
+    pub(super) measured: ShardSnapshot,
+    pub(super) wanted: Wanted,
     icmp: bool,
     /// Latest watermark that was handed in.
     now: Timestamp,
@@ -57,10 +53,7 @@ impl Shard {
             table: FlowTable::new(limits),
             changes: Changes::default(),
             defragmenter: Defragmenter::new(settings.fragments),
-            fates: FateAnalyzer::default(),
-            handshakes: HandshakeAnalyzer::default(),
-            bandwidth: BandwidthAnalyzer::default(),
-            extent: Extent::default(),
+            measured: ShardSnapshot::default(),
             wanted: settings.wanted,
             icmp: settings.icmp,
             now: Timestamp::MIN,
@@ -98,7 +91,9 @@ impl Shard {
 
     /// Takes notice of a frame that came after as many as were asked for.
     pub fn on_frame_beyond_count(&mut self, frame: &Frame<'_>) {
-        self.fates.on_frame((frame.interface, frame.hook), Fate::NotAnalyzed(Unanalyzed::BeyondCount));
+        self.measured
+            .fates
+            .on_frame((frame.interface, frame.hook), Fate::NotAnalyzed(Unanalyzed::BeyondCount));
     }
 
     /// Lets every flow expire that is due by `now`.
@@ -121,13 +116,7 @@ impl Shard {
     /// What was measured so far.
     #[must_use]
     pub fn snapshot(&self) -> ShardSnapshot {
-        ShardSnapshot {
-            fates: self.fates.clone(),
-            handshakes: self.handshakes.clone(),
-            bandwidth: self.bandwidth.clone(),
-            flows: *self.table.counts(),
-            extent: self.extent,
-        }
+        ShardSnapshot { flows: *self.table.counts(), ..self.measured.clone() }
     }
 
     #[inline]
@@ -142,7 +131,7 @@ impl Shard {
                 if owner == self.number || self.collects(packet) {
                     self.take_own(frame, &parsed, packet, hash, origin, now, out);
                 } else {
-                    self.fates.on_note(origin.place(), Note::HandedOver);
+                    self.measured.fates.on_note(origin.place(), Note::HandedOver);
                     out.foreign.push(Foreign::frame(owner, origin, frame));
                 }
             }
@@ -240,7 +229,7 @@ impl Shard {
     #[inline]
     fn note_duplicate(&mut self, taken: Taken, origin: &Origin) -> WireCount {
         if taken.is_duplicate {
-            self.fates.on_note(origin.place(), Note::Duplicate);
+            self.measured.fates.on_note(origin.place(), Note::Duplicate);
         }
         taken.wire
     }
@@ -273,14 +262,14 @@ impl Shard {
         fate: Fate,
         origin: &Origin,
     ) {
-        self.fates.on_frame(origin.place(), fate);
-        self.bandwidth.on_frame(frame, &parsed.outer, wire);
-        self.extent.on_frame(origin.timestamp, origin.watermark);
+        self.measured.fates.on_frame(origin.place(), fate);
+        self.measured.bandwidth.on_frame(frame, &parsed.outer, wire);
+        self.measured.extent.on_frame(origin.timestamp, origin.watermark);
         if parsed.outer.truncated {
-            self.fates.on_note(origin.place(), Note::Truncated);
+            self.measured.fates.on_note(origin.place(), Note::Truncated);
         }
         if origin.timestamp < origin.watermark {
-            self.fates.on_note(origin.place(), Note::TimeStepBack);
+            self.measured.fates.on_note(origin.place(), Note::TimeStepBack);
         }
     }
 
@@ -289,46 +278,6 @@ impl Shard {
         let facts = self.interfaces.get(usize::from(interface.0));
         facts.map_or((0, false), |facts| (facts.identity, facts.name.is_some()))
     }
-
-    /// Turns what happened to flows into measurements, events and records.
-    #[inline]
-    fn pass_on(&mut self, out: &mut Output) {
-        if !self.changes.is_empty() {
-            self.pass_on_changes(out);
-        }
-    }
-
-    fn pass_on_changes(&mut self, out: &mut Output) {
-        let Self { changes, interfaces, handshakes, wanted, .. } = self;
-        let name = |interface: InterfaceId| interfaces.get(usize::from(interface.0))?.name.as_ref();
-        handshakes.on_steps(&changes.steps);
-        let (decided, failed, finished) = wanted.of(changes);
-        out.handshakes.extend(
-            decided.iter().filter_map(|decided| handshake_record(decided, name(decided.flow.interface))),
-        );
-        out.events.extend(failed.iter().map(|failed| {
-            let record = FlowRecord::observed(&failed.flow, &failed.handshake, name(failed.flow.interface));
-            let kind = EventKind::HandshakeFailed { result: record.handshake, flow: Box::new(record) };
-            Event { time: failed.at, kind }
-        }));
-        out.finished.extend(finished.iter().map(|finished| {
-            let record =
-                FlowRecord::observed(&finished.flow, &finished.handshake, name(finished.flow.interface));
-            Finished { at: finished.at, record }
-        }));
-        changes.clear();
-    }
-}
-
-/// What a handshake became; one that was silent for as long as a flow may be has timed out.
-fn handshake_record(decided: &Decided, interface: Option<&Arc<str>>) -> Option<DecidedHandshake> {
-    let Decided { at, took, flow, handshake } = decided;
-    let mut record = HandshakeRecord::observed(flow, handshake, *took, interface)?;
-    if record.result == HandshakeResult::Pending && flow.ending() == Some(Ending::Idle) {
-        record.result = HandshakeResult::Timeout;
-        record.took = at.since(record.start);
-    }
-    Some(DecidedHandshake { at: *at, record })
 }
 
 /// Octets of a frame, and of the segments that it stood for.

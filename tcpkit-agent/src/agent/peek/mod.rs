@@ -63,6 +63,7 @@ fn config(args: PeekArgs, input: Input, system: &System) -> Config {
             capture: None,
             flow_log: None,
             event_log: None,
+            event_after: EngineSettings::EVENT,
             json: false,
             text: false,
             progress: false,
