@@ -123,6 +123,12 @@ impl PeekOutlet {
         };
         let text = self.peek.lock().summary(period, Received::of(report));
         write_stderr_text(&text);
+        let malformed = report.ledger.total.malformed.iter();
+        let wrong: u64 =
+            malformed.filter(|(name, _)| name.ends_with(".checksum")).map(|(_, count)| count).sum();
+        if wrong > 0 {
+            write_stderr(&format!("tcpkit: warning: {wrong} frames with a wrong checksum were left out"));
+        }
     }
 
     /// The socket: the one that was asked for or an error; live without a wish, the usual one or a warning.
