@@ -102,6 +102,7 @@ fn open(config: &Config, live: &Live) -> Result<LiveCapture, OpenError> {
         ring_bytes: live.ring_bytes,
         strict_filter: config.strict_filter,
         no_decap: !config.decapsulate,
+        promiscuous: live.promiscuous.unwrap_or(false),
         log_level: live.kernel_log.number(),
         filter,
     })?)
@@ -300,6 +301,7 @@ impl Run<'_> {
         let written = outlets.finish_writer(Some(end));
         let report = assemble(context, &snapshots);
         let printed = outlets::print(self.config, &report);
+        outlets.conclude(&report);
         outlets::warn_of_loss(&report);
         outlets.close();
         let gone =

@@ -9,6 +9,7 @@
 //! - Whatever ends the process, nothing of it stays attached: bpf links end with their descriptors, and a clsact
 //!   filter is removed by a small process that outlives the agent for that purpose.
 
+mod addresses;
 mod attach;
 mod clock;
 mod counters;
@@ -43,6 +44,7 @@ use logger::Logger;
 use sys::Mapping;
 use watch::InterfaceWatch;
 
+pub use addresses::addresses;
 pub use clock::Clock;
 pub use counters::HookCounters;
 pub use error::LiveError;
@@ -110,7 +112,7 @@ impl LiveCapture {
         let is_filtered = settings.filter != 0;
         let attachments = attach_all(&mut ebpf, &options, &devices, &mut notes)
             .map_err(|error| if is_filtered { error.about_filter() } else { error })?;
-        let promiscuous = listen(&devices, &mut notes);
+        let promiscuous = listen(&devices, options.promiscuous, &mut notes);
         let logger = if options.log_level > 0 { Logger::start(&mut ebpf, &mut notes) } else { None };
         let interfaces = describe(&devices, &attachments)?;
         let clock = Arc::default();
@@ -357,16 +359,14 @@ fn attach_all(
     Ok(attachments)
 }
 
-/// A tap must take frames that are not addressed to it.
-fn listen(devices: &[Device], notes: &mut Vec<String>) -> Vec<Promiscuous> {
+/// A tap must take frames that are not addressed to it; others do where that is asked for.
+fn listen(devices: &[Device], asked: bool, notes: &mut Vec<String>) -> Vec<Promiscuous> {
     let mut memberships = Vec::new();
-    for device in devices.iter().filter(|device| device.is_tap()) {
+    for device in devices.iter().filter(|device| asked || device.is_tap()) {
         match Promiscuous::new(device.index) {
             Ok(membership) => {
-                notes.push(format!(
-                    "{}: no addresses, so it is a tap: promiscuous while captured",
-                    device.name
-                ));
+                let reason = if asked { "asked for" } else { "no addresses, so it is a tap" };
+                notes.push(format!("{}: {reason}: promiscuous while captured", device.name));
                 memberships.push(membership);
             }
             Err(error) => notes.push(format!("{}: not promiscuous: {error}", device.name)),
