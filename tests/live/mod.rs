@@ -11,4 +11,6 @@ pub(crate) mod offload;
 mod privileges;
 pub(crate) mod refused;
 mod replay;
+mod rtt;
 mod signals;
+mod stall;

@@ -106,6 +106,7 @@ fn open(config: &Config, live: &Live) -> Result<LiveCapture, OpenError> {
         ring_bytes: live.ring_bytes,
         strict_filter: config.strict_filter,
         no_decap: !config.decapsulate,
+        promiscuous: live.promiscuous.unwrap_or(false),
         reattach: live.reattach,
         log_level: live.kernel_log.number(),
         filter,
@@ -301,6 +302,7 @@ impl Run<'_> {
         let written = outlets.finish_writer(Some(end));
         let report = assemble(context, &snapshots);
         let printed = outlets::print(self.config, &report);
+        outlets.conclude(&report);
         outlets::warn_of_loss(&report);
         outlets.close();
         let gone =

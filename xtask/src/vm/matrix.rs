@@ -11,7 +11,10 @@ use super::{
     releases::Release,
     results::Results,
 };
-use crate::shell::{say, seconds};
+use crate::{
+    shell::{say, seconds},
+    tally::Tally,
+};
 
 /// What was tried on one kernel.
 #[derive(Clone, Debug)]
@@ -63,6 +66,11 @@ impl Ran {
     /// Whether the guest ended by itself, and all that it tried went well.
     pub(crate) fn is_well(&self) -> bool {
         self.outcome.end == End::Status(0) && self.results.are_well()
+    }
+
+    /// What its tests counted.
+    pub(crate) const fn tally(&self) -> &Tally {
+        &self.results.tally
     }
 
     /// What is wrong, if anything is.

@@ -26,10 +26,13 @@ use clap::Args;
 
 use crate::shell::{answer, in_ci, say, seconds, workspace};
 use guest::{Boot, End, Outcome, Stream};
-use matrix::{Conditions, Report, Trial};
+use matrix::Conditions;
 use packages::{Fetched, Kernel};
 use releases::Release;
 use table::Table;
+
+pub(crate) use matrix::{Report, Trial};
+pub(crate) use releases::RELEASES;
 
 /// What `vm` was asked for.
 #[derive(Args, Clone, Debug)]
@@ -53,10 +56,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
     /// Emulated processors.
-    #[arg(long, value_name = "N", default_value_t = 2)]
+    #[arg(long, value_name = "N", default_value_t = PROCESSORS)]
     processors: u32,
     /// Memory of a guest.
-    #[arg(long, value_name = "MiB", default_value_t = 1024)]
+    #[arg(long, value_name = "MiB", default_value_t = MEMORY)]
     memory: u32,
     /// Words for the kernel's command line.
     #[arg(long, value_name = "WORDS", default_value = "", allow_hyphen_values = true)]
@@ -71,6 +74,12 @@ pub(crate) struct Options {
 
 /// What the guests' tests have in their names.
 const TESTS: &str = "vm::";
+
+/// Emulated processors unless told otherwise: as many as a small build machine has.
+const PROCESSORS: u32 = 2;
+
+/// Memory unless told otherwise, in MiB; half of it can hold the guest's files.
+const MEMORY: u32 = 1024;
 
 /// How long a guest may take unless told otherwise.
 const TIMEOUT: Duration = Duration::from_secs(600);
@@ -115,6 +124,22 @@ fn tests_in_guests(options: &Options, releases: &[Release]) -> Result<ExitCode> 
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// The guests' tests on the kernels that every run of the gate boots; `show` gets each line that they say.
+///
+/// # Errors
+/// If something needed is missing, or a build fails.
+pub(crate) fn gate(limit: Duration, show: impl Fn(&str)) -> Result<Vec<Report>> {
+    let conditions = Conditions {
+        append: String::new(),
+        timeout: Some(limit),
+        processors: PROCESSORS,
+        memory: MEMORY,
+        refresh: false,
+        filter: TESTS.to_owned(),
+    };
+    matrix::run(&releases::of_the_gate(), &conditions, show)
+}
+
 /// What guests said, for a terminal.
 pub(crate) fn tables(reports: &[Report]) -> String {
     let tables = [
@@ -134,7 +159,7 @@ impl Options {
 
 fn chosen(options: &Options) -> Result<Vec<Release>> {
     if options.all {
-        return Ok(releases::RELEASES.to_vec());
+        return Ok(RELEASES.to_vec());
     }
     if options.kernel.is_empty() {
         return Ok(releases::of_the_gate());

@@ -7,6 +7,7 @@ mod places;
 mod scenario;
 mod shards;
 mod threads;
+mod waiting;
 mod wire_counts;
 
 use std::net::IpAddr;

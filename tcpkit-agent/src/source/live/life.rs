@@ -234,10 +234,14 @@ impl LiveCapture {
 
     /// A tap must take frames that are not addressed to it.
     fn listen(&self, device: &Device, notes: &mut Vec<String>) {
-        let Some(promiscuous) = self.promiscuous.as_ref().filter(|_| device.is_tap()) else { return };
+        let asked = self.options.promiscuous;
+        let Some(promiscuous) = self.promiscuous.as_ref().filter(|_| asked || device.is_tap()) else {
+            return;
+        };
+        let reason = if asked { "asked for" } else { "no addresses, so it is a tap" };
         let name = &device.name;
         notes.push(match promiscuous.add(device.index) {
-            Ok(()) => format!("{name}: no addresses, so it is a tap: promiscuous while captured"),
+            Ok(()) => format!("{name}: {reason}: promiscuous while captured"),
             Err(error) => format!("{name}: not promiscuous: {error}"),
         });
     }

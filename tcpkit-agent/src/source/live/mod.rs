@@ -9,6 +9,7 @@
 //! - Whatever ends the process, nothing of it stays attached: bpf links end with their descriptors, and a clsact
 //!   filter is removed by a small process that outlives the agent for that purpose.
 
+mod addresses;
 mod attach;
 mod clock;
 mod counters;
@@ -46,6 +47,7 @@ use standing::Standings;
 use sys::Mapping;
 use watch::InterfaceWatch;
 
+pub use addresses::addresses;
 pub use clock::Clock;
 pub use counters::HookCounters;
 pub use error::LiveError;
@@ -378,13 +380,13 @@ fn load_programs(
     Ok(Ok(()))
 }
 
-/// The socket that makes taps promiscuous, where there may be some.
+/// The socket that makes interfaces promiscuous: taps always, others where that is asked for.
 fn open_promiscuous(options: &LiveOptions, asked: &[Asked], notes: &mut Vec<String>) -> Option<Promiscuous> {
     let has_tap = asked.iter().filter_map(|one| one.device.as_ref()).any(Device::is_tap);
-    if !has_tap && !options.reattach {
+    if !has_tap && !options.reattach && !options.promiscuous {
         return None;
     }
-    Promiscuous::open().map_err(|error| notes.push(format!("taps are not promiscuous: {error}"))).ok()
+    Promiscuous::open().map_err(|error| notes.push(format!("no interface is promiscuous: {error}"))).ok()
 }
 
 /// One more than the highest number that a CPU may have.
