@@ -8,4 +8,6 @@ mod ledger;
 mod mix;
 mod privileges;
 mod replay;
+mod rtt;
 mod signals;
+mod stall;

@@ -118,3 +118,14 @@ fn round_trip(flow: &Flow, sample: &RttSample) -> StreamStepKind {
 const fn step(flow: &Flow, sender: Side, kind: StreamStepKind) -> StreamStep {
     StreamStep { flow: *flow.key(), client: flow.client(), sender, kind }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flow_s_measurements_are_small() {
+        let all = (size_of::<Measured>(), size_of::<RttTracker>(), size_of::<StallTracker>());
+        assert!(all.0 <= 0, "{all:?} {} {} {}", size_of::<Flow>(), size_of::<Handshake>(), size_of::<StreamStep>());
+    }
+}
