@@ -56,8 +56,8 @@ impl Measurements {
         let measured = &mut self.flows[index];
         let client = flow.client();
         // Karn's algorithm holds for SYNs as well.
-        let of_client = handshake.server_rtt(client).filter(|_| handshake.syn_retransmissions(client) == 0);
-        let of_server = handshake.client_rtt().filter(|_| handshake.synack_retransmissions(client) == 0);
+        let of_client = handshake.server_rtt().filter(|_| handshake.syn_retransmissions() == 0);
+        let of_server = handshake.client_rtt().filter(|_| handshake.synack_retransmissions() == 0);
         for sample in
             measured.rtt.opened(client, [of_client, of_server], &mut self.budget).into_iter().flatten()
         {
