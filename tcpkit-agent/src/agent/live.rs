@@ -96,11 +96,13 @@ fn open(config: &Config, live: &Live) -> Result<LiveCapture, OpenError> {
             HookChoice::Xdp => live::HookChoice::Xdp,
         },
         tc_attach: live::TcAttach::Auto,
+        xdp: live::XdpKind::Auto,
         snaplen: live.snaplen,
         shards: config.shards,
         ring_bytes: live.ring_bytes,
         strict_filter: config.strict_filter,
         no_decap: !config.decapsulate,
+        promiscuous: live.promiscuous.unwrap_or(false),
         log_level: live.kernel_log.number(),
         filter,
     })?)
@@ -299,6 +301,7 @@ impl Run<'_> {
         let written = outlets.finish_writer(Some(end));
         let report = assemble(context, &snapshots);
         let printed = outlets::print(self.config, &report);
+        outlets.conclude(&report);
         outlets::warn_of_loss(&report);
         outlets.close();
         let gone =

@@ -6,6 +6,7 @@ use super::{
     args::{AgentArgs, BackendChoice, CaptureArgs, HookChoice, LogLevel, OutputArgs},
     expression::effective_expression,
     failure::Failure,
+    peek::PeekArgs,
     system::System,
     value::Listen as ListenChoice,
 };
@@ -40,6 +41,17 @@ pub struct Config {
     pub count: Option<NonZeroU64>,
     /// What is written.
     pub output: Output,
+    /// What the measurements are shown as.
+    pub view: View,
+}
+
+/// What the measurements are shown as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum View {
+    /// tcpkit's own report, logs and endpoint.
+    Agent,
+    /// tcpeek's lines and summary.
+    Peek(Box<PeekArgs>),
 }
 
 /// Where frames come from.
@@ -64,6 +76,8 @@ pub struct Live {
     pub snaplen: u32,
     /// Bytes of each shard's ring, a power of two.
     pub ring_bytes: u32,
+    /// Take frames that are not addressed to this host; `None` is as the backend does by itself.
+    pub promiscuous: Option<bool>,
     /// aya-log level of the eBPF programs.
     pub kernel_log: LogLevel,
     /// Stop after this time.
@@ -186,6 +200,7 @@ impl Config {
             },
             count: args.analysis.count.and_then(NonZeroU64::new),
             output: output(&args.output, live, system)?,
+            view: View::Agent,
             input,
         })
     }
@@ -237,6 +252,7 @@ fn live(interfaces: Vec<String>, capture: &CaptureArgs) -> Live {
         backend: capture.backend,
         snaplen: capture.snaplen,
         ring_bytes: capture.ring_bytes,
+        promiscuous: None,
         kernel_log: capture.kernel_log,
         duration: capture.duration,
     }

@@ -1,6 +1,12 @@
 //! What is known of a flow beyond who, when and how much: its streams, round trips and stalls.
 
-use super::{key::Side, rtt::RttSummary, stall::StallCounts, state::Flow, stream::StreamCounts};
+use super::{
+    handshake::{Handshake, Trait},
+    key::Side,
+    rtt::RttSummary,
+    stall::StallCounts,
+    stream::StreamCounts,
+};
 
 /// A flow in depth, computed when somebody asks.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -22,19 +28,18 @@ pub struct FlowDetail {
 impl FlowDetail {
     /// What is known of a flow whose streams, round trips and stalls came to this.
     pub(super) fn observed(
-        flow: &Flow,
+        handshake: &Handshake,
         streams: [StreamCounts; 2],
         (rtt, stalls): ([RttSummary; 2], StallCounts),
     ) -> Self {
-        let opening = &flow.opening;
         Self {
             streams,
             rtt,
             stalls,
-            fast_open: opening.fast_open,
-            simultaneous_open: opening.plain_syn == [true; 2],
-            mptcp: opening.mptcp,
-            ecn: opening.ecn == [true; 2],
+            fast_open: handshake.shows(Trait::FastOpen),
+            simultaneous_open: handshake.shows(Trait::SimultaneousOpen),
+            mptcp: handshake.shows(Trait::Multipath),
+            ecn: handshake.shows(Trait::EcnGranted),
         }
     }
 

@@ -10,19 +10,6 @@ use crate::wire::{Segment, SeqNumber, TcpFlags, TcpOptions};
 const MAX_WINDOW_SCALE: u8 = 14;
 
 impl Flow {
-    /// Remembers what a SYN says of the ways in which the connection will be more than plain.
-    pub(super) fn note_opening(&mut self, side: Side, segment: &Segment<'_>) {
-        let opening = &mut self.opening;
-        let is_answer = segment.flags.contains(TcpFlags::ACK);
-        let (ece, cwr) = (segment.flags.contains(TcpFlags::ECE), segment.flags.contains(TcpFlags::CWR));
-        opening.fast_open |= segment.payload_len > 0;
-        opening.mptcp |= segment.options.mptcp().is_some();
-        opening.plain_syn[side as usize] |= !is_answer;
-        // A SYN/ACK with both bits reflects what it does not understand (RFC 3168 §6.1.1.1).
-        opening.ecn[side as usize] |= ece && cwr != is_answer;
-        opening.accurate_ecn |= segment.flags.contains(TcpFlags::AE);
-    }
-
     /// Where a side's data begins, where its SYN was seen.
     pub(super) fn first_octet(&self, side: Side) -> Option<SeqNumber> {
         let state = self.side(side);
@@ -51,7 +38,7 @@ impl Flow {
 
     /// Whether ECE and CWR of this segment mean what RFC 3168 says.
     pub(super) const fn echoes_marks(&self, segment: &Segment<'_>) -> bool {
-        !segment.flags.contains(TcpFlags::SYN) && !self.opening.accurate_ecn
+        !segment.flags.contains(TcpFlags::SYN) && !self.is_accurate_ecn
     }
 
     /// Remembers what a SYN or SYN/ACK announces; what the first one said counts.
@@ -62,6 +49,7 @@ impl Flow {
         announced.window_scale = announced.window_scale.or(new.window_scale);
         announced.sack_permitted = announced.sack_permitted.or(new.sack_permitted);
         announced.is_seen = true;
+        self.is_accurate_ecn |= segment.flags.contains(TcpFlags::AE);
     }
 }
 

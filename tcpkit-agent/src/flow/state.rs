@@ -1,5 +1,7 @@
 //! One flow: what every segment touches, kept small; the handshake lies apart.
 
+use std::num::NonZeroU32;
+
 use super::{
     key::{FlowKey, Side},
     stream::PairSlot,
@@ -74,8 +76,9 @@ pub(super) enum Phase {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Flow {
     pub(super) key: FlowKey,
-    pub(super) hash: u32,
     pub(super) ticket: u32,
+    /// Where its handshake is remembered, counted from 1.
+    pub(super) memory: Option<NonZeroU32>,
     /// Watermark at its last frame.
     pub(super) seen: Timestamp,
     pub(super) phase: Phase,
@@ -92,24 +95,10 @@ pub struct Flow {
     /// Interface of the first frame.
     pub interface: InterfaceId,
     pub(super) sides: [SideState; 2],
-    pub(super) opening: Opening,
+    /// Accurate ECN was asked for (RFC 9768 §3.1).
+    pub(super) is_accurate_ecn: bool,
     /// Its streams, once there is more than a handshake.
     pub(super) streams: PairSlot,
-}
-
-/// What the SYNs of a flow agreed on.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Opening {
-    /// A SYN brought data (RFC 7413).
-    pub(super) fast_open: bool,
-    /// Multipath was offered (RFC 8684).
-    pub(super) mptcp: bool,
-    /// Each side sent a SYN without ACK (RFC 9293 §3.5).
-    pub(super) plain_syn: [bool; 2],
-    /// Each side's SYN asked for, or granted, ECN (RFC 3168 §6.1.1).
-    pub(super) ecn: [bool; 2],
-    /// Accurate ECN was asked for (RFC 9768 §3.1).
-    pub(super) accurate_ecn: bool,
 }
 
 /// Wire packets and bytes that a frame stood for.

@@ -162,7 +162,7 @@ impl Pipeline {
         self.remaining.as_ref().is_some_and(|remaining| remaining.load(Relaxed) == 0)
     }
 
-    /// Flow records that no sink took.
+    /// Records of flows and handshakes that no sink took.
     #[must_use]
     pub fn dropped_records(&self) -> u64 {
         self.outlet.dropped()
@@ -179,7 +179,13 @@ impl Pipeline {
     pub fn announce(&self, events: Vec<Event>) {
         if !events.is_empty() {
             let progress = Timestamp::MIN;
-            self.outlet.send(Delivery { shard: 0, finished: Vec::new(), events, progress });
+            self.outlet.send(Delivery {
+                shard: 0,
+                finished: Vec::new(),
+                events,
+                handshakes: Vec::new(),
+                progress,
+            });
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    flow::{FlowLimits, StallKind, StreamStep, StreamStepKind},
+    flow::{FlowLimits, Patience, StallKind, StreamStep, StreamStepKind},
     time::Span,
     wire::{ParseOptions, fragment::FragmentLimits},
 };
@@ -21,6 +21,8 @@ pub struct EngineSettings {
     pub fragments: FragmentLimits,
     /// What somebody reads.
     pub wanted: Wanted,
+    /// Whether an ICMP error decides the handshake that it answers.
+    pub icmp: bool,
 }
 
 /// What shards hand out beside their measurements; what nobody reads is not made.
@@ -30,6 +32,8 @@ pub struct Wanted {
     pub flows: bool,
     /// Events.
     pub events: bool,
+    /// A record of each decided handshake.
+    pub handshakes: bool,
     /// Loss episodes that cost their stream at least this much are events.
     pub loss_delay: Span,
     /// Stalls of at least this length are events; a client that thinks is none.
@@ -52,6 +56,8 @@ impl Wanted {
 impl EngineSettings {
     /// Flows of a capture, at most, unless asked otherwise.
     pub const MAX_FLOWS: u32 = 1_000_000;
+    /// Half-open flows of a capture, at most, unless asked otherwise: 50 MiB of them.
+    pub const MAX_HALF_OPEN: u32 = 262_144;
     /// Closed flows that linger in one shard, at most.
     pub const MAX_LINGERING: u32 = 65_536;
     /// As long as tcpeek's manual says.
@@ -73,12 +79,21 @@ impl EngineSettings {
             flows: FlowLimits {
                 max_flows: Self::MAX_FLOWS,
                 max_lingering: Self::MAX_LINGERING,
+                max_half_open: Self::MAX_HALF_OPEN,
                 handshake_timeout: Self::HANDSHAKE_TIMEOUT,
+                patience: Patience::FromFirstSyn,
                 linger: None,
                 idle: None,
             },
             fragments: FragmentLimits::default(),
-            wanted: Wanted { flows: true, events: true, loss_delay: Self::EVENT, stall: Self::EVENT },
+            wanted: Wanted {
+                flows: true,
+                events: true,
+                handshakes: false,
+                loss_delay: Self::EVENT,
+                stall: Self::EVENT,
+            },
+            icmp: true,
         }
     }
 

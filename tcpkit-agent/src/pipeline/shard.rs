@@ -16,8 +16,8 @@ use crate::{
     report::ShardSnapshot,
     time::Timestamp,
     wire::{
-        self, Frame, InterfaceId, MalformedSegment, Packet, ParseError, ParseOptions, Parsed, Segment,
-        Unanalyzed, fragment::Defragmenter,
+        self, Frame, IcmpError, InterfaceId, MalformedSegment, Packet, ParseError, ParseOptions, Parsed,
+        Segment, Unanalyzed, fragment::Defragmenter,
     },
 };
 
@@ -34,6 +34,7 @@ pub struct Shard {
     /// What was measured so far, but for the table's own counts.
     pub(super) measured: ShardSnapshot,
     pub(super) wanted: Wanted,
+    icmp: bool,
     /// Latest watermark that was handed in.
     now: Timestamp,
 }
@@ -43,7 +44,12 @@ impl Shard {
     #[must_use]
     pub fn new(settings: &EngineSettings, shard: u32) -> Self {
         let shards = settings.shards.max(1);
-        let limits = FlowLimits { max_flows: settings.flows.max_flows.div_ceil(shards), ..settings.flows };
+        let flows = settings.flows;
+        let limits = FlowLimits {
+            max_flows: flows.max_flows.div_ceil(shards),
+            max_half_open: flows.max_half_open.div_ceil(shards),
+            ..flows
+        };
         Self {
             number: shard,
             shards,
@@ -54,6 +60,7 @@ impl Shard {
             defragmenter: Defragmenter::new(settings.fragments),
             measured: ShardSnapshot::default(),
             wanted: settings.wanted,
+            icmp: settings.icmp,
             now: Timestamp::MIN,
         }
     }
@@ -161,7 +168,7 @@ impl Shard {
                 self.count(frame, parsed, wire, Fate::Malformed(malformed.error), origin);
             }
             Packet::IcmpError(error) => {
-                self.table.on_icmp(hash, error, origin.timestamp, &mut self.changes);
+                self.take_icmp(hash, error, origin);
                 self.count(frame, parsed, WireCount::one(frame.frame_len), Fate::Analyzed, origin);
             }
             Packet::Fragment(fragment) => {
@@ -201,6 +208,13 @@ impl Shard {
         let arrival = self.arrival(origin, size, now);
         let taken = self.table.on_malformed(hash, malformed, &arrival, &mut self.changes);
         self.note_duplicate(taken, origin)
+    }
+
+    /// Takes an ICMP error that quotes a segment of this shard's.
+    pub(super) fn take_icmp(&mut self, hash: FlowHash, error: &IcmpError, origin: &Origin) {
+        if self.icmp {
+            self.table.on_icmp(hash, error, origin.timestamp, &mut self.changes);
+        }
     }
 
     #[inline]

@@ -36,11 +36,11 @@ impl FlowRecord {
             end_us: flow.end.as_micros(),
             handshake: handshake.outcome().into(),
             icmp: handshake.icmp().map(|IcmpReason { kind, code, .. }| format!("{kind}/{code}")),
-            handshake_us: handshake.duration(client).map(Span::as_micros_f64),
-            server_rtt_us: handshake.server_rtt(client).map(Span::as_micros_f64),
+            handshake_us: handshake.duration().map(Span::as_micros_f64),
+            server_rtt_us: handshake.server_rtt().map(Span::as_micros_f64),
             client_rtt_us: handshake.client_rtt().map(Span::as_micros_f64),
-            syn_retransmissions: handshake.syn_retransmissions(client),
-            synack_retransmissions: handshake.synack_retransmissions(client),
+            syn_retransmissions: handshake.syn_retransmissions(),
+            synack_retransmissions: handshake.synack_retransmissions(),
             client: DirectionRecord::observed(flow.side(client), detail, client),
             server: DirectionRecord::observed(flow.side(client.other()), detail, client.other()),
             stalls: (&detail.stalls).into(),
@@ -120,6 +120,9 @@ impl From<&RttSummary> for RttRecord {
             variation: micros(rtt.variation),
             queueing: micros(rtt.queueing),
             delayed_acks: rtt.delayed_acks,
+            by_timestamp: rtt.by_timestamp,
+            min_echo: micros(rtt.min_echo),
+            percentile_error: rtt.percentile_error,
         }
     }
 }

@@ -22,6 +22,8 @@ struct Covered {
     segments: u32,
     /// When the newest of them was sent that was sent only once.
     newest: Option<Timestamp>,
+    /// When the newest of all of them was sent.
+    delivered: Timestamp,
     /// When the oldest of those was.
     oldest: Option<Timestamp>,
     /// When the newest of all of them was sent.
