@@ -26,8 +26,6 @@ struct Covered {
     delivered: Timestamp,
     /// When the oldest of those was.
     oldest: Option<Timestamp>,
-    /// When the newest of all of them was sent.
-    delivered: Timestamp,
     /// Any was sent again: then nobody knows which copy is acknowledged (Karn).
     is_ambiguous: bool,
 }
