@@ -2,7 +2,7 @@
 
 use super::{
     counts::Cause,
-    flight::{Range, later, octets},
+    flight::{Flight, Range, later, octets},
     pair::Work,
     sent::FAR,
     sequence::Stream,
@@ -88,7 +88,7 @@ impl Work<'_, '_, '_> {
             let pieces = &mut *self.pieces;
             flight.acknowledge(ack, |start, range| covered.add(start, &range, pieces));
             if flight.is_empty() {
-                self.flights.release(&mut self.peer.flight);
+                Flight::release(self.flights, &mut self.peer.flight, self.budget);
             }
         }
         self.peer.delivered = self.peer.delivered.max(covered.delivered);
@@ -125,7 +125,8 @@ impl Work<'_, '_, '_> {
             }
             let Some(flight) = self.flights.get_mut(self.peer.flight) else { continue };
             let pieces = &mut *self.pieces;
-            flight.hold(block.left, block.right, |start, range| covered.add(start, range, pieces));
+            flight
+                .hold(block.left, block.right, self.budget, |start, range| covered.add(start, range, pieces));
         }
         self.peer.delivered = self.peer.delivered.max(covered.delivered);
         if !self.pieces.is_empty() {
@@ -190,7 +191,7 @@ impl Work<'_, '_, '_> {
     /// something only of the range that the acknowledgement stood at; the other answer holds for all.
     fn echoes_older(&self, range: &Range) -> Option<bool> {
         let (_, tsecr) = self.seen.segment.options.timestamps()?;
-        Some(SeqNumber(tsecr).before(SeqNumber(range.tsval?)))
+        Some(SeqNumber(tsecr).before(SeqNumber(range.tsval()?)))
     }
 
     /// The receiver got octets twice: what was sent again of them was sent in vain.

@@ -26,7 +26,6 @@ const SHORT_TIMER: Span = Span::from_millis(15);
 /// Octets that come (again) before the edge.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Copy {
-    pub(super) start: SeqNumber,
     pub(super) end: SeqNumber,
     /// Those from here on are not acknowledged.
     pub(super) from: SeqNumber,
