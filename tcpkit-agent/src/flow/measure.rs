@@ -126,6 +126,12 @@ mod tests {
     #[test]
     fn a_flow_s_measurements_are_small() {
         let all = (size_of::<Measured>(), size_of::<RttTracker>(), size_of::<StallTracker>());
-        assert!(all.0 <= 0, "{all:?} {} {} {}", size_of::<Flow>(), size_of::<Handshake>(), size_of::<StreamStep>());
+        assert!(
+            all.0 <= 0,
+            "{all:?} {} {} {}",
+            size_of::<Flow>(),
+            size_of::<Handshake>(),
+            size_of::<StreamStep>()
+        );
     }
 }
