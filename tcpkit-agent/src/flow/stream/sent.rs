@@ -235,8 +235,19 @@ impl Work<'_, '_, '_> {
         self.own.facts.edge_is_probe = false;
         self.own.counts.unique_bytes += u64::from(octets(start, end));
         let from = if self.own.facts.has_una { later(start, self.own.snd_una) } else { start };
+        if from != start {
+            self.on_late(start, earlier(from, end));
+        }
         if from.before(end) {
             self.push(from, Range::first(end, self.seen.at, self.seen.packets));
+        }
+    }
+
+    /// Octets come that were acknowledged before they were captured: they were no loss of ours.
+    #[cold]
+    fn on_late(&mut self, start: SeqNumber, end: SeqNumber) {
+        if let Some(trouble) = self.troubles.get_mut(self.own.trouble) {
+            trouble.fill_gaps(start, end);
         }
     }
 
