@@ -7,6 +7,7 @@
 mod capture;
 mod event;
 mod flow;
+mod handshake;
 mod ledger;
 pub mod merge;
 mod observed;
@@ -21,6 +22,7 @@ pub use flow::{
     Close, DirectionRecord, FlowRecord, HandshakeResult, RetransmissionsByCause, RttRecord, StallRecord,
     StallsByKind,
 };
+pub use handshake::HandshakeRecord;
 pub use ledger::{Ledger, LedgerEntry};
 pub use record::{LedgerReport, Record};
 pub use snapshot::{Extent, ShardSnapshot};
