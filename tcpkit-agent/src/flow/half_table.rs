@@ -8,7 +8,8 @@ use super::{
     half_open::{HalfOpen, Thawed},
     handshake::{Handshake, Opening},
     slab::Place,
-    state::Phase,
+    state::{Flow, Phase},
+    stream::{Seen, Streams},
     table::{FlowTable, Sender},
 };
 use crate::{
@@ -76,7 +77,8 @@ impl FlowTable {
             return taken;
         }
         let is_closed = ends(segment) && thawed.flow.is_closed_by(sender.side, segment);
-        let place = match HalfOpen::freeze(&thawed) {
+        let frozen = HalfOpen::freeze(&thawed).filter(|_| !Streams::are_due(segment));
+        let place = match frozen {
             Some(frozen) => self.keep_half_open(slot, frozen),
             None => {
                 let full = self.promote(sender.hash, slot, &thawed, arrival, changes);
@@ -111,16 +113,17 @@ impl FlowTable {
         let full = self.slab.promote(hash, slot, thawed);
         self.watch_full(full, thawed, arrival.now);
         if thawed.handshake.syn_len > 0 {
-            self.give_streams_the_syn(full, thawed, arrival, changes);
+            self.open_streams(full);
+            let flow = *self.slab.flow(full);
+            self.give_streams_the_syn(&flow, &thawed.handshake, changes);
         }
         full
     }
 
-    /// Data of the SYN (RFC 7413) is part of the client's stream, which begins only now.
+    /// Data of the SYN (RFC 7413) is part of the client's stream, which begins only when there is more than a SYN.
     #[cold]
-    fn give_streams_the_syn(&mut self, slot: u32, thawed: &Thawed, arrival: &Arrival, changes: &mut Changes) {
-        let Thawed { flow, handshake, .. } = thawed;
-        let syn = Segment {
+    pub(super) fn give_streams_the_syn(&mut self, flow: &Flow, handshake: &Handshake, changes: &mut Changes) {
+        let segment = Segment {
             tuple: flow.key.tuple_from(flow.client),
             seq: handshake.syn_seq,
             ack: SeqNumber::default(),
@@ -132,8 +135,8 @@ impl FlowTable {
             options: TcpOptions::default(),
             is_ce: false,
         };
-        let at_syn = Arrival { timestamp: flow.start, ..*arrival };
-        self.follow_streams(slot, flow.client, &syn, (&at_syn, 1), changes);
+        let seen = Seen { flow, segment: &segment, side: flow.client, at: flow.start, packets: 1 };
+        self.streams.on_segment(flow.streams, &seen, &mut changes.stream_steps);
     }
 
     fn go_on(

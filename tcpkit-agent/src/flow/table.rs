@@ -25,7 +25,7 @@ use crate::{
 pub struct FlowTable {
     pub(super) limits: FlowLimits,
     pub(super) slab: Slab,
-    streams: Streams,
+    pub(super) streams: Streams,
     pub(super) counts: FlowCounts,
     pub(super) lingering: u32,
     /// Full flows whose handshake is not decided; those of [`Slab::waiting`] need no timer.
@@ -257,7 +257,7 @@ impl FlowTable {
     }
 
     #[cold]
-    fn open_streams(&mut self, slot: u32) {
+    pub(super) fn open_streams(&mut self, slot: u32) {
         let handshake = &self.slab.handshakes[slot as usize];
         let flow = &mut self.slab.flows[slot as usize];
         let server_rtt = handshake.server_rtt().filter(|_| handshake.syn_retransmissions() == 0);
@@ -315,6 +315,12 @@ impl FlowTable {
             Phase::Open | Phase::Vacant => self.counts.open -= 1,
         }
         flow.ending.get_or_insert(ending);
+        if handshake.syn_len > 0 && !flow.streams.is_some() {
+            let mut streams = flow.streams;
+            self.streams.open(&mut streams, &flow, &Opened::default());
+            flow.streams = streams;
+            self.give_streams_the_syn(&flow, &handshake, changes);
+        }
         if handshake.outcome() == Outcome::Pending {
             let took = handshake.since_first_syn(flow.end);
             changes.decided.push(Decided { at, took, flow, handshake });

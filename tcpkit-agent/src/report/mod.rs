@@ -7,6 +7,7 @@
 mod capture;
 mod event;
 mod flow;
+mod handshake;
 mod ledger;
 pub mod merge;
 mod observed;
@@ -21,6 +22,7 @@ pub use flow::{
     Close, DirectionRecord, FlowRecord, HandshakeResult, RetransmissionsByCause, RttRecord, StallRecord,
     StallsByKind,
 };
+pub use handshake::{HandshakeCounts, HandshakeReport, IcmpErrorCount, ServerHandshakes};
 pub use ledger::{Ledger, LedgerEntry};
 pub use record::{LedgerReport, Record};
 pub use snapshot::{Extent, ShardSnapshot};
@@ -28,9 +30,7 @@ pub use stream::{
     FlowName, FlowRetransmissions, FlowStalls, LatencyReport, PortRetransmissions, RetransmitReport,
     RoundTripReport, SentAgainCount, ServerRetransmissions, StallReport, StallSummary,
 };
-pub use totals::{
-    BandwidthReport, Count, HandshakeReport, InterfaceBandwidth, SizeBucket, SpanSummary, Totals,
-};
+pub use totals::{BandwidthReport, Count, InterfaceBandwidth, SizeBucket, SpanSummary, Totals};
 
 use serde::Serialize;
 
