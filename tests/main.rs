@@ -10,3 +10,4 @@ mod cli;
 mod kernel;
 mod live;
 mod oracle;
+mod vm;

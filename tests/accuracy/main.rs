@@ -101,6 +101,7 @@ fn write_details(folder: &Path, run: &Run) -> Result<()> {
         let mark = if one.is_right() && one.found == one.truth.segments { "right" } else { "WRONG" };
         writeln!(file, "{mark} {one:?}")?;
     }
+    run.truth.round_trips.iter().try_for_each(|one| writeln!(file, "{one:?}"))?;
     invented.iter().try_for_each(|sent| writeln!(file, "INVENTED {sent:?}"))?;
     unmatched.iter().try_for_each(|one| writeln!(file, "UNMATCHED {one:?}"))?;
     percentiles

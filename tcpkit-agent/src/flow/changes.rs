@@ -184,6 +184,8 @@ pub struct FlowCounts {
     pub segments: u64,
     /// Payload bytes on the wire.
     pub payload_bytes: u64,
+    /// Times that round trips of a flow were kept coarser than usual, because memory for them had run out.
+    pub coarsened_rtts: u64,
 }
 
 impl FlowCounts {
@@ -195,5 +197,6 @@ impl FlowCounts {
         self.evicted_half_open += other.evicted_half_open;
         self.segments += other.segments;
         self.payload_bytes += other.payload_bytes;
+        self.coarsened_rtts += other.coarsened_rtts;
     }
 }

@@ -26,15 +26,20 @@ pub struct FlowDetail {
 }
 
 impl FlowDetail {
-    /// What is known of a flow whose streams came to this.
-    pub(super) fn observed(handshake: &Handshake, streams: [StreamCounts; 2]) -> Self {
+    /// What is known of a flow whose streams, round trips and stalls came to this.
+    pub(super) fn observed(
+        handshake: &Handshake,
+        streams: [StreamCounts; 2],
+        (rtt, stalls): ([RttSummary; 2], StallCounts),
+    ) -> Self {
         Self {
             streams,
+            rtt,
+            stalls,
             fast_open: handshake.shows(Trait::FastOpen),
             simultaneous_open: handshake.shows(Trait::SimultaneousOpen),
             mptcp: handshake.shows(Trait::Multipath),
             ecn: handshake.shows(Trait::EcnGranted),
-            ..Self::default()
         }
     }
 

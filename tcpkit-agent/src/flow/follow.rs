@@ -114,7 +114,7 @@ pub(super) fn tell_outcome(
             at,
             flow,
             handshake,
-            detail: FlowDetail::observed(&handshake, Default::default()),
+            detail: FlowDetail::observed(&handshake, Default::default(), Default::default()),
         });
     }
 }

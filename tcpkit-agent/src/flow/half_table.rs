@@ -8,13 +8,13 @@ use super::{
     half_open::{HalfOpen, Thawed},
     handshake::{Handshake, Opening},
     slab::Place,
-    state::{Flow, Phase},
-    stream::{Seen, Streams},
+    state::Phase,
+    stream::Streams,
     table::{FlowTable, Sender},
 };
 use crate::{
     time::Timestamp,
-    wire::{Segment, SeqNumber, TcpFlags, TcpOptions},
+    wire::{Segment, TcpFlags},
 };
 
 impl FlowTable {
@@ -113,30 +113,10 @@ impl FlowTable {
         let full = self.slab.promote(hash, slot, thawed);
         self.watch_full(full, thawed, arrival.now);
         if thawed.handshake.syn_len > 0 {
-            self.open_streams(full);
-            let flow = *self.slab.flow(full);
-            self.give_streams_the_syn(&flow, &thawed.handshake, changes);
+            let streams = self.open_streams_at_syn(&thawed.flow, &thawed.handshake, changes);
+            self.slab.flow_mut(full).streams = streams;
         }
         full
-    }
-
-    /// Data of the SYN (RFC 7413) is part of the client's stream, which begins only when there is more than a SYN.
-    #[cold]
-    pub(super) fn give_streams_the_syn(&mut self, flow: &Flow, handshake: &Handshake, changes: &mut Changes) {
-        let segment = Segment {
-            tuple: flow.key.tuple_from(flow.client),
-            seq: handshake.syn_seq,
-            ack: SeqNumber::default(),
-            flags: TcpFlags::SYN,
-            window: u16::MAX,
-            payload_len: handshake.syn_len.into(),
-            header_len: 0,
-            payload: &[],
-            options: TcpOptions::default(),
-            is_ce: false,
-        };
-        let seen = Seen { flow, segment: &segment, side: flow.client, at: flow.start, packets: 1 };
-        self.streams.on_segment(flow.streams, &seen, &mut changes.stream_steps);
     }
 
     fn go_on(

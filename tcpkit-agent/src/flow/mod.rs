@@ -9,11 +9,13 @@
 mod changes;
 mod detail;
 mod expiry;
+mod fast_open;
 mod follow;
 mod half_open;
 mod half_table;
 mod handshake;
 mod key;
+mod measure;
 mod options;
 mod rtt;
 mod slab;

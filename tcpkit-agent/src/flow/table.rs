@@ -10,13 +10,14 @@ use super::{
     half_open::HalfOpen,
     handshake::{HandshakeStep, Outcome, Steps},
     key::{FlowKey, Side},
+    measure::Measurements,
     slab::{Place, Slab},
     state::{Ending, Flow, Phase},
     stream::{Opened, Seen, Streams},
     timers::{Queue, SortedQueue},
 };
 use crate::{
-    time::{Span, Timestamp},
+    time::Timestamp,
     wire::{IcmpError, MalformedSegment, Segment, TcpFlags},
 };
 
@@ -26,6 +27,7 @@ pub struct FlowTable {
     pub(super) limits: FlowLimits,
     pub(super) slab: Slab,
     pub(super) streams: Streams,
+    pub(super) measurements: Measurements,
     pub(super) counts: FlowCounts,
     pub(super) lingering: u32,
     /// Full flows whose handshake is not decided; those of [`Slab::waiting`] need no timer.
@@ -46,6 +48,7 @@ impl FlowTable {
             limits: limits.sensible(),
             slab: Slab::default(),
             streams: Streams::new(limits.max_flows.max(1)),
+            measurements: Measurements::new(limits.max_flows.max(1)),
             counts: FlowCounts::default(),
             lingering: 0,
             handshakes: SortedQueue::default(),
@@ -248,16 +251,18 @@ impl FlowTable {
             if !Streams::are_due(segment) {
                 return;
             }
-            self.open_streams(slot);
+            self.open_streams(slot, arrival.timestamp, changes);
         }
         let flow = self.slab.flow(slot);
         let seen = Seen { flow, segment, side, at: arrival.timestamp, packets };
-        self.streams.on_segment(flow.streams, &seen, &mut changes.stream_steps);
-        self.streams.tell(flow.streams, flow, arrival.now, Span::default, &mut changes.progress);
+        let verdict = self.streams.on_segment(flow.streams, &seen, &mut changes.stream_steps);
+        self.measurements.on_segment(flow.streams, &seen, &verdict, &mut changes.stream_steps);
+        let held_up = || self.measurements.held_up(flow.streams);
+        self.streams.tell(flow.streams, flow, arrival.now, held_up, &mut changes.progress);
     }
 
     #[cold]
-    pub(super) fn open_streams(&mut self, slot: u32) {
+    fn open_streams(&mut self, slot: u32, at: Timestamp, changes: &mut Changes) {
         let handshake = &self.slab.handshakes[slot as usize];
         let flow = &mut self.slab.flows[slot as usize];
         let server_rtt = handshake.server_rtt().filter(|_| handshake.syn_retransmissions() == 0);
@@ -265,6 +270,7 @@ impl FlowTable {
         let mut streams = flow.streams;
         self.streams.open(&mut streams, flow, &opened);
         flow.streams = streams;
+        self.measurements.open(streams, flow, handshake, at, &mut changes.stream_steps);
     }
 
     fn follow_handshake(
@@ -316,19 +322,19 @@ impl FlowTable {
         }
         flow.ending.get_or_insert(ending);
         if handshake.syn_len > 0 && !flow.streams.is_some() {
-            let mut streams = flow.streams;
-            self.streams.open(&mut streams, &flow, &Opened::default());
-            flow.streams = streams;
-            self.give_streams_the_syn(&flow, &handshake, changes);
+            flow.streams = self.open_streams_at_syn(&flow, &handshake, changes);
         }
         if handshake.outcome() == Outcome::Pending {
             let took = handshake.since_first_syn(flow.end);
             changes.decided.push(Decided { at, took, flow, handshake });
         }
-        changes.progress.extend(self.streams.last_progress(flow.streams, &flow, Span::default()));
+        let held_up = self.measurements.held_up(flow.streams);
+        changes.progress.extend(self.streams.last_progress(flow.streams, &flow, held_up));
+        let measured = self.measurements.close(flow.streams);
+        self.counts.coarsened_rtts = self.measurements.coarsened();
         let mut slot = flow.streams;
         let streams = self.streams.close(&mut slot, &flow, flow.end, &mut changes.stream_steps);
-        let detail = FlowDetail::observed(&handshake, streams);
+        let detail = FlowDetail::observed(&handshake, streams, measured);
         changes.finished.push(FinishedFlow { at, flow, handshake, detail });
     }
 }

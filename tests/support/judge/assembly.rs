@@ -4,22 +4,13 @@ use std::os::fd::RawFd;
 
 use anyhow::Result;
 
-use super::{
-    btf::Btf,
-    probe::{Place, Value},
-};
+use super::{btf::Btf, probe::Value};
 
 /// The program of a probe: bytes for `BPF_PROG_LOAD`.
 ///
 /// # Errors
 /// When the kernel has other structures than those that are read here.
-pub(super) fn program(
-    btf: &Btf,
-    place: Place,
-    queue: RawFd,
-    namespaces: &[u32],
-    values: &[Value],
-) -> Result<Vec<u8>> {
+pub(super) fn program(btf: &Btf, queue: RawFd, namespaces: &[u32], values: &[Value]) -> Result<Vec<u8>> {
     let columns = i16::try_from(values.len() + 1)?;
     // The row ends at the stack's top; a slot for the namespace lies below it.
     let slot = |column: i16| 8 * (column - columns);
@@ -27,25 +18,17 @@ pub(super) fn program(
     code.copy(CONTEXT, 1);
     code.set(0, 0);
     (-1..columns).for_each(|column| code.store(slot(column), 0));
-    code.find_socket(btf, place)?;
     code.leave_other_namespaces(btf, slot(-1), namespaces)?;
-    if matches!(place, Place::RoundTrip) {
-        code.ask_for_round_trips();
-    }
     code.call(KTIME_GET_NS);
     code.store(slot(0), 0);
     for (column, value) in (1..).zip(values) {
         match *value {
             Value::Argument(argument) => {
-                code.argument(1, place, argument);
+                code.argument(1, argument);
                 code.store(slot(column), 1);
             }
             Value::Behind { argument, offset, len } => {
-                if argument == 0 {
-                    code.copy(3, SOCKET);
-                } else {
-                    code.argument(3, place, argument);
-                }
+                code.argument(3, argument);
                 code.read(slot(column), offset, len);
             }
         }
@@ -86,12 +69,9 @@ impl Assembly {
         self.push(0x7b, registers(FRAME, source), slot, 0);
     }
 
-    /// Words of 64 bits, or (`struct bpf_sock_ops`) of 32 behind the first.
-    fn argument(&mut self, target: u8, place: Place, argument: u8) {
-        match place {
-            Place::Tracepoint(_) => self.push(0x79, registers(target, CONTEXT), i16::from(argument) * 8, 0),
-            Place::RoundTrip => self.push(0x61, registers(target, CONTEXT), i16::from(argument) * 4 + 4, 0),
-        }
+    /// A tracepoint's context is its arguments, in words of 64 bits.
+    fn argument(&mut self, target: u8, argument: u8) {
+        self.push(0x79, registers(target, CONTEXT), i16::from(argument) * 8, 0);
     }
 
     fn copy(&mut self, target: u8, source: u8) {
@@ -102,32 +82,13 @@ impl Assembly {
         self.push(0xb7, target, 0, value);
     }
 
-    /// A control group's program says 1 for "go on"; elsewhere nobody listens.
     fn end(&mut self) {
-        self.set(0, 1);
+        self.set(0, 0);
         self.push(0x95, 0, 0, 0);
     }
 
-    /// Puts the socket where it stays.
-    fn find_socket(&mut self, btf: &Btf, place: Place) -> Result<()> {
-        match place {
-            Place::Tracepoint(_) => self.push(0x79, registers(SOCKET, CONTEXT), 0, 0),
-            Place::RoundTrip => {
-                let at = i16::try_from(btf.field("bpf_sock_ops", "sk")?.offset)?;
-                self.push(0x79, registers(1, CONTEXT), at, 0);
-                self.push(0x55, 1, 2, 0);
-                self.end();
-                self.call(SKC_TO_TCP_SOCK);
-                self.push(0x55, 0, 2, 0);
-                self.end();
-                self.copy(SOCKET, 0);
-            }
-        }
-        Ok(())
-    }
-
     fn leave_other_namespaces(&mut self, btf: &Btf, scratch: i16, inodes: &[u32]) -> Result<()> {
-        self.copy(3, SOCKET);
+        self.argument(3, 0);
         self.read(scratch, btf.field("sock", "__sk_common.skc_net.net")?.offset, 8);
         self.push(0x79, registers(3, FRAME), scratch, 0);
         self.read(scratch, btf.field("net", "ns.inum")?.offset, 4);
@@ -139,20 +100,6 @@ impl Assembly {
         }
         self.end();
         Ok(())
-    }
-
-    /// A connection that is established is asked to tell its round trips; whatever else is no round trip ends here.
-    fn ask_for_round_trips(&mut self) {
-        self.push(0x61, registers(1, CONTEXT), 0, 0);
-        self.push(0x16, 1, 8, ROUND_TRIP);
-        self.push(0x16, 1, 3, ACTIVE_ESTABLISHED);
-        self.push(0x16, 1, 2, PASSIVE_ESTABLISHED);
-        self.end();
-        self.copy(1, CONTEXT);
-        self.set(2, ROUND_TRIP_FLAG);
-        self.call(SOCK_OPS_CB_FLAGS_SET);
-        // It ends as above; a round trip goes on behind this.
-        self.push(0x05, 0, -6, 0);
     }
 
     fn call(&mut self, helper: i32) {
@@ -169,21 +116,11 @@ impl Assembly {
     }
 }
 
-/// Registers that keep their value.
+/// Registers: the one that keeps the context, and the frame pointer.
 const CONTEXT: u8 = 6;
-const SOCKET: u8 = 7;
 const FRAME: u8 = 10;
 
 /// Helpers (linux/bpf.h).
 const KTIME_GET_NS: i32 = 5;
-const SOCK_OPS_CB_FLAGS_SET: i32 = 59;
 const MAP_PUSH_ELEM: i32 = 87;
 const PROBE_READ_KERNEL: i32 = 113;
-const SKC_TO_TCP_SOCK: i32 = 137;
-
-/// `BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB`, `BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB`, `BPF_SOCK_OPS_RTT_CB`, and the flag that
-/// asks for the last one (linux/bpf.h).
-const ACTIVE_ESTABLISHED: i32 = 4;
-const PASSIVE_ESTABLISHED: i32 = 5;
-const ROUND_TRIP: i32 = 12;
-const ROUND_TRIP_FLAG: i32 = 8;

@@ -1,11 +1,10 @@
-//! Small programs inside the kernel that note what a tracepoint or a function was given, and what its structures hold.
+//! Small programs inside the kernel that note what a tracepoint was given, and what its structures hold.
 //!
 //! A probe watches the sockets of a few network namespaces. Each time, it copies its values into one row and pushes
 //! that into a queue, which is emptied at the end; a queue that is full is an error there, never a silent loss.
 
 use std::{
     ffi::CString,
-    fs::{self, File},
     io,
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
 };
@@ -30,17 +29,6 @@ pub enum Value {
     },
 }
 
-/// Where a probe sits.
-#[derive(Clone, Copy, Debug)]
-pub enum Place {
-    /// A tracepoint, whose first argument is the socket.
-    Tracepoint(&'static str),
-    /// Where the kernel offers each round trip that it measured (`BPF_SOCK_OPS_RTT_CB`): at the top of its tree of
-    /// control groups, for connections that are established while the probe is there. The first argument is the
-    /// round trip; what stands behind argument 0 is the socket's all the same.
-    RoundTrip,
-}
-
 /// A probe at work; dropping it detaches it.
 #[derive(Debug)]
 pub struct Probe {
@@ -50,24 +38,18 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Attaches a probe for the sockets of these namespaces, by their inode numbers.
+    /// Attaches a probe to a tracepoint whose first argument is a socket, for the sockets of these namespaces, by their
+    /// inode numbers.
     ///
     /// # Errors
     /// When the kernel refuses it, with the verifier's last words.
-    pub fn attach(btf: &Btf, place: Place, namespaces: &[u32], values: &[Value]) -> Result<Self> {
+    pub fn attach(btf: &Btf, tracepoint: &str, namespaces: &[u32], values: &[Value]) -> Result<Self> {
         let columns = values.len() + 1;
         let queue = create_queue(u32::try_from(8 * columns)?)?;
-        let code = program(btf, place, queue.as_raw_fd(), namespaces, values)?;
-        let (kind, attach_type) = match place {
-            Place::Tracepoint(_) => (BPF_PROG_TYPE_RAW_TRACEPOINT, 0),
-            Place::RoundTrip => (BPF_PROG_TYPE_SOCK_OPS, BPF_CGROUP_SOCK_OPS),
-        };
-        let program = load(&code, kind, attach_type).with_context(|| format!("{place:?}"))?;
-        let link = match place {
-            Place::Tracepoint(name) => open_tracepoint(name, &program),
-            Place::RoundTrip => link_to_groups(&program),
-        };
-        let link = link.with_context(|| format!("cannot attach to {place:?}"))?;
+        let code = program(btf, queue.as_raw_fd(), namespaces, values)?;
+        let program = load(&code).with_context(|| format!("a probe for {tracepoint}"))?;
+        let link = open_tracepoint(tracepoint, &program);
+        let link = link.with_context(|| format!("cannot attach to {tracepoint}"))?;
         Ok(Self { queue, _link: link, columns })
     }
 
@@ -96,9 +78,6 @@ const BPF_RAW_TRACEPOINT_OPEN: libc::c_int = 17;
 const BPF_MAP_LOOKUP_AND_DELETE_ELEM: libc::c_int = 21;
 const BPF_MAP_TYPE_QUEUE: u32 = 22;
 const BPF_PROG_TYPE_RAW_TRACEPOINT: u32 = 17;
-const BPF_LINK_CREATE: libc::c_int = 28;
-const BPF_PROG_TYPE_SOCK_OPS: u32 = 13;
-const BPF_CGROUP_SOCK_OPS: u32 = 3;
 
 /// Rows that a queue holds.
 const QUEUE_LEN: u32 = 1 << 17;
@@ -118,17 +97,16 @@ fn create_queue(value_size: u32) -> Result<OwnedFd> {
     owned(fd)
 }
 
-fn load(code: &[u8], kind: u32, attach_type: u32) -> Result<OwnedFd> {
+fn load(code: &[u8]) -> Result<OwnedFd> {
     let mut log = vec![0u8; 1 << 16];
     let mut program = Program {
-        kind,
+        kind: BPF_PROG_TYPE_RAW_TRACEPOINT,
         instruction_count: u32::try_from(code.len() / 8)?,
         instructions: code.as_ptr().addr() as u64,
         license: c"GPL".as_ptr().addr() as u64,
         log_level: 1,
         log_size: u32::try_from(log.len())?,
         log: log.as_mut_ptr().addr() as u64,
-        attach_type,
         ..Program::default()
     };
     // SAFETY: every pointer among the attributes points to memory that outlives the call.
@@ -152,26 +130,7 @@ fn open_tracepoint(name: &str, program: &OwnedFd) -> Result<OwnedFd> {
     owned(unsafe { bpf(BPF_RAW_TRACEPOINT_OPEN, &mut attributes) }?)
 }
 
-fn link_to_groups(program: &OwnedFd) -> Result<OwnedFd> {
-    /// The fields of `union bpf_attr` for `BPF_LINK_CREATE`.
-    #[repr(C)]
-    struct Link {
-        program: u32,
-        target: u32,
-        attach_type: u32,
-        flags: u32,
-    }
-    let mounts = fs::read_to_string("/proc/self/mounts")?;
-    let mut fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
-    let mount = fields.find(|fields| fields.get(2) == Some(&"cgroup2")).context("no cgroup2 is mounted")?;
-    let top = File::open(mount[1])?;
-    let target = top.as_raw_fd().cast_unsigned();
-    let mut attributes = Link { program: raw(program), target, attach_type: BPF_CGROUP_SOCK_OPS, flags: 0 };
-    // SAFETY: integers only.
-    owned(unsafe { bpf(BPF_LINK_CREATE, &mut attributes) }?)
-}
-
-/// The fields of `union bpf_attr` for `BPF_PROG_LOAD` up to the type of attachment.
+/// The fields of `union bpf_attr` for `BPF_PROG_LOAD`, as far as they are needed.
 #[derive(Default)]
 #[repr(C)]
 struct Program {
@@ -182,11 +141,6 @@ struct Program {
     log_level: u32,
     log_size: u32,
     log: u64,
-    kernel_version: u32,
-    flags: u32,
-    name: [u8; 16],
-    interface: u32,
-    attach_type: u32,
 }
 
 /// The fields of `union bpf_attr` for an element of a map.

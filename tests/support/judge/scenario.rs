@@ -2,7 +2,7 @@
 
 use std::{path::Path, thread, time::Duration};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 
 use super::{
     bed::{Bed, Between},
@@ -12,7 +12,7 @@ use super::{
     relay::Line,
     truth::{Recorder, Retransmission, Trigger, Truth},
     verdict::{Verdict, judge},
-    workload::Workload,
+    workload::{Congestion, Workload},
 };
 
 /// One network, and what goes over it.
@@ -42,15 +42,30 @@ pub struct Run {
 impl Scenario {
     /// Runs it; captures come into this folder, and stay there.
     ///
+    /// A run whose record is not what the kernel counted is no judge, and is done again.
+    ///
     /// # Errors
-    /// When the network or the traffic fails, or the record is not what the kernel counted.
+    /// When the network or the traffic fails, or the record is never whole.
     ///
     /// # Panics
     /// If tcpkit fails.
     pub fn run(&self, folder: &Path) -> Result<Run> {
+        let mut whys = Vec::new();
+        while whys.len() < ATTEMPTS {
+            let (run, whole) = self.attempt(folder)?;
+            match whole {
+                Ok(()) => return Ok(run),
+                Err(why) => whys.push(format!("{why:#}")),
+            }
+        }
+        bail!("the record was never whole: {}", whys.join("; "))
+    }
+
+    /// One run, and whether its record is whole.
+    fn attempt(&self, folder: &Path) -> Result<(Run, Result<()>)> {
         let bed = Bed::new("judge", &self.between, self.settings)?;
-        let recorder = Recorder::start(&[&bed.client, &bed.server])?;
         let before = counters(&bed)?;
+        let recorder = Recorder::start(&[&bed.client, &bed.server])?;
         let capturing = Capturing::start(&bed, folder);
         let offset_ns = realtime_offset_ns();
         let port = self.workload.run(&bed)?;
@@ -59,12 +74,15 @@ impl Scenario {
         let captured = capturing.stop()?;
         let truth = recorder.stop()?;
         let counters = counters(&bed)?.since(&before);
-        hold_against(&truth, &counters)?;
+        let whole = hold_against(&truth, &counters);
         let [client, server] = [Observed::of(&captured[0].file)?, Observed::of(&captured[1].file)?];
         let verdict = judge(&truth, [&client, &server], port, offset_ns);
-        Ok(Run { truth, counters, verdict })
+        Ok((Run { truth, counters, verdict }, whole))
     }
 }
+
+/// Runs until one is whole.
+const ATTEMPTS: usize = 3;
 
 fn counters(bed: &Bed) -> Result<Counters> {
     Ok(Counters::of(&bed.client)?.plus(&Counters::of(&bed.server)?))
@@ -77,7 +95,10 @@ fn hold_against(truth: &Truth, counters: &Counters) -> Result<()> {
     };
     let recorded = sum(&|_| true) + truth.synacks;
     let counted = counters.get("Tcp.RetransSegs");
-    ensure!(recorded == counted, "{recorded} segments recorded, {counted} counted by the kernel");
+    ensure!(
+        recorded == counted,
+        "{recorded} segments recorded, {counted} counted by the kernel: {counters:?}"
+    );
     let fast = sum(&|one| one.trigger == Trigger::Fast && one.was_sent && !one.is_syn);
     let counted = counters.get("TcpExt.TCPFastRetrans");
     ensure!(fast == counted, "{fast} fast retransmissions recorded, {counted} counted by the kernel");
@@ -116,14 +137,19 @@ const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-const BULK: Workload =
-    Workload { parallel: 3, connections: 1, exchanges: 1, request: 1_500_000, response: 0, pause: ms(0) };
+const BULK: Workload = Workload {
+    parallel: 3,
+    connections: 1,
+    exchanges: 1,
+    request: 1_500_000,
+    response: 0,
+    pause: ms(0),
+    congestion: Congestion::Cubic,
+};
 const REQUESTS: Workload =
-    Workload { parallel: 8, connections: 1, exchanges: 40, request: 300, response: 2_500, pause: ms(1) };
-const THIN: Workload =
-    Workload { parallel: 8, connections: 1, exchanges: 120, request: 100, response: 0, pause: ms(20) };
-const SHORT: Workload =
-    Workload { parallel: 8, connections: 10, exchanges: 1, request: 300, response: 15_000, pause: ms(0) };
+    Workload { parallel: 8, exchanges: 40, request: 300, response: 2_500, pause: ms(1), ..BULK };
+const THIN: Workload = Workload { parallel: 8, exchanges: 120, request: 100, pause: ms(20), ..BULK };
+const SHORT: Workload = Workload { parallel: 8, connections: 10, request: 300, response: 15_000, ..BULK };
 
 /// Super-segments, round trips of microseconds.
 fn routed() -> Vec<Scenario> {
@@ -202,6 +228,7 @@ fn unusual() -> Vec<Scenario> {
         relay("no SACK", lossy.clone(), &["tcp_sack=0"], BULK),
         relay("no timestamps", lossy.clone(), &["tcp_timestamps=0"], BULK),
         relay("no RACK, no probes", lossy.clone(), &["tcp_recovery=0", "tcp_early_retrans=0"], BULK),
-        relay("reno", lossy, &["tcp_congestion_control=reno"], BULK),
+        relay("reno", lossy.clone(), &[], Workload { congestion: Congestion::Reno, ..BULK }),
+        relay("bbr", lossy, &[], Workload { congestion: Congestion::Bbr, ..BULK }),
     ]
 }

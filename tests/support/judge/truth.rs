@@ -3,17 +3,18 @@
 //! A retransmission is taken at `tcp:tcp_retransmit_skb`, when the segment has just left. Why it left stands in the
 //! socket: the timer has put congestion control into `TCP_CA_Loss` before it sends again (net/ipv4/tcp_timer.c), and
 //! whatever follows in that state is sent again for the timer's sake; acknowledgements have put it into
-//! `TCP_CA_Recovery`; and outside both, a loss probe is sent while the socket's timer is `ICSK_TIME_LOSS_PROBE`. A round trip is taken where the kernel offers each that it measured by Karn's rule: it
-//! counts from the oldest segment that an acknowledgement is the first to cover, RACK (RFC 8985) from the newest. The
-//! newest is what a path's delay is; the oldest stands where RACK has no time of this acknowledgement.
+//! `TCP_CA_Recovery`; and outside both, a loss probe is sent while the socket's timer is `ICSK_TIME_LOSS_PROBE`. Round
+//! trips are those of RACK (RFC 8985 §6.2): for each acknowledgement, of the newest segment that it delivers, as it
+//! stands in the socket when the next segment comes (`tcp:tcp_probe`). RACK does not keep Karn's rule, so what was sent
+//! when something was sent again is left out.
 
-use std::{fs, os::unix::fs::MetadataExt as _};
+use std::{collections::HashMap, fs, os::unix::fs::MetadataExt as _};
 
 use anyhow::{Context as _, Result};
 
 use super::{
     btf::Btf,
-    probe::{Place, Probe, Value},
+    probe::{Probe, Value},
 };
 use crate::netns::Namespace;
 
@@ -83,6 +84,15 @@ pub struct Retransmission {
     pub was_sent: bool,
 }
 
+/// A round trip that the kernel measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoundTrip {
+    /// Whose data.
+    pub way: Way,
+    /// How long, in microseconds.
+    pub span_us: u32,
+}
+
 /// What the kernel did in a run.
 #[derive(Clone, Debug, Default)]
 pub struct Truth {
@@ -90,14 +100,15 @@ pub struct Truth {
     pub retransmissions: Vec<Retransmission>,
     /// SYN/ACKs sent again.
     pub synacks: u64,
-    /// Round trips: whose data, and how long, in microseconds.
-    pub round_trips: Vec<(Way, u32)>,
+    /// Round trips, in their order.
+    pub round_trips: Vec<RoundTrip>,
 }
 
 /// A record that has begun.
 #[derive(Debug)]
 pub struct Recorder {
-    retransmissions: Probe,
+    /// Twice the same: the kernel skips a probe that would interrupt itself, and then the other one is not at work.
+    retransmissions: [Probe; 2],
     synacks: Probe,
     round_trips: Probe,
     /// Bits of `icsk_ca_state` in its byte begin here.
@@ -112,15 +123,15 @@ impl Recorder {
     pub fn start(namespaces: &[&Namespace]) -> Result<Self> {
         let btf = Btf::of_kernel()?;
         let inodes = namespaces.iter().map(|one| inode(one)).collect::<Result<Vec<_>>>()?;
-        let attach = |place, values: &[Value]| Probe::attach(&btf, place, &inodes, values);
+        let attach = |name, values: &[Value]| Probe::attach(&btf, name, &inodes, values);
         let socket = Socket(&btf);
         let ports = socket.ports()?;
         let values = [&ports[..], &socket.state()?, &buffer(&btf)?, &[Value::Argument(2)]].concat();
-        let sample = [&ports[..], &[Value::Argument(0)], &socket.rack()?].concat();
+        let sample = [&ports[..], &socket.rack()?].concat();
         Ok(Self {
-            retransmissions: attach(Place::Tracepoint("tcp_retransmit_skb"), &values)?,
-            synacks: attach(Place::Tracepoint("tcp_retransmit_synack"), &ports)?,
-            round_trips: attach(Place::RoundTrip, &sample)?,
+            retransmissions: [attach("tcp_retransmit_skb", &values)?, attach("tcp_retransmit_skb", &values)?],
+            synacks: attach("tcp_retransmit_synack", &ports)?,
+            round_trips: attach("tcp_probe", &sample)?,
             state_shift: btf.field("tcp_sock", CA_STATE)?.shift,
         })
     }
@@ -130,18 +141,12 @@ impl Recorder {
     /// # Errors
     /// When some of it was lost.
     pub fn stop(self) -> Result<Truth> {
-        let retransmissions = self.retransmissions.rows()?;
+        let [first, second] = &self.retransmissions;
+        let retransmissions = joined(first.rows()?, second.rows()?);
         let retransmissions = retransmissions.iter().map(|row| self.retransmission(row));
-        let round_trips = self.round_trips.rows()?;
-        if std::env::var_os("JUDGE_DEBUG").is_some() {
-            eprintln!("{} rows {:?}", round_trips.len(), round_trips.iter().take(6).collect::<Vec<_>>());
-        }
-        let round_trips = round_trips.iter().filter_map(|row| Some((way(row), round_trip(row)?)));
-        Ok(Truth {
-            retransmissions: retransmissions.collect(),
-            synacks: self.synacks.rows()?.len() as u64,
-            round_trips: round_trips.collect(),
-        })
+        let retransmissions: Vec<_> = retransmissions.collect();
+        let round_trips = round_trips(&self.round_trips.rows()?, &retransmissions);
+        Ok(Truth { retransmissions, synacks: self.synacks.rows()?.len() as u64, round_trips })
     }
 
     fn retransmission(&self, row: &[u64]) -> Retransmission {
@@ -167,6 +172,23 @@ impl Recorder {
     }
 }
 
+/// What two equal probes noted, in order of time; they note one event within microseconds.
+fn joined(mut first: Vec<Vec<u64>>, second: Vec<Vec<u64>>) -> Vec<Vec<u64>> {
+    first.sort();
+    let is_known = |row: &Vec<u64>| {
+        let begin = first.partition_point(|one| one[0] + ONE_EVENT_NS < row[0]);
+        let near = first[begin..].iter().take_while(|one| one[0] <= row[0] + ONE_EVENT_NS);
+        near.into_iter().any(|one| one[1..] == row[1..])
+    };
+    let missing: Vec<_> = second.into_iter().filter(|row| !is_known(row)).collect();
+    first.extend(missing);
+    first.sort();
+    first
+}
+
+/// Nothing sends the same segment again within this.
+const ONE_EVENT_NS: u64 = 200_000;
+
 /// linux/tcp.h: `enum tcp_ca_state`.
 const CA_RECOVERY: u32 = 3;
 const CA_LOSS: u32 = 4;
@@ -184,13 +206,31 @@ fn way(row: &[u64]) -> Way {
     Way { from: port(row[1]), to: port(row[2]).swap_bytes() }
 }
 
-/// In microseconds. Where only timestamps tell, the kernel knows whole milliseconds: no round trip to be held to.
-fn round_trip(row: &[u64]) -> Option<u32> {
-    let [oldest, rack_sent, rack_took, now] = [row[3], row[4], row[5], row[6]];
-    let is_rough = oldest.is_multiple_of(1_000);
-    let newest = if rack_sent + rack_took == now { rack_took } else { oldest };
-    (!is_rough).then(|| u32::try_from(newest).ok()).flatten()
+/// Each new time that RACK has, but for those of segments sent again.
+fn round_trips(rows: &[Vec<u64>], retransmissions: &[Retransmission]) -> Vec<RoundTrip> {
+    let mut resent: HashMap<Way, Vec<u64>> = HashMap::new();
+    for one in retransmissions {
+        resent.entry(one.way).or_default().push(one.at_ns / 1_000);
+    }
+    let mut before: HashMap<Way, &Vec<u64>> = HashMap::new();
+    let mut all = Vec::new();
+    for row in rows {
+        let way = way(row);
+        // What stands there now came with the segment before this one.
+        let Some(last) = before.insert(way, row).filter(|last| last[3..] != row[3..]) else { continue };
+        let sent_us = (last[0] / 1_000).saturating_sub(row[4]);
+        let times = resent.get(&way).map(Vec::as_slice).unwrap_or_default();
+        let near = times.partition_point(|time| time + RESENT_US < sent_us);
+        let is_resent = times.get(near).is_some_and(|time| *time <= sent_us + RESENT_US);
+        if !is_resent && let Ok(span_us) = u32::try_from(row[4]) {
+            all.push(RoundTrip { way, span_us });
+        }
+    }
+    all
 }
+
+/// Between the stamp of a segment and the record that it was sent again, at most, in microseconds.
+const RESENT_US: u64 = 500;
 
 struct Socket<'a>(&'a Btf);
 
@@ -205,9 +245,9 @@ impl Socket<'_> {
         Ok([self.at(&format!("{common}.skc_num"), 2)?, self.at(&format!("{common}.skc_dport"), 2)?])
     }
 
-    /// When the newest segment delivered was sent, how long it took, and the time of the segment at hand.
-    fn rack(&self) -> Result<[Value; 3]> {
-        Ok([self.at("rack.mstamp", 8)?, self.at("rack.rtt_us", 4)?, self.at("tcp_mstamp", 8)?])
+    /// When the newest segment delivered was sent, and how long the latest one took.
+    fn rack(&self) -> Result<[Value; 2]> {
+        Ok([self.at("rack.mstamp", 8)?, self.at("rack.rtt_us", 4)?])
     }
 
     /// Its state of congestion control and its timer.

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use tcpkit_agent::flow::Cause;
+use tcpkit_agent::{flow::Cause, time::Span};
 
 use super::{
     observed::{Observed, Sent},
@@ -53,8 +53,8 @@ pub struct Percentile {
     pub way: Way,
     /// 50 or 99.
     pub percent: u32,
-    /// Of how many samples of the kernel's.
-    pub samples: usize,
+    /// Of how many samples, the kernel's and the engine's.
+    pub samples: [u64; 2],
     /// The kernel's.
     pub kernel_us: f64,
     /// The engine's.
@@ -229,25 +229,24 @@ impl Reached {
 const ENOUGH: [(u32, usize); 2] = [(50, 20), (99, 200)];
 
 fn percentiles(truth: &Truth, sender: &Observed, is_ours: impl Fn(&Way) -> bool) -> Vec<Percentile> {
-    let mut samples: BTreeMap<Way, Vec<u32>> = BTreeMap::new();
-    for (way, span) in truth.round_trips.iter().filter(|(way, _)| is_ours(way)) {
-        samples.entry(*way).or_default().push(*span);
+    let mut flows: BTreeMap<Way, Vec<u32>> = BTreeMap::new();
+    for one in truth.round_trips.iter().filter(|one| is_ours(&one.way)) {
+        flows.entry(one.way).or_default().push(one.span_us);
     }
     let mut all = Vec::new();
-    for (way, mut spans) in samples {
+    for (way, mut spans) in flows {
         spans.sort_unstable();
         let Some(summary) = sender.rtt.get(&way) else { continue };
-        for (percent, enough) in ENOUGH.into_iter().filter(|(_, enough)| spans.len() >= *enough) {
+        for (percent, _) in ENOUGH.iter().filter(|(_, enough)| spans.len() >= *enough) {
+            let percent = *percent;
             let ours = if percent == 50 { summary.p50 } else { summary.p99 };
-            // Of `enough` samples, so many stand at or below the percentile.
             let place = (spans.len() * percent as usize).div_ceil(100) - 1;
-            debug_assert!(spans.len() >= enough, "filtered above");
             all.push(Percentile {
                 way,
                 percent,
-                samples: spans.len(),
+                samples: [spans.len() as u64, summary.samples],
                 kernel_us: spans[place].into(),
-                engine_us: ours.map_or(f64::INFINITY, |span| span.as_micros_f64()),
+                engine_us: ours.map_or(f64::INFINITY, Span::as_micros_f64),
             });
         }
     }

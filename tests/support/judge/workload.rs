@@ -1,8 +1,9 @@
 //! Traffic as applications make it: bulk, request and response, a little now and then, many short flows.
 
 use std::{
-    io::{ErrorKind, Read as _, Write as _},
+    io::{Error, ErrorKind, Read as _, Write as _},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    os::fd::AsRawFd as _,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     thread,
     time::Duration,
@@ -11,6 +12,17 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use super::bed::{Bed, SERVER};
+
+/// A congestion control that every kernel has, or most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Congestion {
+    /// RFC 9438.
+    Cubic,
+    /// RFC 5681.
+    Reno,
+    /// Paces what it sends.
+    Bbr,
+}
 
 /// What clients do; each exchange is a request of so many octets, which a response of so many answers.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +39,8 @@ pub struct Workload {
     pub response: u32,
     /// Pause between exchanges.
     pub pause: Duration,
+    /// Congestion control of both ends.
+    pub congestion: Congestion,
 }
 
 impl Workload {
@@ -67,7 +81,7 @@ impl Workload {
 
     fn call(&self, bed: &Bed, address: SocketAddr) -> Result<()> {
         let mut stream = bed.client.enter(|| TcpStream::connect_timeout(&address, PATIENCE))??;
-        limit(&stream)?;
+        prepare(&stream, self.congestion)?;
         let mut request = vec![0x5a; self.request as usize];
         request[..4].copy_from_slice(&self.request.to_be_bytes());
         request[4..8].copy_from_slice(&self.response.to_be_bytes());
@@ -89,7 +103,7 @@ impl Workload {
             let mut workers = Vec::new();
             while workers.len() < self.flows() as usize && !is_over.load(Relaxed) {
                 match listener.accept() {
-                    Ok((stream, _)) => workers.push(scope.spawn(move || answer(stream))),
+                    Ok((stream, _)) => workers.push(scope.spawn(move || answer(stream, self.congestion))),
                     Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(NAP),
                     Err(error) => return Err(error.into()),
                 }
@@ -100,8 +114,8 @@ impl Workload {
 }
 
 /// Answers requests until the client closes.
-fn answer(mut stream: TcpStream) -> Result<()> {
-    limit(&stream)?;
+fn answer(mut stream: TcpStream, congestion: Congestion) -> Result<()> {
+    prepare(&stream, congestion)?;
     let mut head = [0; 8];
     loop {
         if stream.read(&mut head[..1])? == 0 {
@@ -126,11 +140,24 @@ fn read_exactly(stream: &mut TcpStream, mut len: usize) -> Result<()> {
 }
 
 /// Nobody waits for ever; small writes leave at once.
-fn limit(stream: &TcpStream) -> Result<()> {
+fn prepare(stream: &TcpStream, congestion: Congestion) -> Result<()> {
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    Ok(stream.set_nodelay(true)?)
+    stream.set_nodelay(true)?;
+    let name = match congestion {
+        Congestion::Cubic => "cubic",
+        Congestion::Reno => "reno",
+        Congestion::Bbr => "bbr",
+    };
+    let len = libc::socklen_t::try_from(name.len())?;
+    // SAFETY: the name lives through the call and is as long as said.
+    let result = unsafe {
+        let value = name.as_ptr().cast();
+        libc::setsockopt(stream.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_CONGESTION, value, len)
+    };
+    ensure!(result == 0, "congestion control {name}: {}", Error::last_os_error());
+    Ok(())
 }
 
 /// How long a connection may do nothing.

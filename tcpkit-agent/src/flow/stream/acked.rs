@@ -22,6 +22,10 @@ struct Covered {
     segments: u32,
     /// When the newest of them was sent that was sent only once.
     newest: Option<Timestamp>,
+    /// When the newest of all of them was sent.
+    delivered: Timestamp,
+    /// When the oldest of those was.
+    oldest: Option<Timestamp>,
     /// Any was sent again: then nobody knows which copy is acknowledged (Karn).
     is_ambiguous: bool,
 }
@@ -49,8 +53,10 @@ impl Work<'_, '_, '_> {
 
     #[inline]
     fn acked(&mut self, cumulative: &Covered, selective: &Covered, is_duplicate: bool) -> Acked {
-        let newest = if cumulative.is_ambiguous { None } else { cumulative.newest };
-        let rtt = newest.max(selective.newest).map(|sent| self.seen.at.since(sent));
+        let is_clear = !cumulative.is_ambiguous;
+        let since = |sent: Timestamp| self.seen.at.since(sent);
+        let rtt = cumulative.newest.filter(|_| is_clear).max(selective.newest).map(since);
+        let rtt_oldest = cumulative.oldest.filter(|_| is_clear).or(selective.oldest).map(since);
         if let Some(span) = rtt {
             self.peer.round_trip.sample(span);
         }
@@ -58,6 +64,7 @@ impl Work<'_, '_, '_> {
             octets: cumulative.octets,
             selectively: selective.octets,
             rtt,
+            rtt_oldest,
             segments: cumulative.segments + selective.segments,
             in_flight: self.peer.in_flight(),
             is_duplicate,
@@ -84,6 +91,7 @@ impl Work<'_, '_, '_> {
                 self.flights.release(&mut self.peer.flight);
             }
         }
+        self.peer.delivered = self.peer.delivered.max(covered.delivered);
         covered.octets = before.map_or(covered.octets, |before| octets(before, ack));
         self.peer.facts.has_una = true;
         self.peer.snd_una = ack;
@@ -119,6 +127,7 @@ impl Work<'_, '_, '_> {
             let pieces = &mut *self.pieces;
             flight.hold(block.left, block.right, |start, range| covered.add(start, range, pieces));
         }
+        self.peer.delivered = self.peer.delivered.max(covered.delivered);
         if !self.pieces.is_empty() {
             self.settle(None, false);
         }
@@ -155,8 +164,10 @@ impl Work<'_, '_, '_> {
         if cause == Cause::Spurious || !self.is_answered_too_early(start, range, before) {
             return Some(cause);
         }
-        let segments = u32::from(range.segments);
-        self.revise(cause, segments);
+        self.revise(cause, u32::from(range.segments));
+        if cause == Cause::Rto && before == Some(start) && self.echoes_older(range) == Some(true) {
+            self.undo_recovery();
+        }
         if let Some(flight) = self.flights.get_mut(self.peer.flight) {
             flight.revise(start, range.end, |range| range.cause = Some(Cause::Spurious));
         }
@@ -164,16 +175,22 @@ impl Work<'_, '_, '_> {
     }
 
     /// Whether the receiver must have answered an earlier copy than the last one.
-    ///
-    /// The answer came sooner than any round trip took; or it echoes a time stamp from before the first copy was sent
-    /// again (RFC 3522), which says something only of the range that the acknowledgement stood at.
     fn is_answered_too_early(&self, start: SeqNumber, range: &Range, before: Option<SeqNumber>) -> bool {
-        let took = self.seen.at.since(range.sent);
-        let is_sooner = self.peer.round_trip.min().is_some_and(|min| took.0 < min.0 / 4 * 3);
-        let echo = self.seen.segment.options.timestamps().map(|(_, tsecr)| SeqNumber(tsecr));
-        let echoes_older = before == Some(start)
-            && echo.zip(range.tsval).is_some_and(|(echo, tsval)| echo.before(SeqNumber(tsval)));
-        is_sooner || echoes_older
+        match self.echoes_older(range) {
+            Some(true) if before == Some(start) => true,
+            Some(false) => false,
+            _ => {
+                let took = self.seen.at.since(range.sent);
+                self.peer.round_trip.sure_min().is_some_and(|min| took.0 < min.0 / 2)
+            }
+        }
+    }
+
+    /// Whether the acknowledgement echoes a time stamp from before the first copy was sent again (RFC 3522). That says
+    /// something only of the range that the acknowledgement stood at; the other answer holds for all.
+    fn echoes_older(&self, range: &Range) -> Option<bool> {
+        let (_, tsecr) = self.seen.segment.options.timestamps()?;
+        Some(SeqNumber(tsecr).before(SeqNumber(range.tsval?)))
     }
 
     /// The receiver got octets twice: what was sent again of them was sent in vain.
@@ -206,7 +223,6 @@ impl Work<'_, '_, '_> {
         counts[Cause::Spurious.index()] += segments;
         let kind = StreamStepKind::Revised { from, to: Cause::Spurious, segments };
         self.tell(self.seen.side.other(), kind);
-        self.undo_recovery(from);
     }
 
     /// The receiver has acknowledged what was not captured.
@@ -255,6 +271,9 @@ impl Work<'_, '_, '_> {
 impl Covered {
     #[inline]
     fn add(&mut self, start: SeqNumber, range: &Range, pieces: &mut Vec<(SeqNumber, Range)>) {
+        if !range.is_hole() {
+            self.delivered = self.delivered.max(range.sent);
+        }
         if range.copies != 1 || range.cause.is_some() {
             self.is_ambiguous = true;
             pieces.push((start, *range));
@@ -264,6 +283,7 @@ impl Covered {
         self.segments = self.segments.saturating_add(u32::from(range.segments));
         if !range.is_sacked {
             self.newest = self.newest.max(Some(range.sent));
+            self.oldest = Some(self.oldest.map_or(range.sent, |oldest| oldest.min(range.sent)));
         }
     }
 }

@@ -41,13 +41,10 @@ impl Work<'_, '_, '_> {
             return Cause::Spurious;
         }
         let recovery = self.troubles.get(self.own.trouble).map_or(Recovery::Open, |trouble| trouble.recovery);
-        if let Recovery::Timeout(until) = recovery
-            && copy.from.before(until)
-        {
+        if matches!(recovery, Recovery::Timeout(_)) {
             return Cause::Rto;
         }
-        let is_told = self.is_told_of_loss(copy.from)
-            || matches!(recovery, Recovery::Fast(until) if copy.from.before(until));
+        let is_told = self.is_told_of_loss(copy) || matches!(recovery, Recovery::Fast(_));
         let silence = self.silence();
         if is_told && silence < sum(TIMER, self.near()) {
             return Cause::Fast;
@@ -70,7 +67,7 @@ impl Work<'_, '_, '_> {
         }
         let since = now.since(copy.inspected.hole_since.unwrap_or(self.own.nxt_at));
         match self.full_round_trip() {
-            Some(trip) if self.is_told_of_loss(copy.from) => since >= trip,
+            Some(trip) if self.is_told_of_loss(copy) => since >= trip,
             Some(trip) => since >= Self::OVERTAKEN.max(sum(trip, trip)),
             None => since >= Self::OVERTAKEN,
         }
@@ -137,10 +134,11 @@ impl Work<'_, '_, '_> {
         self.tell(self.seen.side.other(), StreamStepKind::EpisodeEnded(ended));
     }
 
-    /// A copy was sent in vain: a sender that notices goes back to where it was.
-    pub(super) fn undo_recovery(&mut self, from: Cause) {
-        let Some(trouble) = self.troubles.get_mut(self.peer.trouble) else { return };
-        if matches!((from, trouble.recovery), (Cause::Rto, Recovery::Timeout(_))) {
+    /// The timer ran out in vain, and the sender sees it by the time stamp: it goes back to where it was (RFC 4015).
+    pub(super) fn undo_recovery(&mut self) {
+        if let Some(trouble) = self.troubles.get_mut(self.peer.trouble)
+            && matches!(trouble.recovery, Recovery::Timeout(_))
+        {
             trouble.recovery = Recovery::Open;
         }
     }
@@ -175,10 +173,14 @@ impl Work<'_, '_, '_> {
         silence >= SHORT_TIMER.max(full) && silence <= at_most
     }
 
-    /// Whether acknowledgements have told the sender that octets from `seq` on are missing.
-    fn is_told_of_loss(&self, seq: SeqNumber) -> bool {
-        let holds = self.flights.get(self.own.flight).is_some_and(|flight| flight.holds_behind(seq));
-        holds || (self.peer.repeats > 0 && !self.peer.last_ack.after(seq))
+    /// Whether acknowledgements have told the sender that these octets are missing: what was sent later has arrived
+    /// (RFC 8985 §6), or the receiver repeats itself (RFC 5681 §3.2).
+    fn is_told_of_loss(&self, copy: &Copy) -> bool {
+        let seq = copy.from;
+        let is_overtaken = copy.inspected.sent_before.is_some_and(|sent| sent < self.own.delivered);
+        let repeats = self.peer.repeats > 0 && !self.peer.last_ack.after(seq);
+        let holds = || self.flights.get(self.own.flight).is_some_and(|flight| flight.holds_behind(seq));
+        is_overtaken || repeats || holds()
     }
 
     /// How long neither side has said anything that this could answer.

@@ -104,7 +104,7 @@ impl Flight {
             let whole = *first;
             if whole.end.after(ack) {
                 let acked = part(&whole, start, ack);
-                first.segments = whole.segments.saturating_sub(acked.segments).max(1);
+                first.segments = whole.segments.saturating_sub(acked.segments);
                 self.start = ack;
                 self.forget_sacked(&acked, start);
                 told(start, acked);
@@ -214,7 +214,7 @@ impl Flight {
             return index;
         }
         let first = part(range, start, seq);
-        range.segments = range.segments.saturating_sub(first.segments).max(1);
+        range.segments = range.segments.saturating_sub(first.segments);
         self.ranges.insert(index, first);
         index + 1
     }
@@ -272,11 +272,11 @@ impl Inspected {
     }
 }
 
-/// The front of a range, up to `end`, with its share of the segments.
+/// The front of a range, up to `end`, with its share of the segments; front and rest have as many as the whole.
 fn part(range: &Range, start: SeqNumber, end: SeqNumber) -> Range {
     let (whole, front) = (u64::from(octets(start, range.end)).max(1), u64::from(octets(start, end)));
-    let share = u64::from(range.segments).saturating_mul(front).div_ceil(whole);
-    Range { end, segments: u16::try_from(share).unwrap_or(u16::MAX).max(1), ..*range }
+    let share = (u64::from(range.segments) * front + whole / 2) / whole;
+    Range { end, segments: u16::try_from(share).unwrap_or(u16::MAX), ..*range }
 }
 
 /// Octets from one number up to another behind it.

@@ -1,5 +1,7 @@
 //! Objects that exist only while something is under way: slots that are used again, and what they held is kept warm.
 
+use crate::flow::slab::make_place;
+
 /// What a pool keeps: emptied instead of dropped.
 pub(super) trait Reuse: Default {
     /// Forgets everything and keeps a little memory.
@@ -13,6 +15,12 @@ pub(in crate::flow) struct Slot(u32);
 impl Slot {
     /// No place.
     pub(super) const NONE: Self = Self(u32::MAX);
+
+    /// The place as a number, for what lies beside the pool.
+    #[inline]
+    pub(in crate::flow) const fn index(self) -> Option<usize> {
+        if self.is_some() { Some(self.0 as usize) } else { None }
+    }
 
     /// Whether there is something.
     #[inline]
@@ -88,6 +96,7 @@ impl<T: Reuse> Pool<T> {
             self.refused += 1;
             return None;
         }
+        make_place(&mut self.items);
         self.items.push(T::default());
         slot.map(Slot)
     }

@@ -27,6 +27,8 @@ pub(super) struct Stream {
     pub(super) nxt_at: Timestamp,
     /// When it sent data last.
     pub(super) sent_at: Timestamp,
+    /// When the newest octets were sent that the other side got.
+    pub(super) delivered: Timestamp,
     /// When it acknowledged last.
     pub(super) acked_at: Timestamp,
     /// Since when its window is zero.
@@ -69,9 +71,10 @@ pub(super) struct Facts {
 pub(super) struct RoundTrip {
     smoothed: u32,
     variation: u32,
-    /// `u32::MAX` where nothing was measured would cost a check less, but zero is what `Default` gives; times are at
-    /// least one.
+    /// Zero where nothing was measured.
     min: u32,
+    /// How often it was measured, up to a few.
+    samples: u8,
 }
 
 impl Stream {
@@ -132,6 +135,7 @@ impl RoundTrip {
     #[inline]
     pub(super) fn sample(&mut self, span: Span) {
         let micros = micros(span);
+        self.samples = self.samples.saturating_add(1);
         if self.min == 0 {
             (self.smoothed, self.variation, self.min) = (micros, micros / 2, micros);
             return;
@@ -149,6 +153,11 @@ impl RoundTrip {
         if self.min == 0 { None } else { Some(Span(self.min as u64 * 1_000)) }
     }
 
+    /// The least of enough to be near the truth.
+    pub(super) fn sure_min(&self) -> Option<Span> {
+        self.min().filter(|_| self.samples >= SURE)
+    }
+
     /// SRTT; `None` where nothing was measured.
     #[inline]
     pub(super) const fn smoothed(&self) -> Option<Span> {
@@ -160,6 +169,9 @@ impl RoundTrip {
         Span(self.variation as u64 * 4_000)
     }
 }
+
+/// Measurements among which one met an empty queue.
+const SURE: u8 = 8;
 
 fn micros(span: Span) -> u32 {
     u32::try_from(span.0 / 1_000).unwrap_or(u32::MAX).max(1)
