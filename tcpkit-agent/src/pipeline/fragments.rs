@@ -65,7 +65,7 @@ impl Shard {
                 self.take_malformed(malformed, hash, origin, size, now);
             }
             Packet::IcmpError(error) => {
-                self.table.on_icmp(hash, error, origin.timestamp, &mut self.changes);
+                self.take_icmp(hash, error, origin);
             }
             Packet::Fragment(_) | Packet::Udp(_) | Packet::Other(_) => {}
         }

@@ -7,7 +7,7 @@ use std::sync::{
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
-use super::Finished;
+use super::{DecidedHandshake, Finished};
 use crate::{report::Event, time::Timestamp};
 
 /// What one shard hands on at a time.
@@ -19,6 +19,8 @@ pub struct Delivery {
     pub finished: Vec<Finished>,
     /// Events, in order of their time.
     pub events: Vec<Event>,
+    /// Decided handshakes, in the order in which they were decided.
+    pub handshakes: Vec<DecidedHandshake>,
     /// Nothing that this shard delivers later is older than this.
     pub progress: Timestamp,
 }
@@ -39,7 +41,7 @@ impl Outlet {
         (Self { sender, may_drop, dropped: Arc::default() }, receiver)
     }
 
-    /// Flow records and events that no sink took, because it was too slow or gone.
+    /// Records of flows and handshakes, and events, that no sink took, because it was too slow or gone.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped.load(Relaxed)
     }
@@ -65,7 +67,7 @@ impl Delivery {
     /// Records and events in it.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.finished.len() + self.events.len()
+        self.finished.len() + self.events.len() + self.handshakes.len()
     }
 
     /// Whether it tells of nothing but progress.
@@ -92,7 +94,13 @@ mod tests {
     fn delivery(events: usize, progress: i64) -> Delivery {
         let kind = EventKind::Interface { interface: "eth0".into(), change: "went down".into() };
         let events = vec![Event { time: Timestamp(0), kind }; events];
-        Delivery { shard: 0, finished: Vec::new(), events, progress: Timestamp(progress) }
+        Delivery {
+            shard: 0,
+            finished: Vec::new(),
+            events,
+            handshakes: Vec::new(),
+            progress: Timestamp(progress),
+        }
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub struct EngineSettings {
     pub fragments: FragmentLimits,
     /// What somebody reads.
     pub wanted: Wanted,
+    /// Whether an ICMP error decides the handshake that it answers.
+    pub icmp: bool,
 }
 
 /// What shards hand out beside their measurements; what nobody reads is not made.
@@ -30,6 +32,8 @@ pub struct Wanted {
     pub flows: bool,
     /// Events.
     pub events: bool,
+    /// A record of each decided handshake.
+    pub handshakes: bool,
     /// Loss episodes that cost their stream at least this much are events.
     pub loss_delay: Span,
     /// Stalls of at least this length are events; a client that thinks is none.
@@ -82,7 +86,14 @@ impl EngineSettings {
                 idle: None,
             },
             fragments: FragmentLimits::default(),
-            wanted: Wanted { flows: true, events: true, loss_delay: Self::EVENT, stall: Self::EVENT },
+            wanted: Wanted {
+                flows: true,
+                events: true,
+                handshakes: false,
+                loss_delay: Self::EVENT,
+                stall: Self::EVENT,
+            },
+            icmp: true,
         }
     }
 
@@ -103,4 +114,6 @@ pub struct InterfaceFacts {
     pub name: Option<Arc<str>>,
     /// Interfaces of the same identity count as one: nameless ones share one, others have one each.
     pub identity: u16,
+    /// Every frame of it passes another interface too, to which the flows belong: here they are traffic only.
+    pub is_copy: bool,
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::{
-    output::{Finished, Output},
+    output::{DecidedHandshake, Finished, Output},
     settings::InterfaceFacts,
     shard::Shard,
 };
 use crate::{
-    flow::{Failed, FinishedFlow, StreamStep, StreamStepKind},
-    report::{Event, EventKind, FlowRecord},
+    flow::{Decided, Ending, Failed, FinishedFlow, StreamStep, StreamStepKind},
+    report::{Event, EventKind, FlowRecord, HandshakeRecord, HandshakeResult},
     wire::InterfaceId,
 };
 
@@ -25,6 +25,10 @@ impl Shard {
     fn pass_on_changes(&mut self, out: &mut Output) {
         self.measure();
         let Self { changes, interfaces, wanted, .. } = self;
+        if wanted.handshakes {
+            out.handshakes
+                .extend(changes.decided.iter().filter_map(|decided| handshake(decided, interfaces)));
+        }
         if wanted.events {
             out.events.extend(changes.failed.iter().map(|failed| failure(failed, interfaces)));
             let worth_a_line = changes.stream_steps.iter().filter(|step| wanted.is_worth_a_line(step));
@@ -67,6 +71,18 @@ fn record(finished: &FinishedFlow, interfaces: &[InterfaceFacts]) -> Finished {
     let interface = name(interfaces, finished.flow.interface);
     let record = FlowRecord::observed(&finished.flow, &finished.handshake, &finished.detail, interface);
     Finished { at: finished.at, record }
+}
+
+/// What a handshake became; one that was silent for as long as a flow may be has timed out.
+fn handshake(decided: &Decided, interfaces: &[InterfaceFacts]) -> Option<DecidedHandshake> {
+    let Decided { at, took, flow, handshake } = decided;
+    let interface = name(interfaces, flow.interface);
+    let mut record = HandshakeRecord::observed(flow, handshake, *took, interface)?;
+    if record.result == HandshakeResult::Pending && flow.ending() == Some(Ending::Idle) {
+        record.result = HandshakeResult::Timeout;
+        record.took = at.since(record.start);
+    }
+    Some(DecidedHandshake { at: *at, record })
 }
 
 fn stream_event(step: &StreamStep) -> Option<Event> {

@@ -1,95 +1,79 @@
-//! Handshakes by result, by server, by what answered them, and their times.
+//! One record for each decided handshake.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{net::IpAddr, sync::Arc};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::SpanSummary;
+use super::HandshakeResult;
+use crate::{
+    flow::{Flow, Handshake, IcmpReason},
+    time::{Span, Timestamp},
+};
 
-/// Handshakes of a capture.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct HandshakeReport {
-    /// Flows by `HandshakeResult`.
-    pub results: BTreeMap<&'static str, u64>,
-    /// SYNs sent again.
-    pub syn_retransmissions: u64,
-    /// SYN/ACKs sent again.
-    pub synack_retransmissions: u64,
-    /// Handshakes after whose ACK the server sent its SYN/ACK again: it seems to have dropped the ACK because its
-    /// accept queue was full. A suspicion: the network may have lost the ACK behind the capture point.
-    pub accept_queue_overflows: u64,
-    /// SYNs that asked for ECN (RFC 3168 §6.1.1).
-    pub ecn_asked: u64,
-    /// SYN/ACKs that granted it.
-    pub ecn_granted: u64,
-    /// SYNs with data (TCP Fast Open, RFC 7413).
-    pub fast_open: u64,
-    /// SYN/ACKs that acknowledged data of the SYN.
-    pub fast_open_accepted: u64,
-    /// Handshakes in which both sides sent a SYN (RFC 9293 §3.5).
-    pub simultaneous_opens: u64,
-    /// Handshakes in which a SYN or SYN/ACK offered Multipath TCP (RFC 8684).
-    pub mptcp: u64,
-    /// First SYN to the ACK that completes the handshake.
-    pub handshake_us: SpanSummary,
-    /// First SYN to SYN/ACK: the server's half.
-    pub server_rtt_us: SpanSummary,
-    /// SYN/ACK to ACK: the client's half.
-    pub client_rtt_us: SpanSummary,
-    /// ICMP errors that quote a segment of a flow, by type and code.
-    pub icmp: Vec<IcmpErrorCount>,
-    /// By server, those with most failures first.
-    pub servers: Vec<ServerHandshakes>,
-    /// All other servers together.
-    pub other_servers: HandshakeCounts,
-    /// Times that a server had to be moved to the others because too many were asked at once: where this is not 0, the
-    /// counts by server are lower bounds.
-    pub servers_folded: u64,
-}
-
-/// ICMP errors of one type and code.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct IcmpErrorCount {
-    /// `icmp` or `icmpv6`.
-    pub protocol: &'static str,
-    /// ICMP type.
-    #[serde(rename = "type")]
-    pub kind: u8,
-    /// ICMP code.
-    pub code: u8,
-    /// What its RFC calls it.
-    pub name: &'static str,
-    /// Errors.
-    pub errors: u64,
-    /// Those of them that answered a SYN and made its handshake `unreachable`.
-    pub unreachable: u64,
-}
-
-/// Handshakes of one server.
-#[derive(Clone, Debug, Serialize)]
-pub struct ServerHandshakes {
-    /// Its address.
+/// What became of one handshake, told when it was decided.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HandshakeRecord {
+    /// Sender of the first SYN.
+    pub client_ip: IpAddr,
+    /// Its port.
+    pub client_port: u16,
+    /// The other side.
     pub server_ip: IpAddr,
     /// Its port.
     pub server_port: u16,
-    /// Its handshakes.
-    #[serde(flatten)]
-    pub counts: HandshakeCounts,
+    /// Interface that the flow belongs to, where it has a name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interface: Option<String>,
+    /// What became of it; `pending` when the capture ended first.
+    pub result: HandshakeResult,
+    /// ICMP type and code behind `unreachable`, as `3/1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub icmp: Option<String>,
+    /// First SYN, in microseconds since the epoch.
+    #[serde(rename = "start_us", serialize_with = "as_micros")]
+    pub start: Timestamp,
+    /// First SYN to what decided it: the last segment of the handshake, the ICMP error, or the time-out.
+    #[serde(rename = "took_us", serialize_with = "as_micros_f64")]
+    pub took: Span,
+    /// SYNs sent again until then.
+    pub syn_repeats: u32,
+    /// SYN/ACKs sent again until then.
+    pub synack_repeats: u32,
 }
 
-/// Some handshakes.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct HandshakeCounts {
-    /// Handshakes whose SYN was seen.
-    pub attempts: u64,
-    /// Those of them that failed.
-    pub failures: u64,
-    /// By `HandshakeResult`; results that none has are left out.
-    pub results: BTreeMap<&'static str, u64>,
-    /// SYNs sent again.
-    pub syn_retransmissions: u64,
-    /// SYN/ACKs sent again.
-    pub synack_retransmissions: u64,
-    /// See [`HandshakeReport::accept_queue_overflows`].
-    pub accept_queue_overflows: u64,
+impl HandshakeRecord {
+    /// The record of a flow's handshake as it stands; `None` when no SYN was seen.
+    #[must_use]
+    pub fn observed(
+        flow: &Flow,
+        handshake: &Handshake,
+        took: Span,
+        interface: Option<&Arc<str>>,
+    ) -> Option<Self> {
+        let client = flow.client();
+        let tuple = flow.key().tuple_from(client);
+        Some(Self {
+            client_ip: tuple.source.to_ip(),
+            client_port: tuple.source_port,
+            server_ip: tuple.destination.to_ip(),
+            server_port: tuple.destination_port,
+            interface: interface.map(ToString::to_string),
+            result: handshake.outcome().into(),
+            icmp: handshake.icmp().map(|IcmpReason { kind, code, .. }| format!("{kind}/{code}")),
+            start: handshake.first_syn()?,
+            took,
+            syn_repeats: handshake.syn_retransmissions(),
+            synack_repeats: handshake.synack_repeats(),
+        })
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's serialize_with hands over a reference")]
+fn as_micros<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_i64(time.as_micros())
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's serialize_with hands over a reference")]
+fn as_micros_f64<S: Serializer>(span: &Span, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(span.as_micros_f64())
 }

@@ -8,6 +8,7 @@ mod capture;
 mod event;
 mod flow;
 mod handshake;
+mod handshakes;
 mod ledger;
 pub mod merge;
 mod observed;
@@ -22,7 +23,8 @@ pub use flow::{
     Close, DirectionRecord, FlowRecord, HandshakeResult, RetransmissionsByCause, RttRecord, StallRecord,
     StallsByKind,
 };
-pub use handshake::{HandshakeCounts, HandshakeReport, IcmpErrorCount, ServerHandshakes};
+pub use handshake::HandshakeRecord;
+pub use handshakes::{HandshakeCounts, HandshakeReport, IcmpErrorCount, ServerHandshakes};
 pub use ledger::{Ledger, LedgerEntry};
 pub use record::{LedgerReport, Record};
 pub use snapshot::{Extent, ShardSnapshot};

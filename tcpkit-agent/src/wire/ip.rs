@@ -5,7 +5,7 @@ use tcpkit_common::flow::{Address, FourTuple};
 use super::octets::{Octets, Outcome, Stop};
 use super::packet::{Cause, IpVersion, Layer, Unanalyzed};
 use super::walk::Walk;
-use super::{icmp, ipv4, ipv6, tcp, tunnel, udp};
+use super::{checksum, icmp, ipv4, ipv6, tcp, tunnel, udp};
 
 /// Protocol numbers (<https://www.iana.org/assignments/protocol-numbers>).
 pub(super) mod protocol {
@@ -77,6 +77,9 @@ pub(super) fn parse<'a>(walk: &mut Walk, octets: Octets<'a>) -> Outcome<'a> {
 #[inline(always)]
 pub(super) fn transport<'a>(walk: &mut Walk, ip: Endpoints, number: u8, octets: Octets<'a>) -> Outcome<'a> {
     walk.on_protocol(number);
+    if walk.options.verify.transport {
+        checksum::transport(ip, number, octets)?;
+    }
     if number == protocol::TCP {
         return tcp::parse(ip, octets);
     }

@@ -4,6 +4,7 @@
 //! the end of what holds it. Octets behind the total length are padding of the link. A total length beyond what holds
 //! the packet counts as far as that reaches, which is how Wireshark reads it.
 
+use super::checksum;
 use super::ip::{self, Endpoints, protocol};
 use super::octets::{Octets, Outcome, Stop, be16, be32};
 use super::packet::{Cause, FragmentInfo, IpVersion, Layer, Packet};
@@ -104,6 +105,9 @@ impl Header {
 pub(super) fn parse<'a>(walk: &mut Walk, octets: Octets<'a>) -> Outcome<'a> {
     walk.on_ip(IpVersion::V4);
     let (header, payload) = Header::parse(octets)?;
+    if walk.options.verify.ip {
+        checksum::ipv4(octets)?;
+    }
     if header.is_fragment() {
         walk.on_protocol(header.protocol);
         return Ok(Packet::Fragment(header.fragment(payload)));

@@ -210,8 +210,8 @@ impl Watch {
                     u64::from(fins);
             }
             let client = finished.flow.client();
-            self.observed.syns[0] += u64::from(finished.handshake.syn_retransmissions(client));
-            self.observed.syns[1] += u64::from(finished.handshake.synack_retransmissions(client));
+            self.observed.syns[0] += u64::from(finished.handshake.syn_retransmissions());
+            self.observed.syns[1] += u64::from(finished.handshake.synack_retransmissions());
         }
         self.changes.clear();
     }
