@@ -209,7 +209,6 @@ impl Watch {
                 *self.observed.fins.entry(way_from(finished.flow.key(), side)).or_default() +=
                     u64::from(fins);
             }
-            let client = finished.flow.client();
             self.observed.syns[0] += u64::from(finished.handshake.syn_retransmissions());
             self.observed.syns[1] += u64::from(finished.handshake.synack_retransmissions());
         }
