@@ -5,6 +5,7 @@ pub(crate) mod attach;
 pub(crate) mod backend;
 mod endpoint;
 mod filter;
+mod handshake;
 pub(crate) mod ledger;
 pub(crate) mod life;
 mod mix;

@@ -48,6 +48,7 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
     let mut settings = if live { EngineSettings::live(shards) } else { EngineSettings::replay(shards) };
     settings.parse.decapsulate = config.decapsulate;
     settings.flows.max_flows = config.limits.max_flows;
+    settings.flows.max_half_open = config.limits.max_half_open;
     settings.flows.handshake_timeout = config.limits.handshake_timeout;
     settings.flows.idle = config.limits.idle_timeout;
     settings.wanted = Wanted {

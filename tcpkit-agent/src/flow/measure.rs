@@ -4,6 +4,7 @@ use super::{
     handshake::{Handshake, Outcome},
     key::Side,
     rtt::{RttSample, RttSummary, RttTracker, SpillBudget},
+    slab::make_place,
     stall::{Observed, StallCounts, StallTracker},
     state::Flow,
     stream::{Half, PairSlot, Seen, StreamStep, StreamStepKind, Verdict},
@@ -50,8 +51,9 @@ impl Measurements {
         steps: &mut Vec<StreamStep>,
     ) {
         let Some(index) = slot.index() else { return };
-        if index >= self.flows.len() {
-            self.flows.resize_with(index + 1, Measured::default);
+        while index >= self.flows.len() {
+            make_place(&mut self.flows);
+            self.flows.push(Measured::default());
         }
         let measured = &mut self.flows[index];
         let client = flow.client();

@@ -55,6 +55,7 @@ fn config(args: PeekArgs, input: Input, system: &System) -> Config {
         shards: system.cores.clamp(1, 64),
         limits: Limits {
             max_flows: EngineSettings::MAX_FLOWS,
+            max_half_open: EngineSettings::MAX_HALF_OPEN,
             idle_timeout: Some(args.timeout),
             handshake_timeout: Span(u64::MAX),
         },
