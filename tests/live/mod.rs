@@ -6,6 +6,7 @@ mod endpoint;
 mod filter;
 mod ledger;
 mod mix;
+mod peek;
 mod privileges;
 mod replay;
 mod signals;
