@@ -11,3 +11,4 @@ mod kernel;
 mod live;
 mod oracle;
 mod peek;
+mod vm;

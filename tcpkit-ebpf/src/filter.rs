@@ -13,7 +13,7 @@ use tcpkit_common::{record::Hook, settings::FragmentKey};
 
 use crate::{
     bounded::{at_most, distance},
-    hook::{Frame, Shape, is_egress},
+    hook::{Frame, LinearXdp, Shape, is_egress},
     maps::{self, FILTER_COPY, setting},
     parse::{FIRST_FRAGMENT, OUTER_FRAGMENT, State},
 };
@@ -33,13 +33,20 @@ pub fn ask<F: Frame>(frame: &F, frame_len: u32, hook: Hook) -> u64 {
 
 /// The filter over a frame at XDP.
 ///
-/// This one and the two below are global functions to the verifier: it examines each once, whoever calls it, and
+/// This one and the three below are global functions to the verifier: it examines each once, whoever calls it, and
 /// takes their verdict for any number. A long filter that were part of its caller would be examined again for
 /// everything that the caller may know.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn filter_xdp(context: *mut xdp_md, frame_len: u32) -> u64 {
     judge(&XdpContext::new(context), frame_len, 0)
+}
+
+/// The filter over a frame at XDP before Linux 5.18.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn filter_xdp_linear(context: *mut xdp_md, frame_len: u32) -> u64 {
+    judge(&LinearXdp::new(XdpContext::new(context)), frame_len, 0)
 }
 
 /// The filter over a frame at TC.

@@ -1,15 +1,19 @@
 //! What the programs ask of a frame, whichever hook shows it.
 
+use core::ffi::c_void;
+
 use aya_ebpf::{
     EbpfContext,
-    helpers::generated::{bpf_skb_load_bytes, bpf_xdp_get_buff_len, bpf_xdp_load_bytes},
+    helpers::generated::{
+        bpf_probe_read_kernel, bpf_skb_load_bytes, bpf_xdp_get_buff_len, bpf_xdp_load_bytes,
+    },
     programs::{TcContext, XdpContext},
 };
 use tcpkit_common::record::Hook;
 
 use crate::{
-    bounded::at_least_one,
-    filter::{filter_tc, filter_xdp},
+    bounded::{at_least_one, at_most, distance},
+    filter::{filter_tc, filter_xdp, filter_xdp_linear},
 };
 
 /// A frame at a hook. Nothing here can change it.
@@ -98,6 +102,77 @@ impl Frame for XdpContext {
         unsafe { bpf_xdp_load_bytes(self.ctx, offset, to.cast(), at_least_one(len) as u32) == 0 }
     }
 }
+
+/// A frame at XDP before Linux 5.18: always in one piece, and without the helpers that read it in pieces.
+pub struct LinearXdp(XdpContext);
+
+impl LinearXdp {
+    #[inline(always)]
+    pub fn new(context: XdpContext) -> Self {
+        Self(context)
+    }
+}
+
+impl EbpfContext for LinearXdp {
+    #[inline(always)]
+    fn as_ptr(&self) -> *mut c_void {
+        self.0.as_ptr()
+    }
+}
+
+impl Frame for LinearXdp {
+    #[inline(always)]
+    fn frame_len(&self) -> u32 {
+        distance(self.0.data(), self.0.data_end()) as u32
+    }
+
+    #[inline(always)]
+    fn interface_index(&self) -> u32 {
+        self.0.interface_index()
+    }
+
+    #[inline(always)]
+    fn linear(&self) -> (usize, usize) {
+        self.0.linear()
+    }
+
+    #[inline(always)]
+    fn gso_size(&self) -> u32 {
+        0
+    }
+
+    #[inline(always)]
+    fn gso_segs(&self) -> u32 {
+        0
+    }
+
+    #[inline(always)]
+    fn vlan(&self) -> (u16, u16) {
+        (0, 0)
+    }
+
+    #[inline(always)]
+    fn ask(&self, frame_len: u32, _egress: u32) -> u64 {
+        filter_xdp_linear(self.0.ctx, frame_len)
+    }
+
+    /// The verifier would want packet bytes read in steps of constant size. The helper takes any address and reads what
+    /// is there; that it is the frame's is checked here.
+    #[inline(always)]
+    unsafe fn copy(&self, offset: u32, to: *mut u8, len: u64) -> bool {
+        let offset = at_most::<MAX_LINEAR>(u64::from(offset));
+        let len = at_least_one(len);
+        if offset + len > u64::from(self.frame_len()) {
+            return false;
+        }
+        let from = (self.0.data() + offset as usize) as *const c_void;
+        // SAFETY: the caller vouches for `to`, and the verifier checks it.
+        unsafe { bpf_probe_read_kernel(to.cast(), len as u32, from) == 0 }
+    }
+}
+
+/// No frame in one piece is longer: XDP wants it within a page.
+const MAX_LINEAR: u32 = 0x7fff;
 
 impl Frame for TcContext {
     #[inline(always)]

@@ -1,6 +1,7 @@
 //! The kernel side of tcpkit: observes frames, never alters them.
 //!
-//! Three programs, one per hook, all with the same story: filter, walk the headers, count, record (`observe`).
+//! One program for each hook, and a second one for XDP on old kernels, all with the same story: filter, walk the
+//! headers, count, record (`observe`).
 //! This file is the policy: what a program returns, always "go on", and which counter each skipped frame gets.
 #![no_std]
 #![no_main]

@@ -1,4 +1,4 @@
-//! The three programs. Whatever becomes of a frame, it goes on, unchanged.
+//! The programs. Whatever becomes of a frame, it goes on, unchanged.
 
 use aya_ebpf::{
     bindings::xdp_action::XDP_PASS,
@@ -8,12 +8,19 @@ use aya_ebpf::{
 use aya_log_ebpf::{debug, info, warn};
 use tcpkit_common::{counter::Counter, record::Hook};
 
-use crate::{Skip, count, hook::Frame, maps, maps::setting, observe};
+use crate::{Skip, count, hook::{Frame, LinearXdp}, maps, maps::setting, observe};
 
 /// Native XDP on the way in: wire frames.
 #[xdp(frags)]
 pub fn xdp_ingress(context: XdpContext) -> u32 {
     run(&context, Hook::XdpIngress);
+    XDP_PASS
+}
+
+/// The same where the kernel knows no frames in several pieces, before 5.18.
+#[xdp]
+pub fn xdp_linear(context: XdpContext) -> u32 {
+    run(&LinearXdp::new(context), Hook::XdpIngress);
     XDP_PASS
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use tcpkit_agent::{
     filter,
-    source::live::{HookChoice, LiveCapture, LiveOptions, ObjectFilter},
+    source::live::{HookChoice, LiveCapture, LiveOptions, ObjectFilter, XdpKind},
     wire::LinkType,
 };
 use tcpkit_common::{counter::Counter, record::Hook};
@@ -21,7 +21,7 @@ use super::{
     programs::Bench,
 };
 
-pub(super) fn placed(expression: &str) -> Option<ObjectFilter> {
+pub(crate) fn placed(expression: &str) -> Option<ObjectFilter> {
     placed_for(LinkType::ETHERNET, expression)
 }
 
@@ -39,9 +39,13 @@ pub(super) fn placed_for(link_type: LinkType, expression: &str) -> Option<Object
 
 /// Names of the frames that match at a hook, in order.
 fn matching(expression: &str, strict_filter: bool, hook: Hook) -> Vec<&'static str> {
+    matching_by(XdpKind::Auto, expression, strict_filter, hook)
+}
+
+fn matching_by(xdp: XdpKind, expression: &str, strict_filter: bool, hook: Hook) -> Vec<&'static str> {
     let filter = placed(expression);
-    let mut bench =
-        Bench::new(LiveOptions { filter, strict_filter, ring_bytes: 1 << 16, ..LiveOptions::default() });
+    let options = LiveOptions { xdp, filter, strict_filter, ring_bytes: 1 << 16, ..LiveOptions::default() };
+    let mut bench = Bench::new(options);
     let mut names = Vec::new();
     let mut fed = 0;
     // Frames cut within their IP header make no skb.
@@ -68,13 +72,14 @@ const BY_PORTS: [&str; 8] = [
 ];
 
 #[test]
-fn a_port_filter_keeps_what_belongs_to_the_port() {
+pub(crate) fn a_port_filter_keeps_what_belongs_to_the_port() {
     if !has_root("a_port_filter_keeps_what_belongs_to_the_port") {
         return;
     }
-    for hook in Hook::ALL {
-        let strict = matching("tcp port 443", true, hook);
-        let all = matching("tcp port 443", false, hook);
+    let hooks = Hook::ALL.map(|hook| (hook, XdpKind::Auto));
+    for (hook, xdp) in hooks.into_iter().chain([(Hook::XdpIngress, XdpKind::Linear)]) {
+        let strict = matching_by(xdp, "tcp port 443", true, hook);
+        let all = matching_by(xdp, "tcp port 443", false, hook);
         let mut belonging: Vec<&str> = all.into_iter().filter(|name| !strict.contains(name)).collect();
         belonging.sort_unstable();
         assert_eq!(belonging, ["icmp unreachable", "icmp6 too big", "later fragment"], "{hook:?}");

@@ -4,16 +4,16 @@
 use std::{
     io::{BufRead, BufReader},
     net::UdpSocket,
-    process::{Output, Stdio},
+    process::Stdio,
     time::{Duration, Instant},
 };
 
-use aya::programs::{SchedClassifier, TcAttachType};
 use tcpkit_agent::source::live::{
     HookChoice, HookCounters, InterfaceState, LiveCapture, LiveOptions, RingReader, TcAttach,
 };
 use tcpkit_common::{counter::Counter, record::Hook};
 use tcpkit_tests::{
+    attached::Attached,
     netns::{Pair, has_root, run},
     traffic::{interface_packets, snmp, transfer},
 };
@@ -95,7 +95,7 @@ impl Bracket {
 }
 
 #[test]
-fn counters_agree_with_the_interface_and_with_tcp() {
+pub(crate) fn counters_agree_with_the_interface_and_with_tcp() {
     if !has_root("counters_agree_with_the_interface_and_with_tcp") {
         return;
     }
@@ -142,26 +142,18 @@ fn a_capture_to_be_killed() {
     std::thread::sleep(Duration::from_secs(60));
 }
 
-/// What is attached to the server's interface: by TCX, by XDP, by clsact.
-fn attached(pair: &Pair) -> (usize, bool, bool) {
-    let tcx = pair.server.enter(|| {
-        [TcAttachType::Ingress, TcAttachType::Egress]
-            .map(|direction| SchedClassifier::query_tcx("veth0", direction).unwrap().1.len())
-    });
-    let tc = run("tc", &["-n", pair.server.name(), "qdisc", "show", "dev", "veth0"]).unwrap();
-    let link = pair.server.ip(&["link", "show", "dev", "veth0"]).unwrap();
-    let has = |output: &Output, word: &str| String::from_utf8_lossy(&output.stdout).contains(word);
-    (tcx.unwrap().iter().sum(), has(&link, "prog/xdp"), has(&tc, "clsact"))
+/// What is attached to the server's interface.
+fn attached(pair: &Pair) -> Attached {
+    Attached::now(&pair.server, "veth0")
 }
 
 #[test]
-fn nothing_stays_attached_after_sigkill() {
+pub(crate) fn nothing_stays_attached_after_sigkill() {
     if !has_root("nothing_stays_attached_after_sigkill") {
         return;
     }
-    for (kind, expected) in
-        [("tcx", (2, false, false)), ("xdp", (1, true, false)), ("clsact", (0, false, true))]
-    {
+    let clsact = Attached { clsact: true, ..Attached::NONE };
+    for (kind, expected) in [("tc", Attached::by_tc()), ("xdp", Attached::by_xdp()), ("clsact", clsact)] {
         let pair = Pair::new("kill").unwrap();
         let binary = std::env::current_exe().unwrap();
         let mut child = pair
@@ -178,12 +170,12 @@ fn nothing_stays_attached_after_sigkill() {
         child.kill().unwrap();
         child.wait().unwrap();
         let killed = Instant::now();
-        while attached(&pair) != (0, false, false) && killed.elapsed() < Duration::from_secs(1) {
+        while attached(&pair) != Attached::NONE && killed.elapsed() < Duration::from_secs(1) {
             std::thread::sleep(Duration::from_millis(10));
         }
         assert!(ready, "{kind}: the capture did not begin");
         assert_eq!(while_it_lives, expected, "{kind}");
-        assert_eq!(attached(&pair), (0, false, false), "{kind}");
+        assert_eq!(attached(&pair), Attached::NONE, "{kind}");
     }
 }
 
@@ -194,7 +186,7 @@ fn filters(pair: &Pair) -> usize {
 }
 
 #[test]
-fn a_foreign_clsact_and_its_filters_stay() {
+pub(crate) fn a_foreign_clsact_and_its_filters_stay() {
     if !has_root("a_foreign_clsact_and_its_filters_stay") {
         return;
     }
@@ -207,7 +199,8 @@ fn a_foreign_clsact_and_its_filters_stay() {
     drop(ours);
     assert_eq!(filters(&pair), 1);
     drop(other);
-    assert_eq!((filters(&pair), attached(&pair)), (0, (0, false, true)));
+    let clsact = Attached { clsact: true, ..Attached::NONE };
+    assert_eq!((filters(&pair), attached(&pair)), (0, clsact));
 }
 
 #[test]
@@ -225,7 +218,7 @@ fn a_clsact_that_others_use_by_now_stays() {
 }
 
 #[test]
-fn a_foreign_xdp_program_stays_and_tc_is_used() {
+pub(crate) fn a_foreign_xdp_program_stays_and_tc_is_used() {
     if !has_root("a_foreign_xdp_program_stays_and_tc_is_used") {
         return;
     }
@@ -237,7 +230,7 @@ fn a_foreign_xdp_program_stays_and_tc_is_used() {
     assert_eq!(second.interfaces()[0].hooks, [Hook::TcIngress, Hook::TcEgress]);
     assert!(second.notes().iter().any(|note| note.contains("another XDP program")), "{:?}", second.notes());
     drop(second);
-    assert_eq!(attached(&pair), (1, true, false));
+    assert_eq!(attached(&pair), Attached::by_xdp());
 }
 
 #[test]
@@ -271,7 +264,7 @@ fn interface_events_are_told_and_the_last_one_ends_the_capture() {
 }
 
 #[test]
-fn a_sleeping_reader_is_woken_at_once() {
+pub(crate) fn a_sleeping_reader_is_woken_at_once() {
     if !has_root("a_sleeping_reader_is_woken_at_once") {
         return;
     }

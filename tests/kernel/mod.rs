@@ -2,25 +2,20 @@
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod agree;
-mod filter;
+pub(crate) mod filter;
 mod frames;
 mod links;
-mod live;
+pub(crate) mod live;
 mod log;
 mod long_filter;
 mod namespaces;
 mod overload;
 mod parse;
 mod passing;
-mod programs;
+pub(crate) mod programs;
 mod vlan;
 
-use aya::programs::{SchedClassifier, TcAttachType};
-
-/// Programs that TCX runs on an interface of the namespace that the thread is in.
-fn classifiers(interface: &str, direction: TcAttachType) -> usize {
-    SchedClassifier::query_tcx(interface, direction).unwrap().1.len()
-}
+use tcpkit_tests::attached::classifiers;
 
 /// Waits for something that another process does.
 fn wait_until(mut ready: impl FnMut() -> bool) {

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use tcpkit_agent::source::live::{HookChoice, HookCounters, LiveCapture, LiveOptions, RingReader};
+use tcpkit_agent::source::live::{HookChoice, HookCounters, LiveCapture, LiveOptions, RingReader, XdpKind};
 use tcpkit_common::{
     counter::Counter,
     flow::FlowHash,
@@ -72,6 +72,9 @@ impl Bench {
 
 const XDP_PASS: u32 = 2;
 
+/// Both programs that XDP may run; kernels before 5.18 have only the second.
+pub(super) const XDP_KINDS: [XdpKind; 2] = [XdpKind::Auto, XdpKind::Linear];
+
 /// `BPF_PROG_TEST_RUN` makes no skb of an IP packet that is shorter than its header (linux/net/bpf/test_run.c).
 pub(super) fn can_be_fed(hook: Hook, frame: &[u8]) -> bool {
     let needed = match (frame[12], frame[13]) {
@@ -83,38 +86,45 @@ pub(super) fn can_be_fed(hook: Hook, frame: &[u8]) -> bool {
 }
 
 #[test]
-fn every_kind_of_frame_is_recorded_in_the_ring_of_its_flow() {
+pub(crate) fn every_kind_of_frame_is_recorded_in_the_ring_of_its_flow() {
     if !has_root("every_kind_of_frame_is_recorded_in_the_ring_of_its_flow") {
         return;
     }
-    let mut bench =
-        Bench::new(LiveOptions { shards: 5, snaplen: 60, ring_bytes: 1 << 16, ..LiveOptions::default() });
-    for hook in Hook::ALL {
-        let cases: Vec<Case> = cases().into_iter().filter(|case| can_be_fed(hook, &case.frame)).collect();
-        for case in &cases {
-            let name = case.name;
-            let (shard, header, bytes) = bench.feed(hook, &case.frame, Context::default()).unwrap();
-            assert_eq!(header.flow_hash, case.hash.0, "{name} at {hook:?}");
-            assert_eq!(shard, case.hash.shard(5), "{name}");
-            assert_eq!(header.frame_len as usize, case.frame.len(), "{name}");
-            assert_eq!(bytes, case.frame[..case.frame.len().min(60)], "{name}");
-            assert_eq!((header.hook, header.gso_size, header.vlan_protocol), (hook as u8, 0, 0), "{name}");
-            assert!(header.monotonic_ns > 0);
+    for xdp in XDP_KINDS {
+        let options =
+            LiveOptions { xdp, shards: 5, snaplen: 60, ring_bytes: 1 << 16, ..LiveOptions::default() };
+        let mut bench = Bench::new(options);
+        for hook in Hook::ALL {
+            every_kind_of_frame(&mut bench, hook);
         }
-        let counters = bench.counters(hook);
-        let kinds = cases.len() as u64;
-        assert_eq!(
-            [counters.seen(), counters.get(Counter::Recorded), counters.get(Counter::WirePackets)],
-            [kinds; 3]
-        );
-        let bytes: usize = cases.iter().map(|case| case.frame.len()).sum();
-        assert_eq!(counters.get(Counter::WireBytes), bytes as u64);
-        assert_eq!(counters.get(Counter::ArpPackets), 1);
-        assert_eq!(counters.get(Counter::FragmentPackets), 4);
-        assert_eq!(counters.get(Counter::IcmpPackets), 4);
-        let ip = counters.get(Counter::Ipv4Packets) + counters.get(Counter::Ipv6Packets);
-        assert_eq!(ip, cases.iter().filter(|case| case.hash != FlowHash(0)).count() as u64);
     }
+}
+
+fn every_kind_of_frame(bench: &mut Bench, hook: Hook) {
+    let cases: Vec<Case> = cases().into_iter().filter(|case| can_be_fed(hook, &case.frame)).collect();
+    for case in &cases {
+        let name = case.name;
+        let (shard, header, bytes) = bench.feed(hook, &case.frame, Context::default()).unwrap();
+        assert_eq!(header.flow_hash, case.hash.0, "{name} at {hook:?}");
+        assert_eq!(shard, case.hash.shard(5), "{name}");
+        assert_eq!(header.frame_len as usize, case.frame.len(), "{name}");
+        assert_eq!(bytes, case.frame[..case.frame.len().min(60)], "{name}");
+        assert_eq!((header.hook, header.gso_size, header.vlan_protocol), (hook as u8, 0, 0), "{name}");
+        assert!(header.monotonic_ns > 0);
+    }
+    let counters = bench.counters(hook);
+    let kinds = cases.len() as u64;
+    assert_eq!(
+        [counters.seen(), counters.get(Counter::Recorded), counters.get(Counter::WirePackets)],
+        [kinds; 3]
+    );
+    let bytes: usize = cases.iter().map(|case| case.frame.len()).sum();
+    assert_eq!(counters.get(Counter::WireBytes), bytes as u64);
+    assert_eq!(counters.get(Counter::ArpPackets), 1);
+    assert_eq!(counters.get(Counter::FragmentPackets), 4);
+    assert_eq!(counters.get(Counter::IcmpPackets), 4);
+    let ip = counters.get(Counter::Ipv4Packets) + counters.get(Counter::Ipv6Packets);
+    assert_eq!(ip, cases.iter().filter(|case| case.hash != FlowHash(0)).count() as u64);
 }
 
 #[test]
@@ -122,8 +132,19 @@ fn any_bytes_get_one_fate_and_the_hash_of_the_host() {
     if !has_root("any_bytes_get_one_fate_and_the_hash_of_the_host") {
         return;
     }
-    let mut bench =
-        Bench::new(LiveOptions { shards: 3, snaplen: 1500, ring_bytes: 1 << 16, ..LiveOptions::default() });
+    for xdp in XDP_KINDS {
+        any_bytes(LiveOptions {
+            xdp,
+            shards: 3,
+            snaplen: 1500,
+            ring_bytes: 1 << 16,
+            ..LiveOptions::default()
+        });
+    }
+}
+
+fn any_bytes(options: LiveOptions) {
+    let mut bench = Bench::new(options);
     let cases = cases();
     let mut random = Random(99);
     let mut fed = 0;
@@ -177,16 +198,18 @@ fn a_super_segment_counts_as_what_was_on_the_wire() {
 }
 
 #[test]
-fn whole_frames_are_recorded_when_asked_for() {
+pub(crate) fn whole_frames_are_recorded_when_asked_for() {
     if !has_root("whole_frames_are_recorded_when_asked_for") {
         return;
     }
-    let mut bench =
-        Bench::new(LiveOptions { snaplen: u32::MAX, ring_bytes: 1 << 16, ..LiveOptions::default() });
-    for hook in Hook::ALL {
-        let frame = ethernet(0x0800, &v4([1; 4], [2; 4], 6, &tcp(3_000)));
-        let (_, header, bytes) = bench.feed(hook, &frame, Context::default()).unwrap();
-        assert_eq!((header.captured_len, bytes), (header.frame_len, frame));
+    for xdp in XDP_KINDS {
+        let options = LiveOptions { xdp, snaplen: u32::MAX, ring_bytes: 1 << 16, ..LiveOptions::default() };
+        let mut bench = Bench::new(options);
+        for hook in Hook::ALL {
+            let frame = ethernet(0x0800, &v4([1; 4], [2; 4], 6, &tcp(3_000)));
+            let (_, header, bytes) = bench.feed(hook, &frame, Context::default()).unwrap();
+            assert_eq!((header.captured_len, bytes), (header.frame_len, frame));
+        }
     }
 }
 
@@ -196,8 +219,8 @@ fn cost_of_each_program() {
     if !has_root("cost_of_each_program") {
         return;
     }
-    for snaplen in [64, 256] {
-        let options = LiveOptions { snaplen, ring_bytes: 32 << 20, ..LiveOptions::default() };
+    for (snaplen, xdp) in [(64, XdpKind::Auto), (256, XdpKind::Auto), (256, XdpKind::Linear)] {
+        let options = LiveOptions { snaplen, xdp, ring_bytes: 32 << 20, ..LiveOptions::default() };
         let mut bench = Bench::new(options);
         let frame = ethernet(0x0800, &v4([1; 4], [2; 4], 6, &tcp(1_400)));
         for hook in Hook::ALL {
@@ -209,7 +232,7 @@ fn cost_of_each_program() {
                 best = best.min(run.duration_ns);
                 bench.readers[0].poll(usize::MAX, |_, _| ());
             }
-            println!("{hook:?} snaplen {snaplen}: {best} ns");
+            println!("{hook:?} {xdp:?} snaplen {snaplen}: {best} ns");
             assert_eq!(bench.counters(hook).get(Counter::RingFull), 0);
         }
     }

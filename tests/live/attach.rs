@@ -2,42 +2,29 @@
 
 use std::time::Duration;
 
-use aya::programs::{SchedClassifier, TcAttachType};
 use tcpkit_tests::{
+    attached::Attached,
     left_out::{Need, can_run},
     live::{Live, inside},
-    netns::{Namespace, Pair, run},
+    netns::Pair,
     traffic::transfer,
     wait::until,
 };
 
-/// Programs on an interface: by TCX, and by XDP or clsact.
-fn programs(namespace: &Namespace, interface: &str) -> (usize, bool) {
-    let tcx = namespace.enter(|| {
-        [TcAttachType::Ingress, TcAttachType::Egress].map(|direction| {
-            SchedClassifier::query_tcx(interface, direction).map_or(0, |found| found.1.len())
-        })
-    });
-    let link = namespace.ip(&["link", "show", "dev", interface]).unwrap();
-    let tc = run("tc", &["-n", namespace.name(), "qdisc", "show", "dev", interface]).unwrap();
-    let text = [link.stdout, tc.stdout].concat();
-    let text = String::from_utf8_lossy(&text);
-    (tcx.unwrap().iter().sum(), text.contains("prog/xdp") || text.contains("clsact"))
-}
-
 #[test]
-fn nothing_stays_attached_however_it_ends() {
+pub(crate) fn nothing_stays_attached_however_it_ends() {
     if !can_run("nothing_stays_attached_however_it_ends", &[Need::Ebpf]) {
         return;
     }
     let pair = Pair::new("ends").unwrap();
-    for (hook, attached) in [("tc", (2, false)), ("xdp", (1, true))] {
+    for (hook, attached) in [("tc", Attached::by_tc()), ("xdp", Attached::by_xdp())] {
         for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGKILL] {
             let live = Live::start(&pair.server, &["-i", "veth0", "--hook", hook, "--json"]);
-            assert_eq!(programs(&pair.server, "veth0"), attached, "{hook}");
+            assert_eq!(Attached::now(&pair.server, "veth0"), attached, "{hook}");
             let outcome = live.end(signal);
-            let is_off = until(Duration::from_secs(1), || programs(&pair.server, "veth0") == (0, false));
-            assert!(is_off, "{hook} by signal {signal}: {:?}", programs(&pair.server, "veth0"));
+            let is_off =
+                until(Duration::from_secs(1), || Attached::now(&pair.server, "veth0") == Attached::NONE);
+            assert!(is_off, "{hook} by signal {signal}: {:?}", Attached::now(&pair.server, "veth0"));
             if [libc::SIGINT, libc::SIGTERM, libc::SIGHUP].contains(&signal) {
                 assert_eq!(outcome.success().json()["complete"], true);
             }
@@ -60,7 +47,7 @@ fn a_foreign_xdp_program_is_left_alone_and_the_user_is_told() {
     assert!(notes.contains("another XDP program") && notes.contains("TC"), "{notes}");
     assert!(outcome.stderr.contains("another XDP program"), "{}", outcome.stderr);
     assert_eq!(report["capture"]["interfaces"][0]["hook"], "ebpf/tc");
-    assert_eq!(programs(&pair.server, "veth0"), (1, true), "the first one's programs stay");
+    assert_eq!(Attached::now(&pair.server, "veth0"), Attached::by_xdp(), "the first one's programs stay");
     let report = first.end(libc::SIGINT).success().json();
     assert_eq!(report["capture"]["interfaces"][0]["hook"], "ebpf/xdp+tc");
 }

@@ -93,7 +93,7 @@ fn an_idle_agent_uses_no_cpu() {
 }
 
 /// proc(5): utime and stime are the 14th and the 15th field.
-fn cpu_ticks(process: u32) -> u64 {
+pub(crate) fn cpu_ticks(process: u32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
     let fields = text.rsplit(')').next().unwrap().split_whitespace();
     fields.skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum()

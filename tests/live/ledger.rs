@@ -22,7 +22,7 @@ fn count(value: &Value) -> u64 {
 }
 
 /// DESIGN.md: every frame has one fate, at each hook and altogether.
-fn closes(report: &Value) {
+pub(crate) fn closes(report: &Value) {
     assert_eq!(report["ledger"]["closes"], true, "{}", report["ledger"]);
     let entries = report["ledger"]["entries"].as_array().unwrap();
     for entry in entries.iter().chain([&report["ledger"]["total"]]) {

@@ -1,12 +1,15 @@
 //! The whole program, live: real servers, real sockets, real signals, in namespaces of each test's own.
 
-mod attach;
-mod backend;
+pub(crate) mod attach;
+pub(crate) mod backend;
 mod endpoint;
 mod filter;
-mod ledger;
+pub(crate) mod ledger;
 mod mix;
 mod peek;
 mod privileges;
+pub(crate) mod refused;
 mod replay;
+mod rtt;
 mod signals;
+mod stall;

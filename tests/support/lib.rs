@@ -7,13 +7,16 @@
     reason = "a scenario that does not go as planned fails right there, and says so on standard error"
 )]
 
+pub mod attached;
 pub mod generator;
+pub mod judge;
 pub mod leave_out;
 pub mod left_out;
 pub mod live;
 pub mod netns;
 pub mod packet_socket;
 pub mod run;
+pub mod seccomp;
 pub mod server;
 pub mod test_run;
 pub mod traffic;

@@ -46,12 +46,25 @@ impl<'a> Live<'a> {
     /// # Panics
     /// If it ends before it captures, with what it said.
     pub fn at(namespace: &'a Namespace, endpoint: SocketAddr, words: &[&str]) -> Self {
+        Self::changed(namespace, endpoint, words, |run| run)
+    }
+
+    /// As [`at`](Self::at), run as `change` will have it, which knows the run inside the namespace.
+    ///
+    /// # Panics
+    /// If it ends before it captures, with what it said.
+    pub fn changed(
+        namespace: &'a Namespace,
+        endpoint: SocketAddr,
+        words: &[&str],
+        change: impl FnOnce(Run) -> Run,
+    ) -> Self {
         let mut run = words.to_vec();
         let listen = format!("--stats-listen={endpoint}");
         if endpoint != ENDPOINT {
             run.push(&listen);
         }
-        let mut running = inside(namespace, run).start();
+        let mut running = change(inside(namespace, run)).start();
         let mut ended = false;
         let ready = until(Duration::from_secs(30), || {
             ended = running.has_ended();

@@ -4,12 +4,15 @@ use std::{
     env,
     ffi::{OsStr, OsString},
     io::{Read, Write as _},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, OnceLock, PoisonError},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
+
+use crate::seccomp;
 
 /// A run of `tcpkit` with these words, not begun.
 pub fn tcpkit<I: IntoIterator<Item: AsRef<OsStr>>>(words: I) -> Run {
@@ -19,6 +22,7 @@ pub fn tcpkit<I: IntoIterator<Item: AsRef<OsStr>>>(words: I) -> Run {
         stdin: Vec::new(),
         environment: Vec::new(),
         directory: None,
+        refused: None,
         deadline: Duration::from_secs(30),
     }
 }
@@ -32,6 +36,7 @@ pub struct Run {
     stdin: Vec<u8>,
     environment: Vec<(OsString, OsString)>,
     directory: Option<PathBuf>,
+    refused: Option<i32>,
     deadline: Duration,
 }
 
@@ -57,6 +62,12 @@ impl Run {
     /// Runs it in this directory.
     pub fn directory(mut self, path: impl AsRef<Path>) -> Self {
         self.directory = Some(path.as_ref().to_owned());
+        self
+    }
+
+    /// Has the kernel refuse bpf(2) to it with this error number, as containers' seccomp profiles do.
+    pub fn refusing_bpf(mut self, errno: i32) -> Self {
+        self.refused = Some(errno);
         self
     }
 
@@ -86,6 +97,10 @@ impl Run {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(directory) = self.directory {
             command.current_dir(directory);
+        }
+        if let Some(errno) = self.refused {
+            // SAFETY: what runs between fork and exec allocates nothing and takes no lock.
+            unsafe { command.pre_exec(move || seccomp::refuse(libc::SYS_bpf, errno)) };
         }
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let mut stdin = child.stdin.take().expect("standard input is piped");

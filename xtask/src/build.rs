@@ -105,7 +105,7 @@ pub(crate) fn object_path() -> PathBuf {
 }
 
 /// Cargo's target folder for the workspace; the eBPF object stays in `target/` wherever that is.
-fn target_folder() -> PathBuf {
+pub(crate) fn target_folder() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| workspace().join("target"), |folder| workspace().join(folder))
 }

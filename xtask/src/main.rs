@@ -9,8 +9,10 @@ mod privilege;
 mod run;
 mod setup;
 mod shell;
+mod tally;
 mod test;
 mod tidy;
+mod vm;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -43,6 +45,8 @@ enum Task {
     Tidy,
     /// Measure tcpkit beside tcpdump and beside an idle host, and print the ratios.
     Bench(bench::Options),
+    /// Boot Debian's kernels under emulation and run the guests' tests, or a command, in them.
+    Vm(vm::Options),
     /// Run a test binary as root, with the variables that tests know (the runner of `test`).
     #[command(hide = true)]
     AsRoot {
@@ -60,6 +64,7 @@ fn main() -> ExitCode {
         Task::Test => test::command(),
         Task::Tidy => tidy::command(),
         Task::Bench(options) => bench::command(&options),
+        Task::Vm(options) => vm::command(&options),
         Task::AsRoot { command } => privilege::exec_as_root(&command),
     };
     match outcome {

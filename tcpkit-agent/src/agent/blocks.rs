@@ -11,7 +11,7 @@ use super::{
 use crate::{
     cli::{Config, Failure, Live, Stream},
     filter::Matcher,
-    flow::FlowLimits,
+    flow::{FlowLimits, Patience},
     pipeline::{BlockPlan, BlockSource, EngineSettings, Pipeline, ReaderTally},
     report::{Event, EventKind, Report, merge::assemble},
     sink::progress::Progress,
@@ -103,7 +103,8 @@ fn adopt(limits: &mut FlowLimits, timers: Option<FlowTimers>) {
     let Some(timers) = timers else { return };
     limits.linger = timers.linger;
     limits.idle = limits.idle.or(timers.idle);
-    if limits.handshake_timeout == EngineSettings::HANDSHAKE_TIMEOUT {
+    let is_usual = limits.patience == Patience::FromFirstSyn;
+    if is_usual && limits.handshake_timeout == EngineSettings::HANDSHAKE_TIMEOUT {
         limits.handshake_timeout = timers.handshake;
     }
 }

@@ -96,6 +96,7 @@ fn open(config: &Config, live: &Live) -> Result<LiveCapture, OpenError> {
             HookChoice::Xdp => live::HookChoice::Xdp,
         },
         tc_attach: live::TcAttach::Auto,
+        xdp: live::XdpKind::Auto,
         snaplen: live.snaplen,
         shards: config.shards,
         ring_bytes: live.ring_bytes,

@@ -14,7 +14,7 @@ mod stall;
 
 pub use bandwidth::{BandwidthAnalyzer, SIZE_BOUNDS, Traffic, TrafficCount};
 pub use fate::{Fate, FateAnalyzer, FrameCounts, Note, Place};
-pub use handshake::HandshakeAnalyzer;
+pub use handshake::{HandshakeAnalyzer, IcmpCounts, ServerCounts, Servers};
 pub use ranking::{Ranking, Weighed};
 pub use retransmit::{FlowId, FlowTrouble, RetransmitAnalyzer, SentAgain};
 pub use round_trip::{RoundTripAnalyzer, RoundTrips};

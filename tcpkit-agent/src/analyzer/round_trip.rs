@@ -15,7 +15,7 @@ pub struct RoundTripAnalyzer {
 pub struct RoundTrips {
     /// How long they took.
     pub spans: SpanHistogram,
-    /// What of that exceeds the least of the same flow: queues, and receivers that waited.
+    /// What of that exceeds the least of the same flow, where no receiver that waited can explain it: queues.
     pub above_min: SpanHistogram,
     /// Acknowledgements that the receiver is known to have delayed.
     pub delayed_acks: u64,
@@ -26,13 +26,18 @@ impl RoundTripAnalyzer {
     #[inline]
     pub fn on_steps(&mut self, steps: &[StreamStep]) {
         for step in steps {
-            let StreamStepKind::Rtt { half, span, above_min, is_delayed_ack } = step.kind else { continue };
+            let StreamStepKind::Rtt { half, span, above_min, is_delayed_ack, may_be_delayed } = step.kind
+            else {
+                continue;
+            };
             let trips = match half {
                 Half::Server => &mut self.towards_server,
                 Half::Client => &mut self.towards_client,
             };
             trips.spans.record(span);
-            trips.above_min.record(above_min);
+            if !may_be_delayed {
+                trips.above_min.record(above_min);
+            }
             trips.delayed_acks += u64::from(is_delayed_ack);
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    flow::{FlowLimits, StallKind, StreamStep, StreamStepKind},
+    flow::{FlowLimits, Patience, StallKind, StreamStep, StreamStepKind},
     time::Span,
     wire::{ParseOptions, fragment::FragmentLimits},
 };
@@ -56,6 +56,8 @@ impl Wanted {
 impl EngineSettings {
     /// Flows of a capture, at most, unless asked otherwise.
     pub const MAX_FLOWS: u32 = 1_000_000;
+    /// Half-open flows of a capture, at most, unless asked otherwise: 50 MiB of them.
+    pub const MAX_HALF_OPEN: u32 = 262_144;
     /// Closed flows that linger in one shard, at most.
     pub const MAX_LINGERING: u32 = 65_536;
     /// As long as tcpeek's manual says.
@@ -77,7 +79,9 @@ impl EngineSettings {
             flows: FlowLimits {
                 max_flows: Self::MAX_FLOWS,
                 max_lingering: Self::MAX_LINGERING,
+                max_half_open: Self::MAX_HALF_OPEN,
                 handshake_timeout: Self::HANDSHAKE_TIMEOUT,
+                patience: Patience::FromFirstSyn,
                 linger: None,
                 idle: None,
             },

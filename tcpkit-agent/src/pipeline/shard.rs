@@ -44,7 +44,12 @@ impl Shard {
     #[must_use]
     pub fn new(settings: &EngineSettings, shard: u32) -> Self {
         let shards = settings.shards.max(1);
-        let limits = FlowLimits { max_flows: settings.flows.max_flows.div_ceil(shards), ..settings.flows };
+        let flows = settings.flows;
+        let limits = FlowLimits {
+            max_flows: flows.max_flows.div_ceil(shards),
+            max_half_open: flows.max_half_open.div_ceil(shards),
+            ..flows
+        };
         Self {
             number: shard,
             shards,

@@ -160,7 +160,7 @@ pub struct RttRecord {
     pub smoothed: Option<f64>,
     /// Its variation (RTTVAR of RFC 6298 §2).
     pub variation: Option<f64>,
-    /// Median of what exceeds the least: queueing.
+    /// Mean of what exceeds the least, where no receiver that waited can explain it: queueing.
     pub queueing: Option<f64>,
     /// Samples whose acknowledgement the receiver is known to have delayed.
     pub delayed_acks: u64,

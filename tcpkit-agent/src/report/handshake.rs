@@ -35,9 +35,9 @@ pub struct HandshakeRecord {
     /// First SYN to what decided it: the last segment of the handshake, the ICMP error, or the time-out.
     #[serde(rename = "took_us", serialize_with = "as_micros_f64")]
     pub took: Span,
-    /// SYNs sent again until then.
+    /// SYNs sent again until then: tcpeek's `DUP SYN`.
     pub syn_repeats: u32,
-    /// SYN/ACKs sent again until then.
+    /// SYN/ACKs that repeat the first one until then, sequence number and all: tcpeek's `DUP S/A`.
     pub synack_repeats: u32,
 }
 
@@ -60,10 +60,10 @@ impl HandshakeRecord {
             interface: interface.map(ToString::to_string),
             result: handshake.outcome().into(),
             icmp: handshake.icmp().map(|IcmpReason { kind, code, .. }| format!("{kind}/{code}")),
-            start: handshake.first_syn(client)?,
+            start: handshake.first_syn()?,
             took,
-            syn_repeats: handshake.syn_repeats(client),
-            synack_repeats: handshake.synack_repeats(client),
+            syn_repeats: handshake.syn_retransmissions(),
+            synack_repeats: handshake.synack_repeats(),
         })
     }
 }

@@ -136,7 +136,7 @@ pub struct LatencyReport {
 pub struct RoundTripReport {
     /// How long they took.
     pub rtt_us: SpanSummary,
-    /// What of that exceeds the least of the same flow: queues, and receivers that waited.
+    /// What of that exceeds the least of the same flow, where no receiver that waited can explain it: queues.
     pub queueing_us: SpanSummary,
     /// Acknowledgements that the receiver is known to have delayed.
     pub delayed_acks: u64,

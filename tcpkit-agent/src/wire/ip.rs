@@ -29,6 +29,8 @@ pub(super) mod protocol {
     pub(in super::super) const SHIM6: u8 = 140;
 }
 
+/// Congestion experienced (RFC 3168 §5).
+pub(super) const CONGESTION_EXPERIENCED: u8 = 0b11;
 /// Octets of an IPv6 header.
 pub(super) const IPV6_HEADER: u32 = 40;
 /// Octets of the shortest IP packet.
@@ -43,6 +45,8 @@ pub(super) struct Endpoints {
     pub(super) destination: Address,
     /// Version of the header that they stand in.
     pub(super) version: IpVersion,
+    /// The header's ECN field (RFC 3168 §5), two bits.
+    pub(super) ecn: u8,
 }
 
 impl Endpoints {

@@ -17,6 +17,7 @@ pub(super) const MIN_HEADER: usize = 20;
 
 /// Where the fields stand (RFC 791 §3.1).
 mod field {
+    pub(super) const TYPE_OF_SERVICE: usize = 1;
     pub(super) const TOTAL_LEN: usize = 2;
     pub(super) const IDENTIFICATION: usize = 4;
     pub(super) const FLAGS_OFFSET: usize = 6;
@@ -62,6 +63,7 @@ impl Header {
                 source: ip::mapped(be32::<{ field::SOURCE }, _>(header)),
                 destination: ip::mapped(be32::<{ field::DESTINATION }, _>(header)),
                 version: IpVersion::V4,
+                ecn: header[field::TYPE_OF_SERVICE] & ip::CONGESTION_EXPERIENCED,
             },
             protocol: header[field::PROTOCOL],
             flags_offset: be16::<{ field::FLAGS_OFFSET }, _>(header),

@@ -4,8 +4,8 @@
 //! `TCPKIT_LEFT_OUT`, and panics when `CI` is `true`: such a run must not leave anything out.
 //! Every step runs even when an earlier one failed, so that one run shows all that is wrong.
 
+mod guests;
 mod step;
-mod tally;
 
 use std::{
     fs,
@@ -21,10 +21,10 @@ use crate::{
     privilege::{Escalation, escalation},
     setup::{self, Scope},
     shell::{answer, cargo, find_program, foreign, in_ci, now, run, say, seconds, workspace},
+    tally::Tally,
     tidy,
 };
 use step::{Outcome, Step, cargo_test};
-use tally::Tally;
 
 /// `cargo xtask test`.
 ///
@@ -42,6 +42,7 @@ pub(crate) fn command() -> Result<ExitCode> {
     gate.step("clippy (eBPF)", clippy_ebpf);
     gate.tests("tests", &["--lib", "--bins", "--tests"], runner()?);
     gate.tests("doc tests", &["--doc"], None);
+    gate.guests();
     gate.step("documentation", documentation);
     gate.step("cargo deny", deny);
     Ok(gate.sum_up(begin.elapsed()))
@@ -78,6 +79,13 @@ impl Gate {
             }
             cargo_test(&mut test, &mut tally, |line| answer(line))
         });
+        self.tally.add(&tally);
+    }
+
+    /// Runs the guests' tests and takes their results into the tally.
+    fn guests(&mut self) {
+        let mut tally = Tally::default();
+        self.step("kernels", || guests::guests(&mut tally));
         self.tally.add(&tally);
     }
 

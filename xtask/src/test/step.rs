@@ -11,8 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use super::tally::Tally;
-use crate::shell::seconds;
+use crate::{shell::seconds, tally::Tally};
 
 /// A step that was run.
 #[derive(Debug)]

@@ -1,7 +1,6 @@
 //! `tcpkit peek` and `tcpkit peekstat`: tcpeek and tcpeekstat on our engine.
 //!
-//! A session fails for silence when nothing of it came for `-t` seconds. That is the table's idle time-out, so the
-//! engine's own handshake time-out, which counts from the first SYN, never comes here.
+//! A session fails for silence when nothing of it came for `-t` seconds, however often the client tried before.
 
 mod lines;
 mod outlet;
@@ -55,8 +54,9 @@ fn config(args: PeekArgs, input: Input, system: &System) -> Config {
         shards: system.cores.clamp(1, 64),
         limits: Limits {
             max_flows: EngineSettings::MAX_FLOWS,
-            idle_timeout: Some(args.timeout),
-            handshake_timeout: Span(u64::MAX),
+            // Who has succeeded is of no more interest; the margin keeps an undecided one from being forgotten first.
+            idle_timeout: Some(Span(args.timeout.0.saturating_add(IDLE_MARGIN.0))),
+            handshake_timeout: args.timeout,
         },
         count: None,
         output: Output {
@@ -128,6 +128,9 @@ fn ignore_signals() {
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
 }
+
+/// How much longer than its handshake a silent flow is remembered.
+const IDLE_MARGIN: Span = Span::from_secs(60);
 
 /// Bytes of each frame that tcpeek looked at; every header up to TCP's options fits, and what ICMP quotes of one.
 const SNAPLEN: u32 = 138;

@@ -8,8 +8,8 @@ const ONE: Client = Client(40_000);
 /// Outcome, time taken in milliseconds, SYNs and SYN/ACKs repeated: of each handshake that was decided.
 fn decided(bench: &Bench) -> Vec<(Outcome, u64, u32, u32)> {
     let line = |decided: &crate::flow::Decided| {
-        let (handshake, client) = (&decided.handshake, decided.flow.client());
-        let repeats = (handshake.syn_repeats(client), handshake.synack_repeats(client));
+        let handshake = &decided.handshake;
+        let repeats = (handshake.syn_retransmissions(), handshake.synack_repeats());
         (handshake.outcome(), decided.took.0 / 1_000_000, repeats.0, repeats.1)
     };
     bench.changes.decided.iter().map(line).collect()

@@ -1,10 +1,11 @@
 //! Segments straight into a table, and what it tells of them.
 
 mod decided;
+mod half_open;
 
 use tcpkit_common::flow::{Address, FlowHash, FourTuple};
 
-use super::{Arrival, Changes, FlowLimits, FlowTable};
+use super::{Arrival, Changes, FlowLimits, FlowTable, Patience};
 use crate::{
     time::{Span, Timestamp},
     wire::{IcmpError, InterfaceId, Segment, SeqNumber, TcpFlags, TcpOptions},
@@ -79,29 +80,38 @@ impl Bench {
     }
 
     fn take(&mut self, tuple: FourTuple, flags: TcpFlags, seq: u32, ack: u32) -> &mut Self {
-        let segment = Segment {
-            tuple,
-            seq: SeqNumber(seq),
-            ack: SeqNumber(ack),
-            flags,
-            window: 0xffff,
-            payload_len: 0,
-            header_len: 54,
-            payload: &[],
-            options: TcpOptions(&[]),
-        };
+        self.give(&segment(tuple, flags, seq, ack), 0)
+    }
+
+    /// Interface 2 is the first that has a name.
+    fn give(&mut self, segment: &Segment<'_>, interface: u16) -> &mut Self {
         let arrival = Arrival {
             timestamp: self.now,
             now: self.now,
-            interface: InterfaceId(0),
-            identity: 0,
-            is_named: false,
-            frame_len: 54,
+            interface: InterfaceId(interface),
+            identity: interface.saturating_sub(1),
+            is_named: interface > 1,
+            frame_len: 54 + segment.payload_len,
             gso_size: 0,
         };
         self.table.advance(self.now, &mut self.changes);
-        self.table.on_segment(FlowHash::of(&tuple), &segment, &arrival, &mut self.changes);
+        self.table.on_segment(FlowHash::of(&segment.tuple), segment, &arrival, &mut self.changes);
         self
+    }
+}
+
+fn segment(tuple: FourTuple, flags: TcpFlags, seq: u32, ack: u32) -> Segment<'static> {
+    Segment {
+        tuple,
+        seq: SeqNumber(seq),
+        ack: SeqNumber(ack),
+        flags,
+        window: 0xffff,
+        payload_len: 0,
+        header_len: 54,
+        payload: &[],
+        options: TcpOptions(&[]),
+        is_ce: false,
     }
 }
 
@@ -111,6 +121,8 @@ fn limits() -> FlowLimits {
     FlowLimits {
         max_flows: 1000,
         max_lingering: 100,
+        max_half_open: 1000,
+        patience: Patience::FromFirstSyn,
         handshake_timeout: Span::from_secs(60),
         linger: None,
         idle: None,

@@ -6,6 +6,7 @@ mod ledger;
 mod scenario;
 mod shards;
 mod threads;
+mod waiting;
 mod wire_counts;
 
 use std::net::IpAddr;

@@ -172,7 +172,7 @@ impl Attacher<'_> {
     /// TC, by TCX where the kernel has it.
     fn classifier(&mut self, interface: usize, device: &Device, hook: Hook) -> Result<Attachment, LiveError> {
         let attachment = |link| Attachment { interface, hook, link: Some(link), before: Vec::new() };
-        object::load_program(self.ebpf, hook)?;
+        object::load_program(self.ebpf, hook, self.options.xdp)?;
         if self.options.tc_attach == TcAttach::Auto && !self.no_tcx {
             match self.tcx(device, hook) {
                 Ok(link) => return Ok(attachment(Link::Tcx(link))),

@@ -54,6 +54,37 @@ pub enum LiveError {
         /// Names of capabilities.
         missing: Vec<&'static str>,
     },
+    /// Capabilities are there, and all the same bpf(2) is refused.
+    #[error(
+        "live eBPF capture is not permitted: bpf(2) is refused ({refusal}) although the capabilities are there, by a \
+         container's seccomp profile or user namespace, or by a kernel built without it; allow bpf in the profile and \
+         give the host's CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, or try --backend pcap"
+    )]
+    Forbidden {
+        /// The kernel's words.
+        refusal: io::Error,
+    },
+    /// No ring buffers.
+    #[error(
+        "{kernel} has no BPF ring buffer ({refusal}): live eBPF capture needs Linux 5.10 or later, or try --backend pcap"
+    )]
+    OldKernel {
+        /// Its name and release.
+        kernel: String,
+        /// The kernel's words.
+        refusal: io::Error,
+    },
+    /// Maps count as locked memory (before Linux 5.11), and too little is allowed.
+    #[error(
+        "this kernel counts eBPF maps as locked memory, and no more than {limit} bytes are allowed ({message}): raise \
+         `ulimit -l`, allow cap_sys_resource, ask for smaller rings (--ring-bytes), or try --backend pcap"
+    )]
+    LockedMemory {
+        /// `RLIMIT_MEMLOCK`.
+        limit: u64,
+        /// What did not fit.
+        message: String,
+    },
     /// The program was built without it.
     #[error("this tcpkit was built without its eBPF object: run `cargo xtask build`, or try --backend pcap")]
     NoObject,
@@ -121,6 +152,16 @@ pub enum LiveError {
 }
 
 impl LiveError {
+    /// The same where the kernel may have meant the limit of locked memory, which could not be lifted.
+    pub(super) fn about_locked_memory(self, limit: Option<u64>) -> Self {
+        match (limit, self.to_string()) {
+            (Some(limit), message) if message.contains(NOT_PERMITTED) => {
+                Self::LockedMemory { limit, message }
+            }
+            _ => self,
+        }
+    }
+
     /// The same of a program with a filter: where the verifier has had enough, that is the filter's length.
     pub(super) fn about_filter(self) -> Self {
         match self {
@@ -132,6 +173,9 @@ impl LiveError {
         }
     }
 }
+
+/// EPERM, in the words of the system.
+const NOT_PERMITTED: &str = "Operation not permitted";
 
 /// What the verifier says when it reaches one of its limits (linux/kernel/bpf/verifier.c).
 const LIMITS: [&str; 2] = ["jumps is too complex", "BPF program is too large"];

@@ -50,7 +50,7 @@ pub use counters::HookCounters;
 pub use error::LiveError;
 pub use logger::TARGET as LOG_TARGET;
 pub use object::embedded;
-pub use options::{HookChoice, LiveOptions, ObjectFilter, Place, TcAttach};
+pub use options::{HookChoice, LiveOptions, ObjectFilter, Place, TcAttach, XdpKind};
 pub use ring::RingReader;
 pub use watch::{InterfaceChange, InterfaceState};
 
@@ -80,6 +80,7 @@ pub struct LiveCapture {
     logger: Option<Logger>,
     // Programs and maps live as long as this does.
     ebpf: Ebpf,
+    xdp: XdpKind,
     promiscuous: Vec<Promiscuous>,
 }
 
@@ -94,16 +95,18 @@ impl LiveCapture {
             return Err(LiveError::Privileges { missing });
         }
         let devices = find_devices(&options.interfaces)?;
+        let memory_lock = sys::lift_memory_lock();
+        privilege::try_bpf()?;
         let mut object = embedded()?.to_vec();
         let settings = settings(&options, &devices)?;
         match options.filter.take() {
             Some(filter) => (filter.place)(&mut object).map_err(LiveError::Filter)?,
             None => object = place_nothing(&object).map_err(|error| LiveError::Filter(error.to_string()))?,
         }
-        sys::lift_memory_lock();
         let cpus = possible_cpus();
-        let mut ebpf = object::load(&object, settings, cpus)?;
-        let (readers, counters) = share(&ebpf, &options, &devices, cpus)?;
+        let no_memory = |error: LiveError| error.about_locked_memory(memory_lock);
+        let mut ebpf = object::load(&object, settings, cpus).map_err(no_memory)?;
+        let (readers, counters) = share(&ebpf, &options, &devices, cpus).map_err(no_memory)?;
         let watch = InterfaceWatch::open(&devices).map_err(|source| LiveError::Netlink { source })?;
         let mut notes = Vec::new();
         let is_filtered = settings.filter != 0;
@@ -123,6 +126,7 @@ impl LiveCapture {
             watch,
             logger,
             ebpf,
+            xdp: options.xdp,
             promiscuous,
         })
     }
@@ -213,9 +217,9 @@ impl LiveCapture {
     /// [`LiveError::Load`] when the verifier refuses it.
     pub fn program_fd(&mut self, hook: Hook) -> Result<std::os::fd::OwnedFd, LiveError> {
         let failed = |message: String| LiveError::Load { hook, message };
-        let name = object::program_name(hook);
-        object::load_program(&mut self.ebpf, hook)?;
-        let program = self.ebpf.program(name).ok_or_else(|| failed(format!("the object has no {name}")))?;
+        object::load_program(&mut self.ebpf, hook, self.xdp)?;
+        let program =
+            object::program(&self.ebpf, hook).ok_or_else(|| failed("it is not loaded".to_owned()))?;
         let fd = program.fd().map_err(|error| failed(error.to_string()))?;
         fd.as_fd().try_clone_to_owned().map_err(|error| failed(error.to_string()))
     }
@@ -227,9 +231,9 @@ impl LiveCapture {
     /// # Errors
     /// [`LiveError::Load`] when it is not in the kernel.
     pub fn program_info(&self, hook: Hook) -> Result<aya::programs::ProgramInfo, LiveError> {
-        let name = object::program_name(hook);
         let failed = |message: String| LiveError::Load { hook, message };
-        let program = self.ebpf.program(name).ok_or_else(|| failed(format!("the object has no {name}")))?;
+        let program =
+            object::program(&self.ebpf, hook).ok_or_else(|| failed("it is not loaded".to_owned()))?;
         program.info().map_err(|error| failed(object::one_line(&error)))
     }
 }
@@ -333,10 +337,10 @@ fn attach_all(
     let needed = attach::needed(options, devices);
     // What the kernel refuses is refused before anything is attached; ingress by TC may be needed later all the same.
     for hook in [Hook::TcEgress, Hook::TcIngress].into_iter().filter(|hook| needed.contains(hook)) {
-        object::load_program(ebpf, hook)?;
+        object::load_program(ebpf, hook, options.xdp)?;
     }
     let xdp = if needed.contains(&Hook::XdpIngress) {
-        object::load_program(ebpf, Hook::XdpIngress).map_err(|error| error.to_string())
+        object::load_program(ebpf, Hook::XdpIngress, options.xdp).map_err(|error| error.to_string())
     } else {
         Ok(())
     };

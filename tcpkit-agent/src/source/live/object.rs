@@ -3,14 +3,14 @@
 use aya::{
     Ebpf, EbpfLoader,
     maps::Map,
-    programs::{ProgramError, SchedClassifier, Xdp},
+    programs::{Program, ProgramError, SchedClassifier, Xdp},
 };
 use tcpkit_common::{
     record::Hook,
     settings::{ABI, SETTINGS_SYMBOL, Settings},
 };
 
-use super::{LiveError, counters::CounterArray};
+use super::{LiveError, XdpKind, counters::CounterArray};
 
 /// The object that `cargo xtask build` made, where it did.
 ///
@@ -48,32 +48,69 @@ pub(super) fn load(object: &[u8], settings: Settings, cpus: u32) -> Result<Ebpf,
         .map_err(|error| LiveError::Object(one_line(&error)))
 }
 
-/// Name of the program of a hook.
-pub(super) const fn program_name(hook: Hook) -> &'static str {
-    match hook {
-        Hook::XdpIngress => "xdp_ingress",
-        Hook::TcIngress => "tc_ingress",
-        Hook::TcEgress => "tc_egress",
+/// Names of the programs of a hook, the better one first; a kernel gets the first that it knows how to run.
+const fn program_names(hook: Hook, xdp: XdpKind) -> &'static [&'static str] {
+    match (hook, xdp) {
+        (Hook::XdpIngress, XdpKind::Auto) => &["xdp_ingress", XDP_LINEAR],
+        (Hook::XdpIngress, XdpKind::Linear) => &[XDP_LINEAR],
+        (Hook::TcIngress, _) => &["tc_ingress"],
+        (Hook::TcEgress, _) => &["tc_egress"],
     }
 }
 
+/// XDP without multi-buffer frames and the helpers that came with them (Linux 5.18).
+const XDP_LINEAR: &str = "xdp_linear";
+
+/// The program of a hook that is in the kernel.
+pub(super) fn loaded(ebpf: &Ebpf, hook: Hook) -> Option<&'static str> {
+    let is_loaded = |name: &&&str| ebpf.program(name).is_some_and(|program| program.fd().is_ok());
+    program_names(hook, XdpKind::Auto).iter().find(is_loaded).copied()
+}
+
+/// The same, as the kernel has it.
+pub(super) fn program(ebpf: &Ebpf, hook: Hook) -> Option<&Program> {
+    ebpf.program(loaded(ebpf, hook)?)
+}
+
 /// Hands the program of a hook to the verifier, unless it is in the kernel already.
-pub(super) fn load_program(ebpf: &mut Ebpf, hook: Hook) -> Result<(), LiveError> {
-    if ebpf.program(program_name(hook)).is_some_and(|program| program.fd().is_ok()) {
+pub(super) fn load_program(ebpf: &mut Ebpf, hook: Hook, xdp: XdpKind) -> Result<(), LiveError> {
+    if loaded(ebpf, hook).is_some() {
         return Ok(());
     }
+    let names = program_names(hook, xdp);
+    for (position, name) in names.iter().enumerate() {
+        match offered(ebpf, hook, name)? {
+            Ok(()) => break,
+            Err(error) if position + 1 < names.len() && is_unknown_kind(&error) => {}
+            Err(error) => return Err(LiveError::Load { hook, message: one_line(&error) }),
+        }
+    }
+    Ok(())
+}
+
+fn offered(ebpf: &mut Ebpf, hook: Hook, name: &'static str) -> Result<Result<(), ProgramError>, LiveError> {
+    let program = ebpf.program_mut(name).ok_or_else(|| missing(name))?;
     let mut attempt = || match hook {
-        Hook::XdpIngress => Ok(xdp(ebpf)?.load()),
-        Hook::TcIngress | Hook::TcEgress => Ok(classifier(ebpf, hook)?.load()),
+        Hook::XdpIngress => <&mut Xdp>::try_from(&mut *program).and_then(Xdp::load),
+        Hook::TcIngress | Hook::TcEgress => {
+            <&mut SchedClassifier>::try_from(&mut *program).and_then(SchedClassifier::load)
+        }
     };
-    let mut outcome = attempt()?;
+    let mut outcome = attempt();
     for _ in 0..INTERRUPTIONS {
         if !outcome.as_ref().is_err_and(was_interrupted) {
             break;
         }
-        outcome = attempt()?;
+        outcome = attempt();
     }
-    outcome.map_err(|error| LiveError::Load { hook, message: one_line(&error) })
+    Ok(outcome)
+}
+
+/// Whether the kernel does not know the flags of this program: it says so before the verifier says a word
+/// (`bpf_prog_load`, linux/kernel/bpf/syscall.c).
+fn is_unknown_kind(error: &ProgramError) -> bool {
+    matches!(error, ProgramError::LoadError { io_error, verifier_log }
+        if io_error.raw_os_error() == Some(libc::EINVAL) && verifier_log.to_string().trim().is_empty())
 }
 
 /// The verifier gives up with EAGAIN when a signal is waiting (`bpf_check` and `do_check`, linux/kernel/bpf/verifier.c);
@@ -85,14 +122,16 @@ fn was_interrupted(error: &ProgramError) -> bool {
 /// Most times that a program is offered again.
 const INTERRUPTIONS: u32 = 20;
 
+/// The XDP program that was loaded.
 pub(super) fn xdp(ebpf: &mut Ebpf) -> Result<&mut Xdp, LiveError> {
-    let name = program_name(Hook::XdpIngress);
+    let name = loaded(ebpf, Hook::XdpIngress).unwrap_or(XDP_LINEAR);
     let program = ebpf.program_mut(name).ok_or_else(|| missing(name))?;
     program.try_into().map_err(|_| missing(name))
 }
 
+/// The classifier of a hook.
 pub(super) fn classifier(ebpf: &mut Ebpf, hook: Hook) -> Result<&mut SchedClassifier, LiveError> {
-    let name = program_name(hook);
+    let [name, ..] = program_names(hook, XdpKind::Auto) else { return Err(missing("classifier")) };
     let program = ebpf.program_mut(name).ok_or_else(|| missing(name))?;
     program.try_into().map_err(|_| missing(name))
 }

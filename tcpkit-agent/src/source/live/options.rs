@@ -11,6 +11,8 @@ pub struct LiveOptions {
     pub hook: HookChoice,
     /// How a classifier is attached.
     pub tc_attach: TcAttach,
+    /// Which program XDP runs.
+    pub xdp: XdpKind,
     /// Bytes of a frame in a record, at most; larger than any frame means whole frames.
     pub snaplen: u32,
     /// Rings, and so workers.
@@ -35,6 +37,7 @@ impl Default for LiveOptions {
             interfaces: Vec::new(),
             hook: HookChoice::Auto,
             tc_attach: TcAttach::Auto,
+            xdp: XdpKind::Auto,
             snaplen: 256,
             shards: 1,
             ring_bytes: 64 << 20,
@@ -84,6 +87,16 @@ pub enum TcAttach {
     Auto,
     /// A clsact filter, as on kernels before 6.6.
     Clsact,
+}
+
+/// Which program XDP runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum XdpKind {
+    /// The one that takes frames in several pieces where the kernel has them, else the other one.
+    #[default]
+    Auto,
+    /// The one for frames in one piece, as on kernels before 5.18.
+    Linear,
 }
 
 /// A size that the kernel takes for a ring: a power of two of whole pages.

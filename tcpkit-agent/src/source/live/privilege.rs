@@ -1,8 +1,10 @@
 //! What the kernel must allow, and giving it up again.
 
+use std::io;
+
 use caps::{CapSet, Capability, CapsHashSet};
 
-use super::sys;
+use super::{LiveError, sys};
 
 /// Capabilities that live eBPF capture needs and this process has not.
 #[must_use]
@@ -21,6 +23,23 @@ pub fn missing() -> Vec<&'static str> {
         &[(Capability::CAP_SYS_ADMIN, "CAP_SYS_ADMIN"), (Capability::CAP_NET_ADMIN, "CAP_NET_ADMIN")]
     };
     needed.iter().filter(|(capability, _)| !held.contains(capability)).map(|(_, name)| *name).collect()
+}
+
+/// Whether this kernel has what capture is built on, and lets this process have it; found by trying.
+///
+/// # Errors
+/// [`LiveError::Forbidden`] or [`LiveError::OldKernel`].
+pub(super) fn try_bpf() -> Result<(), LiveError> {
+    let smallest = u32::try_from(sys::page_size()).unwrap_or(4096);
+    sys::create_ring(smallest).map(drop).map_err(refused)
+}
+
+fn refused(refusal: io::Error) -> LiveError {
+    match refusal.raw_os_error() {
+        // A type of map that the kernel does not know.
+        Some(libc::EINVAL) => LiveError::OldKernel { kernel: sys::kernel(), refusal },
+        _ => LiveError::Forbidden { refusal },
+    }
 }
 
 /// Gives up every capability but those in `keep`, for the calling thread and all that it starts from now on.

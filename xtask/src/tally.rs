@@ -7,7 +7,7 @@ const LEFT_OUT: &str = "LEFT OUT:";
 
 /// Sums over all test binaries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     /// Tests that passed.
     pub passed: usize,
     /// Tests that failed.
@@ -20,7 +20,7 @@ pub(super) struct Tally {
 
 impl Tally {
     /// Takes in one line of output.
-    pub(super) fn on_line(&mut self, line: &str) {
+    pub(crate) fn on_line(&mut self, line: &str) {
         if let Some(result) = line.trim_start().strip_prefix("test result:") {
             self.passed += count(result, " passed");
             self.failed += count(result, " failed");
@@ -33,7 +33,7 @@ impl Tally {
     }
 
     /// Takes in the file to which tests append what they leave out.
-    pub(super) fn note_left_out(&mut self, file: &str) {
+    pub(crate) fn note_left_out(&mut self, file: &str) {
         for line in file.lines() {
             let reason = line.strip_prefix(LEFT_OUT).unwrap_or(line).trim();
             if !reason.is_empty() {
@@ -43,7 +43,7 @@ impl Tally {
     }
 
     /// Takes in another tally.
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.passed += other.passed;
         self.failed += other.failed;
         self.results += other.results;
@@ -51,7 +51,7 @@ impl Tally {
     }
 
     /// What is to be said of the tests that could not run.
-    pub(super) fn left_out_text(&self, must_be_whole: bool) -> String {
+    pub(crate) fn left_out_text(&self, must_be_whole: bool) -> String {
         if self.left_out.is_empty() {
             return "live tests: none left out".to_owned();
         }

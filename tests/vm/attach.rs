@@ -1,0 +1,68 @@
+//! Onto interfaces and off again, by each way that this kernel has.
+
+use tcpkit_agent::source::live::{HookChoice, LiveCapture, LiveOptions};
+use tcpkit_common::record::Hook;
+use tcpkit_tests::{
+    attached::{Attached, has_tcx},
+    netns::Namespace,
+};
+
+use super::tell::{feature, judge};
+
+#[test]
+#[ignore = "for a guest of `cargo xtask vm`"]
+fn what_is_attached_sees_all_and_leaves_nothing_behind() {
+    let remark =
+        "classifiers by clsact; a small process takes them off within a second when the agent is killed";
+    let (value, remark) = if has_tcx() { ("yes", "") } else { ("no", remark) };
+    feature("TCX (6.6)", value, remark);
+    judge("TC, clsact and native XDP count what the interface and TCP count", || {
+        crate::kernel::live::counters_agree_with_the_interface_and_with_tcp();
+        ""
+    });
+    judge("nothing stays attached after SIGKILL: TC, clsact, XDP", || {
+        crate::kernel::live::nothing_stays_attached_after_sigkill();
+        ""
+    });
+    judge("nothing stays attached, whatever signal ends the agent", || {
+        crate::live::attach::nothing_stays_attached_however_it_ends();
+        ""
+    });
+}
+
+#[test]
+#[ignore = "for a guest of `cargo xtask vm`"]
+fn programs_and_classifiers_of_others_are_left_alone() {
+    judge("another's clsact, filters and XDP program stay", || {
+        crate::kernel::live::a_foreign_clsact_and_its_filters_stay();
+        crate::kernel::live::a_foreign_xdp_program_stays_and_tc_is_used();
+        ""
+    });
+}
+
+#[test]
+#[ignore = "for a guest of `cargo xtask vm`"]
+fn where_native_xdp_is_refused_tc_stands_in_and_says_why() {
+    let namespace = Namespace::new("noxdp").unwrap();
+    namespace.ip(&["link", "add", "dummy0", "type", "dummy"]).unwrap();
+    namespace.ip(&["link", "add", "bridge0", "type", "bridge"]).unwrap();
+    for (name, reason) in
+        [("dummy0", "the driver has none"), ("bridge0", "the driver has none"), ("lo", "loopback")]
+    {
+        namespace.ip(&["link", "set", name, "up"]).unwrap();
+        judge("XDP refused: TC, and the reason", || {
+            let options = LiveOptions {
+                interfaces: vec![name.to_owned()],
+                hook: HookChoice::Xdp,
+                ..LiveOptions::default()
+            };
+            let capture = namespace.enter(|| LiveCapture::open(options)).unwrap().unwrap();
+            let notes = capture.notes().join("; ");
+            assert!(notes.contains(reason) && notes.contains("using TC"), "{name}: {notes}");
+            assert_eq!(capture.interfaces()[0].hooks[0], Hook::TcIngress, "{name}");
+            drop(capture);
+            assert_eq!(Attached::now(&namespace, name), Attached::NONE, "{name}");
+            ""
+        });
+    }
+}

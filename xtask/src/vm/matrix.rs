@@ -1,0 +1,209 @@
+//! Runs the guests' tests on one kernel after the other and gathers what came of them.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::{
+    guest::{self, Boot, End, Outcome, Stream},
+    packages::{self, Fetched, Kernel},
+    payload,
+    releases::Release,
+    results::Results,
+};
+use crate::{
+    shell::{say, seconds},
+    tally::Tally,
+};
+
+/// What was tried on one kernel.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    /// Which.
+    pub release: Release,
+    /// What came of it.
+    pub result: Trial,
+}
+
+/// What came of one kernel.
+#[derive(Clone, Debug)]
+pub(crate) enum Trial {
+    /// Its guest was started.
+    Ran(Box<Ran>),
+    /// It could not be had, and why.
+    LeftOut(String),
+}
+
+/// A guest that was started.
+#[derive(Clone, Debug)]
+pub(crate) struct Ran {
+    /// Its kernel.
+    pub(super) kernel: Kernel,
+    /// How it ended.
+    pub(super) outcome: Outcome,
+    /// What its tests said.
+    pub(super) results: Results,
+}
+
+/// How guests are run.
+#[derive(Clone, Debug)]
+pub(crate) struct Conditions {
+    /// Words for the kernel's command line.
+    pub append: String,
+    /// How long a guest may take.
+    pub timeout: Option<Duration>,
+    /// Emulated processors.
+    pub processors: u32,
+    /// Memory, in MiB.
+    pub memory: u32,
+    /// Whether newer kernels are fetched.
+    pub refresh: bool,
+    /// Only tests whose names contain this.
+    pub filter: String,
+}
+
+impl Ran {
+    /// Whether the guest ended by itself, and all that it tried went well.
+    pub(crate) fn is_well(&self) -> bool {
+        self.outcome.end == End::Status(0) && self.results.are_well()
+    }
+
+    /// What its tests counted.
+    pub(crate) const fn tally(&self) -> &Tally {
+        &self.results.tally
+    }
+
+    /// What is wrong, if anything is.
+    pub(crate) fn complaint(&self) -> Option<String> {
+        if self.is_well() {
+            return None;
+        }
+        Some(match &self.outcome.end {
+            End::Status(_) if self.results.tally.results == 0 => "its tests gave no result".to_owned(),
+            End::Status(_) if self.results.tally.passed == 0 => "no test of it passed".to_owned(),
+            End::Status(_) if !self.results.unreadable.is_empty() => {
+                format!("it said what nobody can read: {}", self.results.unreadable.join("; "))
+            }
+            End::Status(_) => "tests or checks failed".to_owned(),
+            other => other.to_string(),
+        })
+    }
+}
+
+/// Boots these kernels, one after the other, and runs the guests' tests in each; `show` gets every line.
+///
+/// # Errors
+/// If something that all guests need is missing, a build fails, or a kernel lacks a module.
+pub(crate) fn run(releases: &[Release], conditions: &Conditions, show: impl Fn(&str)) -> Result<Vec<Report>> {
+    let binaries = payload::build()?;
+    let payload = payload::archive(&binaries)?;
+    let command = test_command(&conditions.filter);
+    let environment = super::environment();
+    let mut reports = Vec::new();
+    for &release in releases {
+        let result = match packages::fetch(release, conditions.refresh)? {
+            Fetched::Unreachable(why) => Trial::LeftOut(why),
+            Fetched::Here(kernel) => {
+                let boot = Boot {
+                    kernel: &kernel,
+                    payload: &payload,
+                    command: &command,
+                    environment: &environment,
+                    append: &conditions.append,
+                    timeout: conditions.timeout,
+                    processors: conditions.processors,
+                    memory: conditions.memory,
+                };
+                let (outcome, results) = tests_in(&boot, &show)?;
+                Trial::Ran(Box::new(Ran { kernel, outcome, results }))
+            }
+        };
+        let report = Report { release, result };
+        tell(&report);
+        reports.push(report);
+    }
+    Ok(reports)
+}
+
+/// One at a time: what they measure must not be each other.
+fn test_command(filter: &str) -> Vec<String> {
+    let words = [payload::SCENARIOS, filter, "--ignored", "--nocapture", "--test-threads=1"];
+    words.map(str::to_owned).to_vec()
+}
+
+fn tests_in(boot: &Boot<'_>, show: &impl Fn(&str)) -> Result<(Outcome, Results)> {
+    let name = boot.kernel.release.name;
+    say(format_args!("vm: booting {}", boot.kernel));
+    let mut results = Results::default();
+    let mut buffers = [Lines::default(), Lines::default()];
+    let mut on_line = |line: &str| {
+        results.on_line(line);
+        show(&format!("{name:>6} | {line}"));
+    };
+    let outcome = guest::run(boot, |stream, bytes| {
+        let buffer = &mut buffers[usize::from(stream == Stream::Err)];
+        buffer.push(bytes, &mut on_line);
+    })?;
+    for buffer in &mut buffers {
+        buffer.flush(&mut on_line);
+    }
+    Ok((outcome, results))
+}
+
+fn tell(report: &Report) {
+    let name = report.release.name;
+    match &report.result {
+        Trial::LeftOut(why) => say(format_args!("vm: LEFT OUT: kernel {name}: {why}")),
+        Trial::Ran(ran) => {
+            super::tell_complaints(&ran.kernel, &ran.outcome);
+            let whole = seconds(ran.outcome.whole);
+            match ran.complaint() {
+                None => say(format_args!("vm: {}: passed in {whole}", ran.kernel)),
+                Some(why) => say(format_args!("vm: {}: FAILED after {whole}: {why}", ran.kernel)),
+            }
+        }
+    }
+}
+
+/// Lines of a stream that comes in pieces.
+#[derive(Debug, Default)]
+struct Lines {
+    rest: Vec<u8>,
+}
+
+impl Lines {
+    fn push(&mut self, bytes: &[u8], on_line: &mut impl FnMut(&str)) {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.rest.extend_from_slice(piece);
+            if piece.ends_with(b"\n") {
+                self.flush(on_line);
+            }
+        }
+    }
+
+    /// The last line may have no end.
+    fn flush(&mut self, on_line: &mut impl FnMut(&str)) {
+        if !self.rest.is_empty() {
+            on_line(String::from_utf8_lossy(&self.rest).trim_end_matches(['\n', '\r']));
+            self.rest.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_whole_however_they_come() {
+        let mut seen = Vec::new();
+        let mut lines = Lines::default();
+        let mut keep = |line: &str| seen.push(line.to_owned());
+        for piece in ["on", "e\ntwo\nth", "ree\r\n", "\n", "last"] {
+            lines.push(piece.as_bytes(), &mut keep);
+        }
+        lines.flush(&mut keep);
+        lines.flush(&mut keep);
+        assert_eq!(seen, ["one", "two", "three", "", "last"]);
+    }
+}
