@@ -159,6 +159,7 @@ impl Run<'_> {
         let Self { config, pipeline, mut description, progress, .. } = self;
         pipeline.stop();
         outlets.ended();
+        let dropped = pipeline.dropped_records();
         let (snapshots, outcome, tally) = pipeline.finish_blocks()?;
         if let Some(progress) = progress {
             progress.finish();
@@ -168,7 +169,10 @@ impl Run<'_> {
         description.notes.extend(notes(ending, &tally));
         outlets::record_notes(&records, &mut description.notes);
         description.notes.extend(outcome.errors.iter().map(ToString::to_string));
-        let context = description.of_blocks(&tally, outcome.end, true);
+        let mut context = description.of_blocks(&tally, outcome.end, true);
+        if let Some(first) = context.sources.first_mut() {
+            first.notes.push(("records_dropped", dropped));
+        }
         let report = assemble(context, &snapshots);
         let printed = outlets::print(config, &report);
         outlets.conclude(&report);

@@ -12,8 +12,7 @@ use std::path::PathBuf;
 use super::{log_to_stderr, run};
 use crate::{
     cli::{
-        BackendChoice, Config, Failure, HookChoice, Input, Limits, Live, LogLevel, Output, PeekArgs, Stream,
-        System, View,
+        Config, Failure, HookChoice, Input, Limits, Live, LogLevel, Output, PeekArgs, Stream, System, View,
     },
     filter::libpcap_version,
     pipeline::EngineSettings,
@@ -46,12 +45,14 @@ pub fn version() -> String {
 }
 
 fn config(args: PeekArgs, input: Input, system: &System) -> Config {
+    // The reader of files has a core of its own.
+    let others = u32::from(matches!(input, Input::Files(_)));
     Config {
         input,
         expression: None,
         strict_filter: false,
         decapsulate: true,
-        shards: system.cores.clamp(1, 64),
+        shards: system.cores.saturating_sub(others).clamp(1, 64),
         limits: Limits {
             max_flows: EngineSettings::MAX_FLOWS,
             // Who has succeeded is of no more interest; the margin keeps an undecided one from being forgotten first.
@@ -79,8 +80,7 @@ fn live(args: &PeekArgs, system: &System) -> Result<Input, Failure> {
         Some(name) => name.clone(),
         None => first_interface()?,
     };
-    let is_known = system.interfaces.contains(&name) || name == Live::EVERY_INTERFACE;
-    if !is_known && args.backend != BackendChoice::Pcap {
+    if !system.interfaces.contains(&name) && name != Live::EVERY_INTERFACE {
         return Err(Failure::run(format!("interface {name}"))
             .because("does not exist")
             .hint(format!("there are: {}", system.list())));
