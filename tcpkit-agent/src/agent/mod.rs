@@ -8,6 +8,7 @@ mod context;
 mod control;
 mod ending;
 mod filter_command;
+mod interfaces;
 mod live;
 mod outlets;
 mod overwrite;

@@ -120,6 +120,10 @@ pub struct CaptureArgs {
         hide_possible_values = false
     )]
     pub hook: HookChoice,
+    /// Wait for interfaces that are not there yet, and attach again to those that disappear when an interface of the
+    /// same name comes back; tcpkit then keeps the privileges CAP_BPF and CAP_NET_ADMIN.
+    #[arg(long, conflicts_with = "read")]
+    pub reattach: bool,
     /// How to capture: `auto` is ebpf, and pcap (libpcap) where ebpf cannot run.
     #[arg(long, value_name = "BACKEND", value_enum, default_value_t, conflicts_with = "read")]
     pub backend: BackendChoice,

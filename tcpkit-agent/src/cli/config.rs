@@ -66,8 +66,10 @@ pub enum Input {
 /// A live capture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Live {
-    /// Each once, in the order of the command line; they existed when the command line was read.
+    /// Each once, in the order of the command line; they existed when the command line was read, or may be waited for.
     pub interfaces: Vec<String>,
+    /// Wait for those that are not there.
+    pub reattach: bool,
     /// Which hook.
     pub hook: HookChoice,
     /// eBPF or libpcap.
@@ -231,6 +233,7 @@ fn for_ebpf_only(capture: &CaptureArgs) -> Result<(), Failure> {
     let option = match capture {
         CaptureArgs { backend, .. } if *backend != BackendChoice::Pcap => return Ok(()),
         CaptureArgs { hook, .. } if *hook != HookChoice::Auto => "--hook",
+        CaptureArgs { reattach: true, .. } => "--reattach",
         CaptureArgs { kernel_log, .. } if *kernel_log != LogLevel::Off => "--kernel-log",
         _ => return Ok(()),
     };
@@ -248,6 +251,7 @@ fn shards(cores: u32, live: bool) -> u32 {
 fn live(interfaces: Vec<String>, capture: &CaptureArgs) -> Live {
     Live {
         interfaces,
+        reattach: capture.reattach,
         hook: capture.hook,
         backend: capture.backend,
         snaplen: capture.snaplen,
@@ -260,7 +264,8 @@ fn live(interfaces: Vec<String>, capture: &CaptureArgs) -> Live {
 
 /// libpcap captures from things that are no network interfaces (`any`, `nflog`, `usbmon1`) and knows them best.
 fn known(name: &str, capture: &CaptureArgs, system: &System) -> Result<(), Failure> {
-    if capture.backend == BackendChoice::Pcap || system.interfaces.iter().any(|known| known == name) {
+    let may_be_missing = capture.backend == BackendChoice::Pcap || capture.reattach;
+    if may_be_missing || system.interfaces.iter().any(|known| known == name) {
         return Ok(());
     }
     if name == Live::EVERY_INTERFACE && capture.backend == BackendChoice::Auto {

@@ -79,6 +79,7 @@ fn live_capture_has_the_defaults_of_the_manual() {
     assert_eq!(
         *live,
         Live {
+            reattach: false,
             interfaces: vec!["lo".into()],
             hook: HookChoice::Auto,
             backend: BackendChoice::Auto,

@@ -5,6 +5,7 @@ use super::{
     detail::FlowDetail,
     handshake::{Handshake, IcmpReason, Opening, Outcome, Sent, Steps},
     key::{FlowKey, Side},
+    regrouped::Regrouped,
     state::Flow,
 };
 use crate::{
@@ -33,11 +34,15 @@ pub(super) fn count(
     side: Side,
     segment: &Segment<'_>,
     arrival: &Arrival,
+    regrouped: &Regrouped,
 ) -> Taken {
     let wire = flow.wire_count(segment, arrival.frame_len, arrival.gso_size);
-    let owner = *flow.sides[side as usize].owner.get_or_insert(arrival.identity);
-    if owner != arrival.identity && arrival.is_named {
-        return Taken { wire, is_duplicate: true };
+    let owner = flow.sides[side as usize].owner.get_or_insert(arrival.identity);
+    if *owner != arrival.identity && arrival.is_named {
+        if !regrouped.joins(*owner, arrival.identity, flow.start) {
+            return Taken { wire, is_duplicate: true };
+        }
+        *owner = arrival.identity;
     }
     flow.count(side, segment, wire);
     flow.seen = arrival.now;

@@ -33,7 +33,7 @@ impl FlowTable {
             opening: Opening::default(),
             opened: arrival.now,
         };
-        let taken = count(&mut self.counts, &mut thawed.flow, sender.side, segment, arrival);
+        let taken = count(&mut self.counts, &mut thawed.flow, sender.side, segment, arrival, &self.regrouped);
         self.go_on(&mut thawed, sender, segment, arrival, changes);
         match HalfOpen::freeze(&thawed) {
             Some(frozen) => {
@@ -61,7 +61,7 @@ impl FlowTable {
         arrival: &Arrival,
         changes: &mut Changes,
     ) -> Taken {
-        let taken = count(&mut self.counts, &mut thawed.flow, sender.side, segment, arrival);
+        let taken = count(&mut self.counts, &mut thawed.flow, sender.side, segment, arrival, &self.regrouped);
         if taken.is_duplicate {
             return taken;
         }

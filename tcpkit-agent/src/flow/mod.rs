@@ -16,6 +16,7 @@ mod handshake;
 mod key;
 mod measure;
 mod options;
+mod regrouped;
 mod rtt;
 mod slab;
 mod stall;

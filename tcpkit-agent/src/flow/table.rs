@@ -11,6 +11,7 @@ use super::{
     handshake::{HandshakeStep, Outcome, Steps},
     key::{FlowKey, Side},
     measure::Measurements,
+    regrouped::Regrouped,
     slab::{Place, Slab},
     state::{Ending, Flow, Phase},
     stream::{Opened, Seen, Streams},
@@ -34,6 +35,7 @@ pub struct FlowTable {
     pub(super) handshakes: SortedQueue,
     pub(super) closed: Queue,
     pub(super) idle: SortedQueue,
+    pub(super) regrouped: Regrouped,
     /// Nothing falls due before.
     pub(super) next_due: Timestamp,
     /// Half-open flows are kept in small. A test turns it off and finds the same.
@@ -54,6 +56,7 @@ impl FlowTable {
             handshakes: SortedQueue::default(),
             closed: Queue::default(),
             idle: SortedQueue::default(),
+            regrouped: Regrouped::default(),
             next_due: NEVER,
             freezes: true,
         }
@@ -63,6 +66,11 @@ impl FlowTable {
     #[must_use]
     pub const fn counts(&self) -> &FlowCounts {
         &self.counts
+    }
+
+    /// An interface counts as one with others than before from `at` on: flows that began before go on with it.
+    pub fn on_regrouped(&mut self, from: u16, to: u16, at: Timestamp) {
+        self.regrouped.on_regrouped(from, to, at);
     }
 
     /// Takes a segment; `hash` is that of its four-tuple. Time must have been advanced to `arrival.now` before.
@@ -117,8 +125,8 @@ impl FlowTable {
             }
             None => self.open(&Sender { hash, key, side }, segment, arrival, changes),
         };
-        let Self { slab, counts, .. } = self;
-        count(counts, slab.flow_mut(slot), side, segment, arrival)
+        let Self { slab, counts, regrouped, .. } = self;
+        count(counts, slab.flow_mut(slot), side, segment, arrival, regrouped)
     }
 
     /// Takes an ICMP error that quotes a segment; `hash` is that of the quoted four-tuple.
@@ -215,9 +223,9 @@ impl FlowTable {
         arrival: &Arrival,
         changes: &mut Changes,
     ) -> Taken {
-        let Self { slab, counts, .. } = self;
+        let Self { slab, counts, regrouped, .. } = self;
         let flow = slab.flow_mut(slot);
-        let taken = count(counts, flow, side, segment, arrival);
+        let taken = count(counts, flow, side, segment, arrival, regrouped);
         if taken.is_duplicate {
             return taken;
         }

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     filter::Matcher,
     report::{Event, ShardSnapshot},
-    source::{Block, Interface, InterfaceTable, live::RingReader},
+    source::{Block, InterfaceTable, live::RingReader},
     time::Timestamp,
     wire::InterfaceId,
 };
@@ -54,7 +54,7 @@ pub struct RingPlan {
     /// From records to frames.
     pub translation: Translation,
     /// Interfaces of the capture.
-    pub interfaces: Vec<(InterfaceId, Interface)>,
+    pub interfaces: Vec<(InterfaceId, InterfaceFacts)>,
     /// `-w`: one tap per shard, or none.
     pub taps: Vec<CaptureTap>,
     /// Frames that are analysed and written, exactly, by all shards together; the others are counted.
@@ -113,12 +113,9 @@ impl Pipeline {
         let watermark = Arc::new(AtomicI64::new(Timestamp::MIN.0));
         pipeline.remaining = plan.count.map(|count| Arc::new(AtomicU64::new(count)));
         let mut taps = plan.taps.into_iter();
-        let mut facts = Facts::default();
-        let known: Vec<_> =
-            plan.interfaces.iter().map(|(id, interface)| (*id, facts.of(interface))).collect();
         let parts = analysts.into_iter().zip(requests).zip(plan.rings);
         for (index, ((mut analyst, requests), ring)) in parts.enumerate() {
-            known.iter().for_each(|(id, facts)| analyst.on_interface(*id, facts.clone()));
+            plan.interfaces.iter().for_each(|(id, facts)| analyst.on_interface(*id, facts.clone()));
             let worker = RingWorker {
                 analyst,
                 ring,

@@ -114,4 +114,6 @@ pub struct InterfaceFacts {
     pub name: Option<Arc<str>>,
     /// Interfaces of the same identity count as one: nameless ones share one, others have one each.
     pub identity: u16,
+    /// Every frame of it passes another interface too, to which the flows belong: here they are traffic only.
+    pub is_copy: bool,
 }

@@ -65,13 +65,18 @@ impl Shard {
         }
     }
 
-    /// Tells what an interface is, before its first frame; one that was never told is nameless, of identity 0.
+    /// Tells what an interface is, before its first frame or when that changes; one that was never told is nameless, of
+    /// identity 0.
     pub fn set_interface(&mut self, interface: InterfaceId, facts: InterfaceFacts) {
         let place = usize::from(interface.0);
         if place >= self.interfaces.len() {
             self.interfaces.resize(place + 1, InterfaceFacts::default());
         }
-        self.interfaces[place] = facts;
+        let known = &mut self.interfaces[place];
+        if known.name.is_some() && known.identity != facts.identity {
+            self.table.on_regrouped(known.identity, facts.identity, self.now);
+        }
+        *known = facts;
     }
 
     /// Takes a frame.
@@ -190,6 +195,9 @@ impl Shard {
         size: FrameSize,
         now: Timestamp,
     ) -> WireCount {
+        if self.is_copy(origin.interface) {
+            return self.note_copy(segment, size, origin);
+        }
         let arrival = self.arrival(origin, size, now);
         let taken = self.table.on_segment(hash, segment, &arrival, &mut self.changes);
         self.note_duplicate(taken, origin)
@@ -205,6 +213,9 @@ impl Shard {
         size: FrameSize,
         now: Timestamp,
     ) -> WireCount {
+        if self.is_copy(origin.interface) {
+            return self.note_copy(&malformed.segment, size, origin);
+        }
         let arrival = self.arrival(origin, size, now);
         let taken = self.table.on_malformed(hash, malformed, &arrival, &mut self.changes);
         self.note_duplicate(taken, origin)
@@ -229,6 +240,18 @@ impl Shard {
             frame_len: size.frame_len,
             gso_size: size.gso_size,
         }
+    }
+
+    #[inline]
+    fn is_copy(&self, interface: InterfaceId) -> bool {
+        self.interfaces.get(usize::from(interface.0)).is_some_and(|facts| facts.is_copy)
+    }
+
+    /// A segment that another interface shows too: no flow hears of it.
+    fn note_copy(&mut self, segment: &Segment<'_>, size: FrameSize, origin: &Origin) -> WireCount {
+        self.measured.fates.on_note(origin.place(), Note::Duplicate);
+        let limit = u32::from(size.gso_size);
+        WireCount::of(size.frame_len, segment.header_len, segment.payload_len, limit)
     }
 
     #[inline]

@@ -92,6 +92,7 @@ fn live(args: &PeekArgs, system: &System) -> Result<Input, Failure> {
             .hint("give --self ADDRESS"));
     }
     Ok(Input::Live(Live {
+        reattach: false,
         interfaces,
         // TC changes nothing on the host, as tcpeek did not.
         hook: HookChoice::Tc,

@@ -25,6 +25,8 @@ pub struct LiveOptions {
     pub no_decap: bool,
     /// Take frames that are not addressed to this host from every interface; a tap is always promiscuous.
     pub promiscuous: bool,
+    /// An interface that disappears, or is not there yet, is waited for.
+    pub reattach: bool,
     /// aya-log level of the programs; 0 is silent and costs nothing.
     pub log_level: u32,
     /// The filter, if there is one.
@@ -44,6 +46,7 @@ impl Default for LiveOptions {
             strict_filter: false,
             no_decap: false,
             promiscuous: false,
+            reattach: false,
             log_level: 0,
             filter: None,
         }
