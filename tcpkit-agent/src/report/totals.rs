@@ -29,6 +29,8 @@ pub struct Totals {
     pub open_flows: u64,
     /// Flows that gave way to `--max-flows`.
     pub evicted_flows: u64,
+    /// Times that round trips of a flow were kept coarser than usual, because memory for them had run out.
+    pub coarsened_rtts: u64,
     /// TCP segments on the wire.
     pub segments: u64,
     /// TCP payload bytes, retransmitted ones included.

@@ -90,6 +90,7 @@ fn totals(sum: &ShardSnapshot, all: Count, duration: Option<Span>) -> Totals {
         flows: sum.flows.opened,
         open_flows: sum.flows.open,
         evicted_flows: sum.flows.evicted,
+        coarsened_rtts: sum.flows.coarsened_rtts,
         segments: sum.flows.segments,
         payload_bytes: sum.flows.payload_bytes,
     }

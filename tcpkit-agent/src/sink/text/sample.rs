@@ -18,6 +18,7 @@ pub(crate) fn report() -> Report {
             flows: 5_432,
             open_flows: 21,
             evicted_flows: 3,
+            coarsened_rtts: 0,
             segments: 4_400_000,
             payload_bytes: 6_200_000_000,
         },
