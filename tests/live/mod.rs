@@ -10,6 +10,7 @@ pub(crate) mod ledger;
 pub(crate) mod life;
 mod mix;
 pub(crate) mod offload;
+mod peek;
 mod privileges;
 pub(crate) mod refused;
 mod replay;

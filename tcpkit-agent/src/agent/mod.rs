@@ -26,6 +26,7 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _};
 
 use crate::{
     cli::{Config, Input, LogLevel, View},
+    flow::Patience,
     pipeline::{EngineSettings, Wanted},
     source,
     wire::Verify,
@@ -60,6 +61,7 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
     };
     if let View::Peek(args) = &config.view {
         settings.icmp = args.icmp;
+        settings.flows.patience = Patience::FromLastSegment;
         settings.parse.verify = Verify { ip: args.checksums.ip, transport: args.checksums.transport };
     }
     settings
