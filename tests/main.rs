@@ -10,4 +10,5 @@ mod cli;
 mod kernel;
 mod live;
 mod oracle;
+mod peek;
 mod vm;

@@ -15,6 +15,7 @@ pub mod report;
 pub mod sink;
 pub mod source;
 pub mod time;
+pub mod view;
 pub mod wire;
 
 #[cfg(test)]

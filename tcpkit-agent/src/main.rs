@@ -12,6 +12,9 @@ fn main() -> ExitCode {
     let outcome = match cli::parse(std::env::args_os()) {
         Ok(Parsed::Text(text)) => sink::write_stdout(&text).map_err(Into::into),
         Ok(Parsed::Run(args)) => run(&args),
+        Ok(Parsed::Peek(args)) => agent::peek(*args, &System::current()),
+        Ok(Parsed::PeekStat(args)) => agent::peekstat(&args),
+        Ok(Parsed::PeekVersion) => sink::write_stdout(&agent::peek_version()).map_err(Into::into),
         Err(failure) => Err(failure.into()),
     };
     let (exit, line) = match outcome {

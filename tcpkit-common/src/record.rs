@@ -13,7 +13,7 @@ pub struct RecordHeader {
     pub frame_len: u32,
     /// Bytes of it that follow this header.
     pub captured_len: u32,
-    /// Interface on which the hook sits.
+    /// Interface on which the hook saw it.
     pub interface_index: u32,
     /// `FlowHash` that chose the ring.
     pub flow_hash: u32,
@@ -26,8 +26,9 @@ pub struct RecordHeader {
     pub vlan_tci: u16,
     /// A [`Hook`] as an integer.
     pub hook: u8,
-    /// Keeps the size a multiple of eight.
-    pub reserved: u8,
+    /// Slot of the interface that the agent asked for ([`InterfaceSlot`](crate::settings::InterfaceSlot)): it outlives
+    /// the kernel's number, and a frame that XDP on a bond sees on a member has the bond's.
+    pub slot: u8,
 }
 
 const _: () = assert!(size_of::<RecordHeader>() == 32);

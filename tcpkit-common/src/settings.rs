@@ -6,13 +6,19 @@ use crate::record::Hook;
 pub const SETTINGS_SYMBOL: &str = "SETTINGS";
 
 /// Raised whenever a shared structure changes, so that an object of another build is refused by name.
-pub const ABI: u32 = 2;
+pub const ABI: u32 = 3;
 
 /// Most rings, and so most shards.
 pub const MAX_SHARDS: u32 = 64;
 
 /// Most interfaces of one agent.
 pub const MAX_INTERFACES: u32 = 64;
+
+/// Key in the map of interfaces for every interface that is not in it: the members of a bond, on which XDP shows the
+/// frames of the bond. The kernel numbers no interface so.
+pub const EVERY_OTHER_INTERFACE: u32 = 0;
+
+const _: () = assert!(MAX_INTERFACES <= u8::MAX as u32);
 
 /// Most bytes of one frame in a record: the largest super-segment that IP without jumbograms makes, with its link
 /// header and tags.

@@ -10,7 +10,7 @@ use tcpkit_common::{
     counter::COUNTERS,
     record::{Hook, RecordHeader},
     settings::{
-        FragmentKey, InterfaceSlot, MAX_INTERFACES, MAX_SHARDS, MAX_SNAPLEN, SLEEPER_WORDS, Settings,
+        EVERY_OTHER_INTERFACE, FragmentKey, InterfaceSlot, MAX_INTERFACES, MAX_SHARDS, MAX_SNAPLEN, SLEEPER_WORDS, Settings,
         counter_row,
     },
 };
@@ -84,7 +84,7 @@ static SCRATCH: Array<Scratch, 1> = Array::new();
 
 /// Interface index to its place among the counters, where there are several interfaces.
 #[btf_map]
-static INTERFACES: HashMap<u32, InterfaceSlot, { MAX_INTERFACES as usize }> = HashMap::new();
+static INTERFACES: HashMap<u32, InterfaceSlot, { MAX_INTERFACES as usize + 1 }> = HashMap::new();
 
 /// What a filter reads of a frame whose bytes are not in one piece.
 #[btf_map]
@@ -100,8 +100,8 @@ pub fn interface(index: u32) -> Option<InterfaceSlot> {
     if setting!(single_interface) != 0 {
         return Some(InterfaceSlot { slot: 0, link: setting!(link) });
     }
-    // SAFETY: the agent fills the map before it attaches and does not change it afterwards.
-    unsafe { INTERFACES.get(&index) }.copied()
+    // SAFETY: an entry stands before its interface is attached and goes after it was detached, and is never rewritten.
+    unsafe { INTERFACES.get(&index).or_else(|| INTERFACES.get(&EVERY_OTHER_INTERFACE)) }.copied()
 }
 
 /// The counters of this CPU for one interface and hook.

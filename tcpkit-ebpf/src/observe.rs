@@ -4,7 +4,7 @@ use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use tcpkit_common::{
     counter::Counter,
     record::{Hook, RecordHeader},
-    settings::{LINK_RAW, MAX_SNAPLEN},
+    settings::{InterfaceSlot, LINK_RAW, MAX_SNAPLEN},
 };
 
 use crate::{
@@ -23,8 +23,13 @@ const WALK_LEN: u32 = 256;
 
 /// Filters, counts and records one frame.
 #[inline(always)]
-pub fn frame<F: Frame>(frame: &F, hook: Hook, link: u32, row: &mut Row) -> Result<(), Skip> {
-    let raw = link == LINK_RAW;
+pub fn frame<F: Frame>(
+    frame: &F,
+    hook: Hook,
+    interface: InterfaceSlot,
+    row: &mut Row,
+) -> Result<(), Skip> {
+    let raw = interface.link == LINK_RAW;
     let frame_len = frame.frame_len();
     let verdict = filter::ask(frame, frame_len, hook);
     if verdict == filter::REJECT && !filter::may_belong(frame, raw) {
@@ -53,7 +58,7 @@ pub fn frame<F: Frame>(frame: &F, hook: Hook, link: u32, row: &mut Row) -> Resul
         vlan_protocol: shape.vlan.0,
         vlan_tci: shape.vlan.1,
         hook: hook as u8,
-        reserved: 0,
+        slot: interface.slot as u8,
     };
     emit::record(frame, &header)
 }

@@ -55,7 +55,7 @@ fn run<F: Frame>(frame: &F, hook: Hook) {
     if setting!(log_level) >= INFO && row[Counter::Recorded as usize] == 0 {
         info!(frame, "hook {} of interface {} works: {} bytes", hook as u8, index, frame.frame_len());
     }
-    match observe::frame(frame, hook, interface.link, row) {
+    match observe::frame(frame, hook, interface, row) {
         Ok(()) => count::one(row, Counter::Recorded),
         Err(skip) => {
             count::one(row, skip.counter());

@@ -95,7 +95,7 @@ fn kernel_and_agent_enter_the_same_tunnels() {
 #[test]
 fn without_decapsulation_both_stay_outside() {
     for Case { name, frame, .. } in cases() {
-        if let Some(owner) = owner(&frame, ParseOptions { decapsulate: false }) {
+        if let Some(owner) = owner(&frame, ParseOptions { decapsulate: false, ..ParseOptions::default() }) {
             assert_eq!(parse(&frame, true).flow_hash(), owner, "{name}");
         }
     }

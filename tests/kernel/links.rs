@@ -129,7 +129,7 @@ fn a_filter_for_a_tun_device_is_compiled_for_ip() {
         return;
     }
     let mut tun = Tun::new("tunf");
-    let link_types = tun.namespace.enter(|| live::link_types(&["tun0".to_owned()])).unwrap().unwrap();
+    let link_types = tun.namespace.enter(|| live::link_types(&["tun0".to_owned()], false)).unwrap().unwrap();
     assert_eq!(link_types, [LinkType::RAW]);
     let filter = placed_for(link_types[0], "tcp dst port 443 and host 198.51.100.2");
     let options = LiveOptions { filter, ..options(&["tun0"], TcAttach::Auto) };
@@ -167,7 +167,7 @@ fn interfaces_of_both_kinds_keep_their_link_types_and_counters() {
         socket.send_to(b"x", "127.0.0.1:5000").unwrap();
     }
     capture.detach();
-    let (lo, tun0) = (capture.interfaces()[0].index, capture.interfaces()[1].index);
+    let [lo, tun0] = [0, 1].map(|position: usize| capture.interfaces()[position].index.unwrap());
     let records = records(&mut readers);
     let of = |index| records.iter().filter(move |(_, header, _)| header.interface_index == index);
     assert_eq!(of(lo).count(), 7);
@@ -217,7 +217,7 @@ fn traffic_on_two_interfaces_is_counted_for_each_and_shares_the_rings() {
     assert_eq!(readers.len(), 1);
     let records = records(&mut readers);
     let of = |position: usize, hook: Hook| {
-        let index = capture.interfaces()[position].index;
+        let index = capture.interfaces()[position].index.unwrap();
         let mine = |header: &RecordHeader| (header.interface_index, header.hook) == (index, hook as u8);
         records.iter().filter(|(_, header, _)| mine(header)).count() as u64
     };

@@ -249,7 +249,7 @@ fn interface_events_are_told_and_the_last_one_ends_the_capture() {
         // The kernel tells of a carrier up to a second late.
         for _ in 0..300 {
             std::thread::sleep(Duration::from_millis(10));
-            states.extend(capture.changes().iter().map(|change| change.state));
+            states.extend(capture.changes().into_iter().map(|change| change.state));
             if states.len() >= expected.len() {
                 break;
             }

@@ -9,6 +9,7 @@
 
 pub mod attached;
 pub mod generator;
+pub mod judge;
 pub mod leave_out;
 pub mod left_out;
 pub mod live;

@@ -4,9 +4,11 @@
 //! names: what cannot be undone stands in the last module.
 
 mod attach;
+mod bond;
 mod capture;
 mod guest;
 mod idle;
+mod life;
 mod load;
 mod tell;
 mod until_the_end;

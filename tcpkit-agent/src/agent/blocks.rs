@@ -44,7 +44,7 @@ pub(super) fn capture(config: &Config, live: &Live, no_ebpf: Option<&str>) -> an
         snaplen: live.snaplen,
         buffer_bytes: Some(live.ring_bytes),
         filter: filter.clone(),
-        promiscuous: true,
+        promiscuous: live.promiscuous.unwrap_or(true),
         immediate: false,
     });
     let source = PcapSet::open(options, &mut interfaces).map_err(|error| match no_ebpf {
@@ -170,6 +170,7 @@ impl Run<'_> {
         let context = description.of_blocks(&tally, outcome.end, true);
         let report = assemble(context, &snapshots);
         let printed = outlets::print(config, &report);
+        outlets.conclude(&report);
         outlets::warn_of_loss(&report);
         outlets.close();
         let errors = outcome.errors.into_iter().map(anyhow::Error::from);

@@ -32,6 +32,8 @@ pub(super) struct Description {
     pub(super) hooks: Vec<String>,
     /// Sentences for the user: fall-backs, damage, oddities.
     pub(super) notes: Vec<String>,
+    /// Changes of interfaces that were told, and those that would have been too many.
+    changes: (usize, u64),
 }
 
 impl Description {
@@ -51,6 +53,17 @@ impl Description {
             shards: config.shards,
             hooks: Vec::new(),
             notes: Vec::new(),
+            changes: (0, 0),
+        }
+    }
+
+    /// Notes what happened to an interface: the first changes, and how many there were beyond them.
+    pub(super) fn note_change(&mut self, sentence: String) {
+        if self.changes.0 < CHANGES {
+            self.changes.0 += 1;
+            self.notes.push(sentence);
+        } else {
+            self.changes.1 += 1;
         }
     }
 
@@ -110,12 +123,18 @@ impl Description {
                 filter: self.filter.clone(),
                 snaplen: self.snaplen,
                 shards: self.shards,
-                notes: self.notes.clone(),
+                notes: self.told(),
             },
             sources,
             interfaces: names,
             hookless: self.hookless,
         }
+    }
+
+    fn told(&self) -> Vec<String> {
+        let beyond = (self.changes.1 > 0)
+            .then(|| format!("{} more changes of interfaces: see the event log", self.changes.1));
+        self.notes.iter().cloned().chain(beyond).collect()
     }
 
     fn info(&self, index: usize, interface: &Interface) -> InterfaceInfo {
@@ -130,6 +149,9 @@ impl Description {
         }
     }
 }
+
+/// Changes of interfaces that a report tells one by one: a cable may be loose for days.
+const CHANGES: usize = 100;
 
 fn belongs(interface: &Interface, source: &str) -> bool {
     interface.source == source || interface.name.as_deref() == Some(source)

@@ -1,9 +1,12 @@
 //! When a run ends, and with what.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use crossbeam_channel::Sender;
-use tcpkit_common::counter::Counter;
+use tcpkit_common::{counter::Counter, record::Hook};
 
 use crate::{
     cli::{Config, Input},
@@ -58,14 +61,14 @@ pub(super) struct LossWatch {
     /// `-w`, which is told of losses too.
     writer: Option<Sender<Block>>,
     looked: Option<Timestamp>,
-    /// Matched and lost at the last look, by interface and hook.
-    before: Vec<(u64, u64)>,
+    /// Matched and lost at the last look, by interface and hook; a hook may join them.
+    before: BTreeMap<(usize, Hook), (u64, u64)>,
 }
 
 impl LossWatch {
     /// Nothing is lost yet; `writer` takes the blocks of `-w`.
     pub(super) const fn new(writer: Option<Sender<Block>>) -> Self {
-        Self { writer, looked: None, before: Vec::new() }
+        Self { writer, looked: None, before: BTreeMap::new() }
     }
 
     /// The last look, whenever the one before was; the writer is told nothing after it.
@@ -92,10 +95,10 @@ impl LossWatch {
             return Vec::new();
         }
         self.looked = Some(now);
-        self.before.resize(counters.len(), (0, 0));
         let mut events = Vec::new();
         let mut block = Block::default();
-        for (before, counters) in self.before.iter_mut().zip(counters) {
+        for counters in counters {
+            let before = self.before.entry((counters.interface, counters.hook)).or_default();
             let lost = counters.get(Counter::RingFull) + counters.get(Counter::HelperFailed);
             let (matched, frames) = (counters.matched() - before.0, lost - before.1);
             *before = (counters.matched(), lost);

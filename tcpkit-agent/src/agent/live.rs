@@ -2,7 +2,7 @@
 
 use caps::Capability;
 use crossbeam_channel::Sender;
-use tcpkit_common::{counter::Counter, record::Hook};
+use tcpkit_common::counter::Counter;
 
 use super::{
     blocks,
@@ -10,10 +10,11 @@ use super::{
     control::{Control, Ending, Subject},
     ending::{Deadline, LossWatch, first_error},
     engine,
+    interfaces::Interfaces,
     outlets::{self, Outlets},
 };
 use crate::{
-    cli::{BackendChoice, CaptureOutput, Config, HookChoice, Live},
+    cli::{BackendChoice, CaptureOutput, Config, Failure, HookChoice, Input, Live},
     filter,
     pipeline::{CaptureTap, Pipeline, RingPlan, Translation},
     report::{
@@ -22,9 +23,7 @@ use crate::{
     },
     source::{
         Block, Interface, InterfaceTable,
-        live::{
-            self, Clock, HookCounters, InterfaceState, LiveCapture, LiveError, LiveInterface, ObjectFilter,
-        },
+        live::{self, Clock, HookCounters, LiveCapture, LiveError, LiveInterface, ObjectFilter},
     },
     time::Timestamp,
     wire::InterfaceId,
@@ -57,7 +56,12 @@ pub(super) fn capture(config: &Config, live: &Live) -> anyhow::Result<()> {
     match open(config, live) {
         Ok(capture) => run(config, capture),
         Err(error) if live.backend == BackendChoice::Auto && error.is_for_libpcap() => {
-            blocks::capture(config, live, Some(without_advice(&error.to_string())))
+            let reason = error.to_string();
+            let reason = without_advice(&reason);
+            if live.reattach {
+                return Err(Failure::run("--reattach").because(format_args!("needs eBPF: {reason}")).into());
+            }
+            blocks::capture(config, live, Some(reason))
         }
         Err(error) => Err(error.into()),
     }
@@ -105,13 +109,15 @@ fn open(config: &Config, live: &Live) -> Result<LiveCapture, OpenError> {
         ring_bytes: live.ring_bytes,
         strict_filter: config.strict_filter,
         no_decap: !config.decapsulate,
+        promiscuous: live.promiscuous.unwrap_or(false),
+        reattach: live.reattach,
         log_level: live.kernel_log.number(),
         filter,
     })?)
 }
 
 fn object_filter(expression: &str, live: &Live) -> Result<ObjectFilter, OpenError> {
-    let link_types = live::link_types(&live.interfaces)?;
+    let link_types = live::link_types(&live.interfaces, live.reattach)?;
     let Some((first, others)) = link_types.split_first() else { return Err(LiveError::NoInterface.into()) };
     if others.iter().any(|other| other != first) {
         return Err(OpenError::MixedLinks);
@@ -131,10 +137,11 @@ fn run(config: &Config, mut capture: LiveCapture) -> anyhow::Result<()> {
     let mut description = Description::new(config, "ebpf");
     description.notes.extend_from_slice(capture.notes());
     capture.notes().iter().for_each(|note| tracing::info!("{note}"));
-    let interfaces: Vec<_> = capture.interfaces().iter().map(|one| interface(one, config)).collect();
-    description.hooks = capture.interfaces().iter().map(hooks).collect();
+    let interfaces = capture.interfaces().iter().map(|one| interface(one, config)).collect();
+    let interfaces = Interfaces::new(interfaces, &capture);
+    description.hooks = interfaces.hooks(&capture);
     let mut table = InterfaceTable::default();
-    for interface in &interfaces {
+    for interface in interfaces.all() {
         table.add(interface.clone());
     }
     let (mut control, wakes) = Control::new()?;
@@ -146,8 +153,8 @@ fn run(config: &Config, mut capture: LiveCapture) -> anyhow::Result<()> {
     let clock = capture.clock();
     let plan = RingPlan {
         rings: capture.take_readers(),
-        translation: Translation::new(capture.clock(), numbers(&capture)),
-        interfaces: (0u16..).map(InterfaceId).zip(interfaces.iter().cloned()).collect(),
+        translation: Translation::new(capture.clock(), interfaces.link_types()),
+        interfaces: interfaces.facts(),
         taps,
         count: config.count.map(Into::into),
     };
@@ -164,7 +171,10 @@ fn run(config: &Config, mut capture: LiveCapture) -> anyhow::Result<()> {
 /// From here on the process keeps only what it needs to end well; the threads that follow inherit that.
 fn give_up_privileges(config: &Config, capture: &LiveCapture, description: &mut Description) {
     let mut keep = Vec::new();
-    if capture.has_to_restore() {
+    if live(config).is_some_and(|live| live.reattach) {
+        keep.push(Capability::CAP_BPF);
+    }
+    if capture.has_to_restore() || !keep.is_empty() {
         keep.push(Capability::CAP_NET_ADMIN);
     }
     if config.output.capture.as_ref().is_some_and(CaptureOutput::rotates) {
@@ -177,27 +187,21 @@ fn give_up_privileges(config: &Config, capture: &LiveCapture, description: &mut 
     }
 }
 
-fn interface(live: &LiveInterface, config: &Config) -> Interface {
-    let snaplen = match &config.input {
-        crate::cli::Input::Live(live) => Some(live.snaplen),
-        crate::cli::Input::Files(_) => None,
-    };
+fn interface(one: &LiveInterface, config: &Config) -> Interface {
     Interface {
-        name: Some(live.name.clone()),
+        name: Some(one.name.clone()),
         source: "live".to_owned(),
-        link_type: live.link_type,
-        snaplen,
-        index: Some(live.index),
+        link_type: one.link_type,
+        snaplen: live(config).map(|live| live.snaplen),
+        index: one.index,
     }
 }
 
-fn hooks(interface: &LiveInterface) -> String {
-    let ingress_by_xdp = interface.hooks.contains(&Hook::XdpIngress);
-    if ingress_by_xdp { "ebpf/xdp+tc".to_owned() } else { "ebpf/tc".to_owned() }
-}
-
-fn numbers(capture: &LiveCapture) -> Vec<(u32, InterfaceId, crate::wire::LinkType)> {
-    (0u16..).zip(capture.interfaces()).map(|(id, one)| (one.index, InterfaceId(id), one.link_type)).collect()
+const fn live(config: &Config) -> Option<&Live> {
+    match &config.input {
+        Input::Live(live) => Some(live),
+        Input::Files(_) => None,
+    }
 }
 
 /// One tap for each shard, when there is a file to write.
@@ -212,7 +216,7 @@ struct Run<'a> {
     capture: LiveCapture,
     pipeline: Pipeline,
     description: Description,
-    interfaces: Vec<Interface>,
+    interfaces: Interfaces,
     clock: std::sync::Arc<Clock>,
     deadline: Option<Deadline>,
     losses: LossWatch,
@@ -235,8 +239,7 @@ impl Subject for Run<'_> {
         let events = self.changes();
         self.pipeline.announce(events);
         let counters = self.capture.counters();
-        let losses =
-            self.losses.look(self.clock.now(), &counters, |index| self.interfaces[index].name.clone());
+        let losses = self.losses.look(self.clock.now(), &counters, |index| self.interfaces.name(index));
         self.pipeline.announce(losses);
         if self.capture.is_over() {
             return Some(Ending::NoInterface);
@@ -249,28 +252,27 @@ impl Subject for Run<'_> {
 impl Run<'_> {
     /// What happened to the interfaces, as events; it stands in the report too.
     fn changes(&mut self) -> Vec<Event> {
-        let time = self.clock.now();
-        let mut events = Vec::new();
-        for change in self.capture.changes() {
-            let Some(name) = self.interfaces.get(change.interface).and_then(|one| one.name.clone()) else {
-                continue;
-            };
-            let what = match change.state {
-                InterfaceState::Up => "is up again",
-                InterfaceState::Down => "went down; its capture goes on when it comes back",
-                InterfaceState::Gone => "disappeared; its capture has ended",
-            };
-            self.description.notes.push(format!("{name} {what}"));
-            events.push(Event {
-                time,
-                kind: EventKind::Interface { interface: name, change: what.to_owned() },
-            });
+        let changes = self.capture.changes();
+        if changes.is_empty() {
+            return Vec::new();
         }
-        events
+        for (id, facts) in self.interfaces.update(&self.capture) {
+            self.pipeline.set_interface(id, &facts);
+        }
+        self.description.hooks = self.interfaces.hooks(&self.capture);
+        let is_waited_for = live(self.config).is_some_and(|live| live.reattach);
+        let time = self.clock.now();
+        let sentences = changes.iter().flat_map(|change| self.interfaces.tell(change, is_waited_for));
+        let sentences: Vec<_> = sentences.collect();
+        for (name, what) in &sentences {
+            self.description.note_change(format!("{name} {what}"));
+        }
+        let event = |(interface, change)| Event { time, kind: EventKind::Interface { interface, change } };
+        sentences.into_iter().map(event).collect()
     }
 
     fn context(&self, end: Option<Timestamp>, complete: bool) -> ReportContext {
-        let interfaces: Vec<_> = self.interfaces.iter().collect();
+        let interfaces: Vec<_> = self.interfaces.all().iter().collect();
         let mut counts: Vec<_> = self.capture.counters().iter().map(source_counts).collect();
         if self.config.count.is_some() {
             // The kernel counted also what came after as many frames as were asked for.
@@ -290,7 +292,7 @@ impl Run<'_> {
         let end = self.clock.now();
         // The last losses, for the events and for the capture file, which is told nothing after them.
         let counters = self.capture.counters();
-        let losses = self.losses.finish(end, &counters, |index| self.interfaces[index].name.clone());
+        let losses = self.losses.finish(end, &counters, |index| self.interfaces.name(index));
         self.pipeline.announce(losses);
         if ending == Ending::NoInterface {
             self.description.notes.push("every interface disappeared".to_owned());
@@ -303,6 +305,7 @@ impl Run<'_> {
         let written = outlets.finish_writer(Some(end));
         let report = assemble(context, &snapshots);
         let printed = outlets::print(self.config, &report);
+        outlets.conclude(&report);
         outlets::warn_of_loss(&report);
         outlets.close();
         let gone =
@@ -312,7 +315,7 @@ impl Run<'_> {
     }
 
     fn names(&self) -> String {
-        let names: Vec<_> = self.interfaces.iter().filter_map(|one| one.name.as_deref()).collect();
+        let names: Vec<_> = self.interfaces.all().iter().filter_map(|one| one.name.as_deref()).collect();
         names.join(", ")
     }
 }

@@ -8,23 +8,27 @@ mod context;
 mod control;
 mod ending;
 mod filter_command;
+mod interfaces;
 mod live;
 mod outlets;
 mod overwrite;
+mod peek;
 mod records;
 mod sources;
 mod writer;
 
 pub use filter_command::filter;
+pub use peek::{peek, peekstat, version as peek_version};
 
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _};
 
 use crate::{
-    cli::{Config, Input, LogLevel},
+    cli::{Config, Input, LogLevel, View},
     pipeline::{EngineSettings, Wanted},
     source,
+    wire::Verify,
 };
 
 /// Runs until the sources end, the user says so, or something fails.
@@ -49,7 +53,14 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
     settings.wanted = Wanted {
         flows: config.output.flow_log.is_some(),
         events: config.output.event_log.is_some() || config.output.text,
+        handshakes: matches!(config.view, View::Peek(_)),
+        loss_delay: config.output.event_after,
+        stall: config.output.event_after,
     };
+    if let View::Peek(args) = &config.view {
+        settings.icmp = args.icmp;
+        settings.parse.verify = Verify { ip: args.checksums.ip, transport: args.checksums.transport };
+    }
     settings
 }
 

@@ -6,6 +6,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::{
     control::Wakes,
+    peek::PeekOutlet,
     records::{RecordOutcome, RecordSinks, Recorder},
     writer::{self, Writing},
 };
@@ -31,9 +32,11 @@ pub(super) struct Outlets {
     recorder: Option<JoinHandle<RecordOutcome>>,
     writer: Option<CaptureWriter>,
     writing: Option<Writing>,
-    endpoint: Option<(Endpoint, ReportSource)>,
+    endpoint: Option<Endpoint>,
+    reports: ReportSource,
     serving: Option<Serving>,
     health: Health,
+    peek: Option<PeekOutlet>,
     /// Whoever wants a report while the run goes on.
     pub(super) requests: ReportRequests,
     wakes: Wakes,
@@ -50,7 +53,9 @@ impl Outlets {
         limits: &FlowLimits,
         wakes: Wakes,
     ) -> anyhow::Result<Self> {
-        let records = RecordSinks::open(&config.output, live)?;
+        let peek = PeekOutlet::open(config)?;
+        let mut records = RecordSinks::open(&config.output, live)?;
+        records.peek = peek.as_ref().map(PeekOutlet::lines).transpose()?;
         let filter = config.expression.as_deref();
         let timers =
             FlowTimers { handshake: limits.handshake_timeout, linger: limits.linger, idle: limits.idle };
@@ -63,9 +68,11 @@ impl Outlets {
             recorder: None,
             writer,
             writing: None,
-            endpoint: endpoint.map(|endpoint| (endpoint, reports)),
+            endpoint,
+            reports,
             serving: None,
             health: Health::starting(),
+            peek,
             requests,
             wakes,
         })
@@ -76,9 +83,12 @@ impl Outlets {
     /// # Errors
     /// The interfaces cannot be described in the file, or a thread cannot be had.
     pub(super) fn start(&mut self, interfaces: &InterfaceTable) -> anyhow::Result<Option<Sender<Block>>> {
-        if let Some((endpoint, reports)) = self.endpoint.take() {
+        if let Some(peek) = &mut self.peek {
+            peek.start(interfaces, &self.reports)?;
+        }
+        if let Some(endpoint) = self.endpoint.take() {
             tracing::info!(address = %endpoint.address(), "endpoint listens");
-            self.serving = Some(endpoint.spawn(reports, self.health.clone())?);
+            self.serving = Some(endpoint.spawn(self.reports.clone(), self.health.clone())?);
         }
         let Some(writer) = self.writer.take() else { return Ok(None) };
         let (sender, writing) = writer::start(writer, interfaces, self.wakes.clone())?;
@@ -125,6 +135,13 @@ impl Outlets {
     /// What the device refused.
     pub(super) fn finish_writer(&mut self, end: Option<Timestamp>) -> anyhow::Result<()> {
         self.writing.take().map_or(Ok(()), |writing| writing.finish(end))
+    }
+
+    /// Shows the view's last words, where the run has a view.
+    pub(super) fn conclude(&mut self, report: &Report) {
+        if let Some(peek) = &mut self.peek {
+            peek.conclude(report);
+        }
     }
 
     /// Stops serving.

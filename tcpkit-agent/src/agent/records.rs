@@ -1,10 +1,13 @@
 //! The thread that writes what the shards finish: flow log, event log, event lines for people.
 
-use std::io::IsTerminal as _;
+use std::{io::IsTerminal as _, time::Duration};
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use super::control::{Wake, Wakes};
+use super::{
+    control::{Wake, Wakes},
+    peek::{LIVE_WAIT, PeekLines},
+};
 use crate::{
     cli::{Output, Stream},
     pipeline::Delivery,
@@ -26,6 +29,8 @@ pub(super) struct RecordSinks {
     pub(super) event_log: Option<JsonLines>,
     /// Event lines on standard output.
     pub(super) lines: Option<EventLines>,
+    /// Session lines of tcpeek.
+    pub(super) peek: Option<PeekLines>,
 }
 
 /// Event lines for people: at once where one may sit and watch, else by the buffer.
@@ -58,12 +63,16 @@ impl Recorder {
     pub(super) fn run(mut self) -> RecordOutcome {
         let mut merge = OrderedMerge::new(self.shards, WAITING);
         let mut error = None;
-        while let Ok(delivery) = self.deliveries.recv() {
-            if error.is_some() {
+        loop {
+            let heard = self.hear();
+            let outcome = match heard {
+                Err(RecvTimeoutError::Disconnected) => break,
                 // Keep taking, so that the shards come to their end.
-                continue;
-            }
-            if let Err(failure) = self.sinks.take(delivery, &mut merge) {
+                _ if error.is_some() => continue,
+                Ok(delivery) => self.sinks.take(delivery, &mut merge),
+                Err(RecvTimeoutError::Timeout) => self.sinks.pause(),
+            };
+            if let Err(failure) = outcome {
                 error = Some(failure);
                 self.wakes.send(Wake::SinkFailed);
             }
@@ -72,6 +81,14 @@ impl Recorder {
             error = self.sinks.finish(&mut merge).err();
         }
         RecordOutcome { error, disordered: merge.disordered() }
+    }
+
+    /// The next delivery; where lines wait only for their order, not for longer than they may.
+    fn hear(&self) -> Result<Delivery, RecvTimeoutError> {
+        match &self.sinks.peek {
+            Some(peek) if peek.is_waiting() => self.deliveries.recv_timeout(LINE_WAIT),
+            _ => self.deliveries.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        }
     }
 }
 
@@ -89,12 +106,16 @@ impl RecordSinks {
             flow_log: open("flow log", &output.flow_log)?,
             event_log: open("event log", &output.event_log)?,
             lines: output.text.then(|| EventLines::new(live)),
+            peek: None,
         })
     }
 
     fn take(&mut self, delivery: Delivery, merge: &mut OrderedMerge<FlowRecord>) -> anyhow::Result<()> {
         for event in &delivery.events {
             self.event(event)?;
+        }
+        if let Some(peek) = &mut self.peek {
+            peek.take(delivery.shard as usize, delivery.handshakes, delivery.progress)?;
         }
         if self.flow_log.is_some() {
             let shard = delivery.shard as usize;
@@ -105,6 +126,11 @@ impl RecordSinks {
             self.release(merge)?;
         }
         self.settle()
+    }
+
+    /// Nothing came for a moment.
+    fn pause(&mut self) -> anyhow::Result<()> {
+        self.peek.iter_mut().try_for_each(PeekLines::pause)
     }
 
     fn event(&mut self, event: &Event) -> anyhow::Result<()> {
@@ -133,7 +159,8 @@ impl RecordSinks {
     fn finish(&mut self, merge: &mut OrderedMerge<FlowRecord>) -> anyhow::Result<()> {
         self.release(merge)?;
         self.flow_log.iter_mut().chain(&mut self.event_log).try_for_each(JsonLines::finish)?;
-        self.lines.iter_mut().try_for_each(EventLines::write)
+        self.lines.iter_mut().try_for_each(EventLines::write)?;
+        self.peek.iter_mut().try_for_each(PeekLines::finish)
     }
 }
 
@@ -159,6 +186,9 @@ impl EventLines {
 
 /// Event lines that are written in one go.
 const LINES_BYTES: usize = 64 << 10;
+
+/// How long a line that waits for its place among others' may wait.
+const LINE_WAIT: Duration = Duration::from_nanos(LIVE_WAIT.0);
 
 /// Finished flows that may wait for a slower shard.
 const WAITING: usize = 1 << 16;

@@ -9,7 +9,7 @@ use crate::wire::{Cause, InterfaceId, Layer, ParseError, Unanalyzed};
 /// Layers that [`FrameCounts::malformed`] tells apart.
 const LAYERS: usize = Layer::Icmp as usize + 1;
 /// Causes that [`FrameCounts::malformed`] tells apart.
-const CAUSES: usize = Cause::Version as usize + 1;
+const CAUSES: usize = Cause::Checksum as usize + 1;
 /// Causes that [`FrameCounts::not_analyzed`] tells apart.
 const UNANALYZED: usize = Unanalyzed::BeyondCount as usize + 1;
 /// Places of one interface: its hooks, and none.

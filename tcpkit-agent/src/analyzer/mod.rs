@@ -6,9 +6,17 @@
 mod bandwidth;
 mod fate;
 mod handshake;
+mod ranking;
+mod retransmit;
+mod round_trip;
 mod span_histogram;
+mod stall;
 
 pub use bandwidth::{BandwidthAnalyzer, SIZE_BOUNDS, Traffic, TrafficCount};
 pub use fate::{Fate, FateAnalyzer, FrameCounts, Note, Place};
-pub use handshake::HandshakeAnalyzer;
+pub use handshake::{HandshakeAnalyzer, IcmpCounts, ServerCounts, Servers};
+pub use ranking::{Ranking, Weighed};
+pub use retransmit::{FlowId, FlowTrouble, RetransmitAnalyzer, SentAgain};
+pub use round_trip::{RoundTripAnalyzer, RoundTrips};
 pub use span_histogram::SpanHistogram;
+pub use stall::{HeldUp, StallAnalyzer};

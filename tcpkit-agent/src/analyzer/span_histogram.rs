@@ -83,6 +83,12 @@ impl SpanHistogram {
         (self.samples > 0).then(|| self.sum as f64 / self.samples as f64)
     }
 
+    /// All of them together; saturates after 584 years.
+    #[must_use]
+    pub fn total(&self) -> Span {
+        Span(u64::try_from(self.sum).unwrap_or(u64::MAX))
+    }
+
     /// The duration that this many per thousand do not exceed (nearest rank).
     #[must_use]
     pub fn per_mille(&self, per_mille: u32) -> Option<Span> {

@@ -15,7 +15,7 @@ use super::value::{self, Listen};
     name = "tcpkit",
     version,
     about = "Watch TCP on a live interface or in capture files: who talks, which handshakes fail, and how far the numbers may be off.",
-    override_usage = "tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit filter [OPTIONS] EXPRESSION...",
+    override_usage = "tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit filter [OPTIONS] EXPRESSION...\n       tcpkit peek|peekstat [OPTIONS]  (tcpeek and tcpeekstat; see tcpkit peek --help)",
     after_help = EXAMPLES,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
@@ -120,6 +120,10 @@ pub struct CaptureArgs {
         hide_possible_values = false
     )]
     pub hook: HookChoice,
+    /// Wait for interfaces that are not there yet, and attach again to those that disappear when an interface of the
+    /// same name comes back; tcpkit then keeps the privileges CAP_BPF and CAP_NET_ADMIN.
+    #[arg(long, conflicts_with = "read")]
+    pub reattach: bool,
     /// How to capture: `auto` is ebpf, and pcap (libpcap) where ebpf cannot run.
     #[arg(long, value_name = "BACKEND", value_enum, default_value_t, conflicts_with = "read")]
     pub backend: BackendChoice,
@@ -177,10 +181,13 @@ pub struct OutputArgs {
     /// Write one JSON object for each finished flow to this file; `-` is standard output.
     #[arg(long, value_name = "FILE")]
     pub flow_log: Option<PathBuf>,
-    /// Write one JSON object for each event (failed handshake, capture loss, interface change) to this file; `-` is
+    /// Write one JSON object for each event (failed handshake, long loss or stall, capture loss, interface change) to this file; `-` is
     /// standard output.
     #[arg(long, value_name = "FILE")]
     pub event_log: Option<PathBuf>,
+    /// Tell of loss episodes and stalls that cost a flow at least this many seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = value::seconds)]
+    pub event_after: std::time::Duration,
     /// Print the report as JSON instead of text.
     #[arg(long)]
     pub json: bool,

@@ -6,6 +6,7 @@ use super::{
     args::{AgentArgs, BackendChoice, CaptureArgs, HookChoice, LogLevel, OutputArgs},
     expression::effective_expression,
     failure::Failure,
+    peek::PeekArgs,
     system::System,
     value::Listen as ListenChoice,
 };
@@ -40,6 +41,17 @@ pub struct Config {
     pub count: Option<NonZeroU64>,
     /// What is written.
     pub output: Output,
+    /// What the measurements are shown as.
+    pub view: View,
+}
+
+/// What the measurements are shown as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum View {
+    /// tcpkit's own report, logs and endpoint.
+    Agent,
+    /// tcpeek's lines and summary.
+    Peek(Box<PeekArgs>),
 }
 
 /// Where frames come from.
@@ -54,8 +66,10 @@ pub enum Input {
 /// A live capture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Live {
-    /// Each once, in the order of the command line; they existed when the command line was read.
+    /// Each once, in the order of the command line; they existed when the command line was read, or may be waited for.
     pub interfaces: Vec<String>,
+    /// Wait for those that are not there.
+    pub reattach: bool,
     /// Which hook.
     pub hook: HookChoice,
     /// eBPF or libpcap.
@@ -64,6 +78,8 @@ pub struct Live {
     pub snaplen: u32,
     /// Bytes of each shard's ring, a power of two.
     pub ring_bytes: u32,
+    /// Take frames that are not addressed to this host; `None` is as the backend does by itself.
+    pub promiscuous: Option<bool>,
     /// aya-log level of the eBPF programs.
     pub kernel_log: LogLevel,
     /// Stop after this time.
@@ -90,6 +106,8 @@ pub struct Output {
     pub flow_log: Option<Stream>,
     /// `--event-log`.
     pub event_log: Option<Stream>,
+    /// Loss episodes and stalls that cost at least this much are events.
+    pub event_after: Span,
     /// Print the report as JSON on standard output.
     pub json: bool,
     /// Print event lines and the summary on standard output; false when it is taken, or with `--quiet`.
@@ -184,6 +202,7 @@ impl Config {
             },
             count: args.analysis.count.and_then(NonZeroU64::new),
             output: output(&args.output, live, system)?,
+            view: View::Agent,
             input,
         })
     }
@@ -214,6 +233,7 @@ fn for_ebpf_only(capture: &CaptureArgs) -> Result<(), Failure> {
     let option = match capture {
         CaptureArgs { backend, .. } if *backend != BackendChoice::Pcap => return Ok(()),
         CaptureArgs { hook, .. } if *hook != HookChoice::Auto => "--hook",
+        CaptureArgs { reattach: true, .. } => "--reattach",
         CaptureArgs { kernel_log, .. } if *kernel_log != LogLevel::Off => "--kernel-log",
         _ => return Ok(()),
     };
@@ -231,10 +251,12 @@ fn shards(cores: u32, live: bool) -> u32 {
 fn live(interfaces: Vec<String>, capture: &CaptureArgs) -> Live {
     Live {
         interfaces,
+        reattach: capture.reattach,
         hook: capture.hook,
         backend: capture.backend,
         snaplen: capture.snaplen,
         ring_bytes: capture.ring_bytes,
+        promiscuous: None,
         kernel_log: capture.kernel_log,
         duration: capture.duration,
     }
@@ -242,7 +264,8 @@ fn live(interfaces: Vec<String>, capture: &CaptureArgs) -> Live {
 
 /// libpcap captures from things that are no network interfaces (`any`, `nflog`, `usbmon1`) and knows them best.
 fn known(name: &str, capture: &CaptureArgs, system: &System) -> Result<(), Failure> {
-    if capture.backend == BackendChoice::Pcap || system.interfaces.iter().any(|known| known == name) {
+    let may_be_missing = capture.backend == BackendChoice::Pcap || capture.reattach;
+    if may_be_missing || system.interfaces.iter().any(|known| known == name) {
         return Ok(());
     }
     if name == Live::EVERY_INTERFACE && capture.backend == BackendChoice::Auto {
@@ -286,6 +309,7 @@ fn output(args: &OutputArgs, live: bool, system: &System) -> Result<Output, Fail
         capture,
         flow_log: stream(&args.flow_log),
         event_log: stream(&args.event_log),
+        event_after: span(args.event_after),
         json: args.json,
         text: !taken && !args.quiet,
         progress: !live && !args.quiet && system.stderr_is_terminal,

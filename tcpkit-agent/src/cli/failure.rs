@@ -37,17 +37,31 @@ pub struct Failure {
     exit: Exit,
     parts: Vec<String>,
     detail: Option<String>,
+    /// It is told without our name in front: an older tool says it in these words.
+    is_legacy: bool,
 }
 
 impl Failure {
     /// A wrong command line; `what` names the option or the word.
     pub fn usage(what: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, parts: vec![what.into()], detail: None }
+        Self { exit: Exit::Usage, parts: vec![what.into()], detail: None, is_legacy: false }
     }
 
     /// Something that failed while running; `what` names the file, interface or address.
     pub fn run(what: impl Into<String>) -> Self {
-        Self { exit: Exit::Failed, parts: vec![what.into()], detail: None }
+        Self { exit: Exit::Failed, parts: vec![what.into()], detail: None, is_legacy: false }
+    }
+
+    /// What an older tool says, in its own words and with its own name; its status is 1 unless told otherwise.
+    pub fn legacy(line: impl Into<String>) -> Self {
+        Self { exit: Exit::Failed, parts: vec![line.into()], detail: None, is_legacy: true }
+    }
+
+    /// The same, for a tool whose status for bad usage is 2.
+    #[must_use]
+    pub const fn with_usage_status(mut self) -> Self {
+        self.exit = Exit::Usage;
+        self
     }
 
     /// A filter expression that cannot be used: the first line of `error` is what and why, the others show the place.
@@ -107,7 +121,8 @@ pub fn verdict(error: &anyhow::Error) -> (Exit, Option<String>) {
     let Some(failure) = error.chain().find_map(|cause| cause.downcast_ref::<Failure>()) else {
         return (Exit::Failed, Some(format!("tcpkit: {}", shown(&format!("{error:#}")))));
     };
-    (failure.exit, Some(format!("tcpkit: {failure}")))
+    let line = if failure.is_legacy { failure.to_string() } else { format!("tcpkit: {failure}") };
+    (failure.exit, Some(line))
 }
 
 /// Whether the reader of an output of ours closed it.

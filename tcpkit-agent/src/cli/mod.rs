@@ -6,14 +6,17 @@ pub mod args;
 pub mod config;
 pub mod expression;
 pub mod failure;
+pub mod getopt;
+pub mod peek;
 pub mod system;
 mod usage;
 pub mod value;
 
 pub use args::{AgentArgs, Args, BackendChoice, Command, FilterCommandArgs, HookChoice, LogLevel};
-pub use config::{CaptureOutput, Config, Input, Limits, Listen, Live, Output, Stream};
+pub use config::{CaptureOutput, Config, Input, Limits, Listen, Live, Output, Stream, View};
 pub use expression::effective_expression;
 pub use failure::{Exit, Failure, verdict};
+pub use peek::{PeekArgs, PeekStatArgs};
 pub use system::System;
 pub use usage::{Parsed, parse};
 

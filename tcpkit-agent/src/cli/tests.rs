@@ -13,7 +13,7 @@ fn config(words: &str) -> Result<Config, Failure> {
     let words = std::iter::once("tcpkit").chain(words.split(' ').filter(|word| !word.is_empty()));
     match parse(words)? {
         Parsed::Run(args) => Config::new(&args.agent, &system()),
-        Parsed::Text(text) => panic!("not a run: {text}"),
+        other => panic!("not a run: {other:?}"),
     }
 }
 
@@ -27,7 +27,7 @@ fn refused(words: &str) -> String {
 fn text(words: &[&str]) -> String {
     match parse(std::iter::once(&"tcpkit").chain(words)).unwrap() {
         Parsed::Text(text) => text,
-        Parsed::Run(args) => panic!("runs: {args:?}"),
+        other => panic!("runs: {other:?}"),
     }
 }
 
@@ -79,11 +79,13 @@ fn live_capture_has_the_defaults_of_the_manual() {
     assert_eq!(
         *live,
         Live {
+            reattach: false,
             interfaces: vec!["lo".into()],
             hook: HookChoice::Auto,
             backend: BackendChoice::Auto,
             snaplen: 256,
             ring_bytes: 32 << 20,
+            promiscuous: None,
             kernel_log: LogLevel::Off,
             duration: None,
         }

@@ -1,16 +1,26 @@
 //! The words of the command line to [`Args`], help, or one line about what is wrong with them.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::Path};
 
 use clap::{Parser as _, error::ErrorKind};
 
-use super::{args::Args, failure::Failure};
+use super::{
+    args::Args,
+    failure::Failure,
+    peek::{Asked, PEEK_USAGE, PEEKSTAT_USAGE, PeekArgs, PeekStatArgs},
+};
 
 /// What the words were.
 #[derive(Debug)]
 pub enum Parsed {
     /// A command to run.
     Run(Box<Args>),
+    /// tcpeek.
+    Peek(Box<PeekArgs>),
+    /// tcpeekstat.
+    PeekStat(Box<PeekStatArgs>),
+    /// The version of tcpeek, which names that of libpcap too.
+    PeekVersion,
     /// The user asked for this text, which belongs on standard output.
     Text(String),
 }
@@ -24,6 +34,10 @@ where
     I: IntoIterator<Item = T>,
     T: Into<OsString> + Clone,
 {
+    let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+    if let Some((personality, program, rest)) = personality(&words) {
+        return personality.parse(&program, rest);
+    }
     match Args::try_parse_from(words) {
         Ok(args) => Ok(Parsed::Run(Box::new(args))),
         Err(error) => match error.kind() {
@@ -33,6 +47,50 @@ where
             _ => Err(failure(&error)),
         },
     }
+}
+
+/// An older tool that we stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Personality {
+    Peek,
+    PeekStat,
+}
+
+impl Personality {
+    /// The older tools: their names as programs, and as words behind `tcpkit`.
+    const ALL: [(Self, &'static str, &'static str); 2] =
+        [(Self::Peek, "tcpeek", "peek"), (Self::PeekStat, "tcpeekstat", "peekstat")];
+
+    fn parse(self, program: &str, words: &[OsString]) -> Result<Parsed, Failure> {
+        let words = words.iter().cloned();
+        Ok(match self {
+            Self::Peek => match PeekArgs::parse(program, words)? {
+                Asked::Run(args) => Parsed::Peek(args),
+                Asked::Help => Parsed::Text(PEEK_USAGE.to_owned()),
+                Asked::Version => Parsed::PeekVersion,
+            },
+            Self::PeekStat => match PeekStatArgs::parse(program, words)? {
+                Asked::Run(args) => Parsed::PeekStat(args),
+                Asked::Help => Parsed::Text(PEEKSTAT_USAGE.to_owned()),
+                Asked::Version => Parsed::Text(format!("tcpeekstat {}\n", env!("CARGO_PKG_VERSION"))),
+            },
+        })
+    }
+}
+
+/// The older tool that is meant, by the program's name or by the first word; the name for its messages; its words.
+fn personality(words: &[OsString]) -> Option<(Personality, String, &[OsString])> {
+    let (name, rest) = words.split_first()?;
+    let name = Path::new(name).file_name()?;
+    let called = |(personality, program, _): &(Personality, &str, &str)| {
+        (name == *program).then(|| (*personality, (*program).to_owned(), rest))
+    };
+    let asked = |(personality, _, word): &(Personality, &str, &str)| {
+        let (first, rest) = rest.split_first()?;
+        (first == word).then(|| (*personality, format!("tcpkit {word}"), rest))
+    };
+    let all = Personality::ALL;
+    all.iter().find_map(called).or_else(|| all.iter().find_map(asked))
 }
 
 /// clap writes a paragraph about what is wrong, perhaps a tip, then the usage; the first two make one line.

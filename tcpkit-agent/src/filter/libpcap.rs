@@ -96,6 +96,19 @@ pub fn link_type_name(link_type: LinkType) -> String {
     unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned()
 }
 
+/// What libpcap says that this link type is (`Ethernet`), where it knows it.
+#[must_use]
+pub fn link_type_description(link_type: LinkType) -> Option<String> {
+    pcap::Linktype(dlt(link_type)).get_description().ok()
+}
+
+/// What libpcap says of itself.
+#[must_use]
+pub fn libpcap_version() -> String {
+    // SAFETY: a constant string that ends with NUL.
+    unsafe { CStr::from_ptr(pcap_lib_version()) }.to_string_lossy().into_owned()
+}
+
 /// The link type of this name (`EN10MB`), as libpcap calls it.
 #[must_use]
 pub fn link_type_by_name(name: &str) -> Option<LinkType> {
@@ -165,6 +178,7 @@ unsafe extern "C" {
         netmask: c_uint,
     ) -> c_int;
     fn pcap_freecode(program: *mut RawProgram);
+    fn pcap_lib_version() -> *const c_char;
     fn pcap_datalink_val_to_name(link_type: c_int) -> *const c_char;
     fn bpf_filter(
         instructions: *const ClassicInstruction,

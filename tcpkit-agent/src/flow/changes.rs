@@ -2,7 +2,8 @@
 
 use super::{
     detail::FlowDetail,
-    handshake::{Handshake, HandshakeStep},
+    handshake::{Handshake, ServedStep},
+    slab::Slab,
     state::{Flow, WireCount},
     stream::{FlowProgress, StreamStep},
 };
@@ -18,12 +19,45 @@ pub struct FlowLimits {
     pub max_flows: u32,
     /// Closed flows that linger, at most; the oldest goes first.
     pub max_lingering: u32,
-    /// From the first SYN on, how long a handshake may take.
+    /// Half-open flows that wait for an answer, at most; they count among the flows. When there is one more, the one
+    /// that has waited longest goes.
+    pub max_half_open: u32,
+    /// How long a handshake may take.
     pub handshake_timeout: Span,
+    /// From when on that counts.
+    pub patience: Patience,
     /// How long a closed flow without late frames lingers; `None` as long as there is room.
     pub linger: Option<Span>,
     /// How long an open flow may be silent; `None` for ever.
     pub idle: Option<Span>,
+}
+
+/// From when on a handshake's time-out counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Patience {
+    /// From the first SYN: however often it is sent again.
+    #[default]
+    FromFirstSyn,
+    /// From the latest segment, as tcpeek counts.
+    FromLastSegment,
+}
+
+impl FlowLimits {
+    /// Half-open flows whose room no established flow takes: a SYN flood cannot push out established ones, nor a full
+    /// table shut new ones out.
+    #[must_use]
+    pub fn reserved_half_open(&self) -> u32 {
+        (self.max_flows / 8).min(self.max_half_open)
+    }
+
+    /// These limits, as far as a table can have them: at least one flow, and no more than it can number.
+    pub(super) fn sensible(self) -> Self {
+        Self {
+            max_flows: self.max_flows.clamp(1, Slab::MAX_FLOWS),
+            max_half_open: self.max_half_open.max(1),
+            ..self
+        }
+    }
 }
 
 /// What is known of a segment's frame, beside the segment.
@@ -58,12 +92,13 @@ pub struct Taken {
 #[derive(Debug, Default)]
 pub struct Changes {
     /// What handshakes did.
-    pub steps: Vec<HandshakeStep>,
+    pub steps: Vec<ServedStep>,
     /// What streams did, in order.
     pub stream_steps: Vec<StreamStep>,
     /// How far flows have come.
     pub progress: Vec<FlowProgress>,
-    /// Handshakes that were decided: succeeded or failed.
+    /// Handshakes that were decided, each once: with its first outcome, whatever evidence revises later; pending ones
+    /// when their flow leaves the table.
     pub decided: Vec<Decided>,
     /// Handshakes that failed.
     pub failed: Vec<Failed>,
@@ -103,14 +138,17 @@ pub struct Failed {
     pub flow: Flow,
     /// Its handshake.
     pub handshake: Handshake,
+    /// Its streams.
+    pub detail: FlowDetail,
 }
 
 /// A handshake that was decided, and the flow as it stood then.
 #[derive(Clone, Copy, Debug)]
 pub struct Decided {
-    /// Capture time of the decision.
+    /// Capture time of the decision: of the segment or ICMP error that decided it, of the time-out, or, for a pending
+    /// one, of the flow's leaving.
     pub at: Timestamp,
-    /// First SYN to the last segment of the handshake, or to the time-out.
+    /// From the client's first SYN to what decided it; for a pending one to the flow's last segment.
     pub took: Span,
     /// The flow.
     pub flow: Flow,
@@ -138,12 +176,16 @@ pub struct FlowCounts {
     pub opened: u64,
     /// Flows open now, or when the capture ended.
     pub open: u64,
-    /// Flows that gave way to the bound.
+    /// Flows that gave way to a bound.
     pub evicted: u64,
+    /// Those of them that waited half-open.
+    pub evicted_half_open: u64,
     /// Segments on the wire.
     pub segments: u64,
     /// Payload bytes on the wire.
     pub payload_bytes: u64,
+    /// Times that round trips of a flow were kept coarser than usual, because memory for them had run out.
+    pub coarsened_rtts: u64,
 }
 
 impl FlowCounts {
@@ -152,7 +194,9 @@ impl FlowCounts {
         self.opened += other.opened;
         self.open += other.open;
         self.evicted += other.evicted;
+        self.evicted_half_open += other.evicted_half_open;
         self.segments += other.segments;
         self.payload_bytes += other.payload_bytes;
+        self.coarsened_rtts += other.coarsened_rtts;
     }
 }

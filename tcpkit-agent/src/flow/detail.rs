@@ -1,12 +1,18 @@
 //! What is known of a flow beyond who, when and how much: its streams, round trips and stalls.
 
-use super::{key::Side, rtt::RttSummary, stall::StallCounts, stream::StreamCounts};
+use super::{
+    handshake::{Handshake, Trait},
+    key::Side,
+    rtt::RttSummary,
+    stall::StallCounts,
+    stream::StreamCounts,
+};
 
 /// A flow in depth, computed when somebody asks.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct FlowDetail {
-    streams: [StreamCounts; 2],
-    rtt: [RttSummary; 2],
+    pub(super) streams: [StreamCounts; 2],
+    pub(super) rtt: [RttSummary; 2],
     /// Stalls of both directions.
     pub stalls: StallCounts,
     /// Data in the SYN (TCP Fast Open, RFC 7413).
@@ -20,6 +26,23 @@ pub struct FlowDetail {
 }
 
 impl FlowDetail {
+    /// What is known of a flow whose streams, round trips and stalls came to this.
+    pub(super) fn observed(
+        handshake: &Handshake,
+        streams: [StreamCounts; 2],
+        (rtt, stalls): ([RttSummary; 2], StallCounts),
+    ) -> Self {
+        Self {
+            streams,
+            rtt,
+            stalls,
+            fast_open: handshake.shows(Trait::FastOpen),
+            simultaneous_open: handshake.shows(Trait::SimultaneousOpen),
+            mptcp: handshake.shows(Trait::Multipath),
+            ecn: handshake.shows(Trait::EcnGranted),
+        }
+    }
+
     /// What a side sent.
     #[must_use]
     pub const fn stream(&self, sender: Side) -> &StreamCounts {

@@ -1,8 +1,11 @@
 //! What time and bounds do to the flows of a table: time-outs, closing, lingering, giving way.
 
 use super::{
-    changes::Changes,
-    slab::Slab,
+    changes::{Changes, Patience},
+    follow::tell_outcome,
+    half_open::{HalfOpen, Thawed},
+    handshake::Steps,
+    slab::{Place, Slab},
     state::{Ending, Phase},
     table::FlowTable,
     timers::Entry,
@@ -12,6 +15,7 @@ use crate::time::{Span, Timestamp};
 /// The queues of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
+    Waiting,
     Handshake,
     Linger,
     Idle,
@@ -31,6 +35,7 @@ impl FlowTable {
                 return;
             }
             match timer {
+                Timer::Waiting => self.on_waiting_due(due, changes),
                 Timer::Handshake => self.on_handshake_due(due, changes),
                 Timer::Linger => self.on_linger_due(due, changes),
                 Timer::Idle => self.on_idle_due(due, changes),
@@ -39,11 +44,14 @@ impl FlowTable {
     }
 
     fn first_due(&self) -> Option<(Timestamp, Timer)> {
-        let after = |first: Option<&Entry>, wait: Option<Span>| Some(first?.stamp + wait?);
-        let handshake = after(self.handshakes.first(), Some(self.limits.handshake_timeout));
-        let linger = after(self.closed.first(), self.limits.linger);
-        let idle = after(self.idle.first(), self.limits.idle);
+        let after = |first: Option<Timestamp>, wait: Option<Span>| Some(first? + wait?);
+        let timeout = Some(self.limits.handshake_timeout);
+        let waiting = after(self.slab.waiting.first().map(|slot| self.waits_since(slot)), timeout);
+        let handshake = after(self.handshakes.first().map(|entry| entry.stamp), timeout);
+        let linger = after(self.closed.first().map(|entry| entry.stamp), self.limits.linger);
+        let idle = after(self.idle.first().map(|entry| entry.stamp), self.limits.idle);
         [
+            waiting.map(|due| (due, Timer::Waiting)),
             handshake.map(|due| (due, Timer::Handshake)),
             linger.map(|due| (due, Timer::Linger)),
             idle.map(|due| (due, Timer::Idle)),
@@ -53,57 +61,99 @@ impl FlowTable {
         .min()
     }
 
-    fn on_handshake_due(&mut self, due: Timestamp, changes: &mut Changes) {
-        let Some(entry) = self.handshakes.pop().filter(|entry| is_live(&self.slab, entry)) else { return };
-        let handshake = &mut self.slab.handshakes[entry.slot as usize];
+    fn waits_since(&self, slot: u32) -> Timestamp {
+        let flow = self.slab.waiting.flow(slot);
+        match self.limits.patience {
+            Patience::FromFirstSyn => flow.opened(),
+            Patience::FromLastSegment => flow.seen(),
+        }
+    }
+
+    fn on_waiting_due(&mut self, due: Timestamp, changes: &mut Changes) {
+        let Some(slot) = self.slab.waiting.first() else { return };
+        let mut thawed = self.slab.waiting.flow(slot).thaw();
+        let Thawed { flow, handshake, .. } = &mut thawed;
         let before = handshake.outcome();
-        if !handshake.on_timeout(&mut changes.steps) {
+        handshake.on_timeout(&mut Steps::new(flow.key, flow.client, &mut changes.steps));
+        tell_outcome(flow, handshake, before, due, changes);
+        flow.ending = Some(Ending::Idle);
+        let frozen = HalfOpen::freeze(&thawed).expect("a time-out changes nothing that must fit");
+        self.slab.waiting.update(slot, frozen);
+        self.linger(Place::HalfOpen(slot), due, changes);
+    }
+
+    fn on_handshake_due(&mut self, due: Timestamp, changes: &mut Changes) {
+        let Some((slot, stamp)) = self.pop_handshake() else { return };
+        let flow = &self.slab.flows[slot as usize];
+        if self.limits.patience == Patience::FromLastSegment && flow.seen > stamp {
+            let seen = flow.seen;
+            return self.queue_handshake(slot, seen);
+        }
+        let handshake = &mut self.slab.handshakes[slot as usize];
+        let before = handshake.outcome();
+        if !handshake.on_timeout(&mut Steps::new(flow.key, flow.client, &mut changes.steps)) {
             return;
         }
-        self.tell_failure(entry.slot, before, due, changes);
-        let flow = self.slab.flow_mut(entry.slot);
+        tell_outcome(flow, handshake, before, due, changes);
+        let flow = self.slab.flow_mut(slot);
         if flow.phase == Phase::Open {
             flow.ending = Some(Ending::Idle);
-            self.linger(entry.slot, due, changes);
+            self.linger(Place::Full(slot), due, changes);
+        }
+    }
+
+    fn pop_handshake(&mut self) -> Option<(u32, Timestamp)> {
+        let entry = self.handshakes.pop().filter(|entry| is_live(&self.slab, entry))?;
+        match entry.place.unpack() {
+            Place::Full(slot) => Some((slot, entry.stamp)),
+            Place::HalfOpen(_) => None,
         }
     }
 
     fn on_linger_due(&mut self, due: Timestamp, changes: &mut Changes) {
         let Some(entry) = self.closed.pop().filter(|entry| is_live(&self.slab, entry)) else { return };
-        if self.slab.flow(entry.slot).seen > entry.stamp {
-            self.queue_closed(entry.slot, due);
+        let place = entry.place.unpack();
+        if self.slab.seen(place) > entry.stamp {
+            self.queue_closed(place, due);
         } else {
-            self.finish_flow(entry.slot, due, Ending::Idle, changes);
+            self.finish_flow(place, due, Ending::Idle, changes);
         }
     }
 
     fn on_idle_due(&mut self, due: Timestamp, changes: &mut Changes) {
         let Some(entry) = self.idle.pop().filter(|entry| is_live(&self.slab, entry)) else { return };
-        let seen = self.slab.flow(entry.slot).seen;
+        let place = entry.place.unpack();
+        let seen = self.slab.seen(place);
         if seen > entry.stamp {
-            self.queue_idle(entry.slot, seen);
+            self.queue_idle(place, seen);
         } else {
-            self.finish_flow(entry.slot, due, Ending::Idle, changes);
+            self.finish_flow(place, due, Ending::Idle, changes);
         }
     }
 
     /// A closed flow joins those that linger; when they are too many, the oldest without late frames goes.
-    pub(super) fn linger(&mut self, slot: u32, now: Timestamp, changes: &mut Changes) {
-        let flow = self.slab.flow_mut(slot);
-        flow.phase = Phase::Lingering;
-        flow.ticket = flow.ticket.wrapping_add(1);
+    pub(super) fn linger(&mut self, place: Place, now: Timestamp, changes: &mut Changes) {
+        match place {
+            Place::Full(slot) => {
+                let flow = self.slab.flow_mut(slot);
+                flow.phase = Phase::Lingering;
+                flow.ticket = flow.ticket.wrapping_add(1);
+            }
+            Place::HalfOpen(slot) => self.slab.waiting.linger(slot),
+        }
         self.lingering += 1;
         self.counts.open -= 1;
-        self.queue_closed(slot, now);
+        self.queue_closed(place, now);
         while self.lingering > self.limits.max_lingering {
             let Some(oldest) = self.closed.pop() else { return };
             if !is_live(&self.slab, &oldest) {
                 continue;
             }
-            if self.slab.flow(oldest.slot).seen > oldest.stamp && oldest.stamp < now {
-                self.queue_closed(oldest.slot, now);
+            let place = oldest.place.unpack();
+            if self.slab.seen(place) > oldest.stamp && oldest.stamp < now {
+                self.queue_closed(place, now);
             } else {
-                self.finish_flow(oldest.slot, now, Ending::Idle, changes);
+                self.finish_flow(place, now, Ending::Idle, changes);
             }
         }
     }
@@ -116,31 +166,78 @@ impl FlowTable {
         flow.ending = None;
         self.lingering -= 1;
         self.counts.open += 1;
-        self.queue_idle(slot, now);
+        self.queue_idle(Place::Full(slot), now);
     }
 
-    /// Makes room for one more: the flow that closed first, else the one that was idle longest.
-    pub(super) fn make_room(&mut self, now: Timestamp, changes: &mut Changes) {
+    /// Makes room for one more half-open flow.
+    pub(super) fn make_room_for_half_open(&mut self, now: Timestamp, changes: &mut Changes) {
+        if self.slab.waiting.count() >= self.limits.max_half_open {
+            self.evict_waiting(now, changes);
+        } else if self.is_full() {
+            self.make_room(now, changes);
+        }
+    }
+
+    /// Makes room for one more flow that is not half-open.
+    pub(super) fn make_room_for_one(&mut self, now: Timestamp, changes: &mut Changes) {
+        if self.is_full() {
+            self.make_room(now, changes);
+        }
+        self.make_room_for_full(now, changes);
+    }
+
+    /// Makes room for one more flow that is not half-open, where the sum of all flows stays the same.
+    pub(super) fn make_room_for_full(&mut self, now: Timestamp, changes: &mut Changes) {
+        let room = self.limits.max_flows - self.limits.reserved_half_open();
+        if self.counts.open - u64::from(self.slab.waiting.count()) >= u64::from(room) {
+            self.evict_idle(now, changes);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.slab.len() >= self.limits.max_flows as usize
+    }
+
+    /// Makes room for one more: the flow that closed first, else the one that is half-open longest, else the one that
+    /// was idle longest.
+    fn make_room(&mut self, now: Timestamp, changes: &mut Changes) {
         while let Some(entry) = self.closed.pop() {
             if is_live(&self.slab, &entry) {
-                return self.finish_flow(entry.slot, now, Ending::Idle, changes);
+                return self.finish_flow(entry.place.unpack(), now, Ending::Idle, changes);
             }
         }
+        if !self.evict_waiting(now, changes) {
+            self.evict_idle(now, changes);
+        }
+    }
+
+    /// The flow that is half-open longest gives way; false where there is none.
+    fn evict_waiting(&mut self, now: Timestamp, changes: &mut Changes) -> bool {
+        let Some(slot) = self.slab.waiting.first() else { return false };
+        self.counts.evicted += 1;
+        self.counts.evicted_half_open += 1;
+        self.finish_flow(Place::HalfOpen(slot), now, Ending::Evicted, changes);
+        true
+    }
+
+    /// The flow that was idle longest gives way.
+    fn evict_idle(&mut self, now: Timestamp, changes: &mut Changes) {
         while let Some(entry) = self.idle.pop() {
+            let place = entry.place.unpack();
             if !is_live(&self.slab, &entry) {
                 continue;
             }
-            let seen = self.slab.flow(entry.slot).seen;
+            let seen = self.slab.seen(place);
             if seen > entry.stamp {
-                self.queue_idle(entry.slot, seen);
+                self.queue_idle(place, seen);
             } else {
                 self.counts.evicted += 1;
-                return self.finish_flow(entry.slot, now, Ending::Evicted, changes);
+                return self.finish_flow(place, now, Ending::Evicted, changes);
             }
         }
     }
 
-    fn expect_due(&mut self, stamp: Timestamp, wait: Option<Span>) {
+    pub(super) fn expect_due(&mut self, stamp: Timestamp, wait: Option<Span>) {
         if let Some(wait) = wait {
             self.next_due = self.next_due.min(stamp + wait);
         }
@@ -149,29 +246,29 @@ impl FlowTable {
     pub(super) fn queue_handshake(&mut self, slot: u32, stamp: Timestamp) {
         self.expect_due(stamp, Some(self.limits.handshake_timeout));
         let Self { slab, handshakes, .. } = self;
-        handshakes.push(entry(slab, slot, stamp), slab.len(), |entry| is_live(slab, entry));
+        handshakes.push(entry(slab, Place::Full(slot), stamp), slab.len(), |entry| is_live(slab, entry));
     }
 
-    fn queue_closed(&mut self, slot: u32, stamp: Timestamp) {
+    pub(super) fn queue_closed(&mut self, place: Place, stamp: Timestamp) {
         self.expect_due(stamp, self.limits.linger);
         let Self { slab, closed, .. } = self;
-        closed.push(entry(slab, slot, stamp), slab.len(), |entry| is_live(slab, entry));
+        closed.push(entry(slab, place, stamp), slab.len(), |entry| is_live(slab, entry));
     }
 
-    pub(super) fn queue_idle(&mut self, slot: u32, stamp: Timestamp) {
+    pub(super) fn queue_idle(&mut self, place: Place, stamp: Timestamp) {
         self.expect_due(stamp, self.limits.idle);
         let Self { slab, idle, .. } = self;
-        idle.push(entry(slab, slot, stamp), slab.len(), |entry| is_live(slab, entry));
+        idle.push(entry(slab, place, stamp), slab.len(), |entry| is_live(slab, entry));
     }
 }
 
 /// Later than anything a capture can hold.
 pub(super) const NEVER: Timestamp = Timestamp(i64::MAX);
 
-fn entry(slab: &Slab, slot: u32, stamp: Timestamp) -> Entry {
-    Entry { stamp, slot, ticket: slab.flow(slot).ticket }
+fn entry(slab: &Slab, place: Place, stamp: Timestamp) -> Entry {
+    Entry { stamp, place: place.into(), ticket: slab.ticket(place) }
 }
 
 fn is_live(slab: &Slab, entry: &Entry) -> bool {
-    slab.flow(entry.slot).ticket == entry.ticket
+    slab.ticket(entry.place.unpack()) == entry.ticket
 }

@@ -2,10 +2,13 @@
 //!
 //! Both directions of a conversation give the same [`FlowKey`]; [`Side`] says which of its ends sent a segment.
 
-use tcpkit_common::flow::{Address, FourTuple};
+use tcpkit_common::flow::{Address, FlowHash, FourTuple};
 
 /// Two endpoints, the lower one first, compared as integers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+///
+/// Packed: a flow has many neighbours, and four octets of padding in each of them are megabytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(C, packed(4))]
 pub struct FlowKey {
     low_address: (u64, u64),
     high_address: (u64, u64),
@@ -77,7 +80,14 @@ impl FlowKey {
     /// Whether both ends are the same endpoint, so that a tuple does not tell who sent it.
     #[must_use]
     pub fn is_land(&self) -> bool {
-        self.low_address == self.high_address && self.low_port == self.high_port
+        let (low, high) = (self.low_address, self.high_address);
+        low == high && self.low_port == self.high_port
+    }
+
+    /// The hash of its four-tuple, the same for both directions.
+    #[must_use]
+    pub const fn hash(&self) -> FlowHash {
+        FlowHash::of(&self.tuple_from(Side::Low))
     }
 
     const fn new(low: (u64, u64), low_port: u16, high: (u64, u64), high_port: u16) -> Self {

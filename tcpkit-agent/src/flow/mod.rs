@@ -9,20 +9,28 @@
 mod changes;
 mod detail;
 mod expiry;
+mod follow;
+mod half_open;
+mod half_table;
 mod handshake;
 mod key;
+mod measure;
 mod options;
+mod regrouped;
 mod rtt;
 mod slab;
 mod stall;
 mod state;
 mod stream;
 mod table;
+#[cfg(test)]
+mod tests;
 mod timers;
+mod waiting;
 
-pub use changes::{Arrival, Changes, Decided, Failed, FinishedFlow, FlowCounts, FlowLimits, Taken};
+pub use changes::{Arrival, Changes, Decided, Failed, FinishedFlow, FlowCounts, FlowLimits, Patience, Taken};
 pub use detail::FlowDetail;
-pub use handshake::{Handshake, HandshakeStep, IcmpReason, Outcome};
+pub use handshake::{Handshake, HandshakeStep, IcmpReason, Outcome, ServedStep, Trait};
 pub use key::{FlowKey, Side};
 pub use rtt::RttSummary;
 pub use stall::StallCounts;

@@ -1,42 +1,87 @@
-//! Where flows are kept: slots that are used again, found by a hash that was computed before.
+//! Where flows are kept: places that are used again, found by a hash that was computed before.
 
 use hashbrown::{HashTable, hash_table::Entry};
 use tcpkit_common::flow::FlowHash;
 
 use super::{
-    handshake::Handshake,
+    half_open::{HalfOpen, Thawed},
+    handshake::{Handshake, Opening},
     key::FlowKey,
     state::{Flow, Phase},
+    waiting::Waiting,
 };
+use crate::time::Timestamp;
 
-/// Flows by slot, and slots by key.
+/// Flows by place, and places by key.
 #[derive(Debug, Default)]
 pub(super) struct Slab {
-    index: HashTable<Place>,
+    index: HashTable<Indexed>,
     /// What every segment touches.
     pub(super) flows: Vec<Flow>,
     /// What only the opening of a flow touches.
     pub(super) handshakes: Vec<Handshake>,
+    /// What is remembered of handshakes that are not settled, by [`Flow::memory`].
+    openings: Vec<Opening>,
+    free_openings: Vec<u32>,
+    /// Flows of which nothing but their opening was seen.
+    pub(super) waiting: Waiting,
     free: Vec<u32>,
 }
 
+/// Where a flow is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    /// A slot of [`Slab::flows`].
+    Full(u32),
+    /// A slot of [`Slab::waiting`].
+    HalfOpen(u32),
+}
+
+/// A place in the four octets that the index has for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct PackedPlace(u32);
+
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct Indexed {
     hash: u32,
-    slot: u32,
+    place: PackedPlace,
+}
+
+impl PackedPlace {
+    const HALF_OPEN: u32 = 1 << 31;
+
+    pub(super) const fn unpack(self) -> Place {
+        if self.0 & Self::HALF_OPEN == 0 {
+            Place::Full(self.0)
+        } else {
+            Place::HalfOpen(self.0 ^ Self::HALF_OPEN)
+        }
+    }
+}
+
+impl From<Place> for PackedPlace {
+    fn from(place: Place) -> Self {
+        match place {
+            Place::Full(slot) => Self(slot),
+            Place::HalfOpen(slot) => Self(slot | Self::HALF_OPEN),
+        }
+    }
 }
 
 impl Slab {
+    /// Flows that it can hold: one bit of a place says what kind it is.
+    pub(super) const MAX_FLOWS: u32 = PackedPlace::HALF_OPEN;
+
     /// Flows in it.
     pub(super) fn len(&self) -> usize {
         self.index.len()
     }
 
-    /// The slot of a key.
+    /// The place of a key.
     #[inline]
-    pub(super) fn find(&self, hash: FlowHash, key: &FlowKey) -> Option<u32> {
-        let is_it = |place: &Place| place.hash == hash.0 && self.flow(place.slot).key == *key;
-        self.index.find(spread(hash.0), is_it).map(|place| place.slot)
+    pub(super) fn find(&self, hash: FlowHash, key: &FlowKey) -> Option<Place> {
+        let is_it = |indexed: &Indexed| indexed.hash == hash.0 && *self.key(indexed.place.unpack()) == *key;
+        self.index.find(spread(hash.0), is_it).map(|indexed| indexed.place.unpack())
     }
 
     #[inline]
@@ -49,41 +94,156 @@ impl Slab {
         &mut self.flows[slot as usize]
     }
 
+    #[inline]
+    fn key(&self, place: Place) -> &FlowKey {
+        match place {
+            Place::Full(slot) => &self.flow(slot).key,
+            Place::HalfOpen(slot) => &self.waiting.flow(slot).key,
+        }
+    }
+
+    /// Watermark at the latest frame of a flow.
+    pub(super) fn seen(&self, place: Place) -> Timestamp {
+        match place {
+            Place::Full(slot) => self.flow(slot).seen,
+            Place::HalfOpen(slot) => self.waiting.flow(slot).seen(),
+        }
+    }
+
+    /// What changes when a flow closes, revives or goes.
+    pub(super) fn ticket(&self, place: Place) -> u32 {
+        match place {
+            Place::Full(slot) => self.flow(slot).ticket,
+            Place::HalfOpen(slot) => self.waiting.flow(slot).ticket,
+        }
+    }
+
+    /// By what flows that leave at the end of a capture are ordered.
+    pub(super) fn order(&self, place: Place) -> (Timestamp, FlowKey) {
+        match place {
+            Place::Full(slot) => (self.flow(slot).start, self.flow(slot).key),
+            Place::HalfOpen(slot) => (self.waiting.flow(slot).start(), self.waiting.flow(slot).key),
+        }
+    }
+
     /// Puts in a flow whose key is not there; its ticket becomes a new one of its slot.
-    pub(super) fn insert(&mut self, mut flow: Flow) -> u32 {
+    pub(super) fn insert(&mut self, hash: FlowHash, flow: Flow) -> u32 {
+        let slot = self.take_slot(flow);
+        self.index(hash, Place::Full(slot));
+        slot
+    }
+
+    /// Puts in a half-open flow whose key is not there.
+    pub(super) fn insert_half_open(&mut self, hash: FlowHash, flow: HalfOpen) -> u32 {
+        let slot = self.waiting.insert(flow);
+        self.index(hash, Place::HalfOpen(slot));
+        slot
+    }
+
+    /// A half-open flow becomes a full one.
+    pub(super) fn promote(&mut self, hash: FlowHash, half_open: u32, thawed: &Thawed) -> u32 {
+        let slot = self.take_slot(thawed.flow);
+        self.handshakes[slot as usize] = thawed.handshake;
+        self.remember(slot, &thawed.opening);
+        let place = PackedPlace::from(Place::HalfOpen(half_open));
+        let indexed = self.index.find_mut(spread(hash.0), |indexed| indexed.place == place);
+        indexed.expect("a flow that is there is in the index").place = Place::Full(slot).into();
+        self.waiting.remove(half_open);
+        slot
+    }
+
+    /// Takes a flow out and leaves its place to the next one.
+    pub(super) fn remove(&mut self, place: Place) -> (Flow, Handshake) {
+        let hash = self.key(place).hash();
+        let packed = PackedPlace::from(place);
+        let is_it = |indexed: &Indexed| indexed.place == packed;
+        if let Entry::Occupied(entry) =
+            self.index.entry(spread(hash.0), is_it, |indexed| spread(indexed.hash))
+        {
+            entry.remove();
+        }
+        match place {
+            Place::Full(slot) => self.vacate(slot),
+            Place::HalfOpen(slot) => {
+                let thawed = self.waiting.remove(slot).thaw();
+                (thawed.flow, thawed.handshake)
+            }
+        }
+    }
+
+    /// The places in use, in no order.
+    pub(super) fn places(&self) -> Vec<Place> {
+        self.index.iter().map(|indexed| indexed.place.unpack()).collect()
+    }
+
+    /// What is remembered of a handshake that is not settled.
+    pub(super) fn opening(&self, slot: u32) -> Opening {
+        self.flow(slot).memory.map_or_else(Opening::default, |place| self.openings[place.get() as usize - 1])
+    }
+
+    /// Remembers it, or forgets it where nothing that it says can matter any more.
+    pub(super) fn remember(&mut self, slot: u32, opening: &Opening) {
+        let flow = &mut self.flows[slot as usize];
+        let is_needed = flow.watches_handshake() && *opening != Opening::default();
+        match (flow.memory, is_needed) {
+            (Some(place), true) => self.openings[place.get() as usize - 1] = *opening,
+            (None, true) => {
+                let place = self.free_openings.pop().unwrap_or_else(|| {
+                    make_place(&mut self.openings);
+                    self.openings.push(*opening);
+                    u32::try_from(self.openings.len()).expect("there are no more than flows")
+                });
+                self.openings[place as usize - 1] = *opening;
+                flow.memory = std::num::NonZeroU32::new(place);
+            }
+            (Some(_), false) => self.forget(slot),
+            (None, false) => {}
+        }
+    }
+
+    /// Forgets what was remembered of a handshake.
+    pub(super) fn forget(&mut self, slot: u32) {
+        let place = self.flow_mut(slot).memory.take();
+        self.free_openings.extend(place.map(std::num::NonZeroU32::get));
+    }
+
+    fn index(&mut self, hash: FlowHash, place: Place) {
+        let indexed = Indexed { hash: hash.0, place: place.into() };
+        self.index.insert_unique(spread(hash.0), indexed, |indexed| spread(indexed.hash));
+    }
+
+    fn take_slot(&mut self, mut flow: Flow) -> u32 {
         let slot = self.free.pop().unwrap_or_else(|| self.grow());
-        let place = Place { hash: flow.hash, slot };
-        self.index.insert_unique(spread(flow.hash), place, |place| spread(place.hash));
         flow.ticket = self.flow(slot).ticket.wrapping_add(1);
         self.flows[slot as usize] = flow;
         self.handshakes[slot as usize] = Handshake::default();
         slot
     }
 
-    /// Takes a flow out and leaves its slot to the next one.
-    pub(super) fn remove(&mut self, slot: u32) -> (Flow, Handshake) {
+    fn vacate(&mut self, slot: u32) -> (Flow, Handshake) {
+        self.forget(slot);
         let flow = *self.flow(slot);
-        if let Entry::Occupied(entry) =
-            self.index.entry(spread(flow.hash), |place| place.slot == slot, |place| spread(place.hash))
-        {
-            entry.remove();
-        }
         self.flows[slot as usize] =
             Flow { ticket: flow.ticket.wrapping_add(1), phase: Phase::Vacant, ..Flow::default() };
         self.free.push(slot);
         (flow, self.handshakes[slot as usize])
     }
 
-    /// The slots in use, in no order.
-    pub(super) fn slots(&self) -> Vec<u32> {
-        self.index.iter().map(|place| place.slot).collect()
-    }
-
     fn grow(&mut self) -> u32 {
         let slot = u32::try_from(self.flows.len()).expect("the table's bound on flows is a u32");
+        make_place(&mut self.flows);
+        make_place(&mut self.handshakes);
         self.flows.push(Flow::default());
         self.handshakes.push(Handshake::default());
         slot
+    }
+}
+
+/// Makes place for one more, by a thirty-second of what there is: doubling would leave half of the memory unused, and
+/// a large block grows where it lies, by the page table (`mremap`).
+pub(super) fn make_place<T>(items: &mut Vec<T>) {
+    if items.len() == items.capacity() {
+        items.reserve_exact((items.len() / 32).max(64));
     }
 }
 

@@ -1,6 +1,11 @@
 //! One flow: what every segment touches, kept small; the handshake lies apart.
 
-use super::key::{FlowKey, Side};
+use std::num::NonZeroU32;
+
+use super::{
+    key::{FlowKey, Side},
+    stream::PairSlot,
+};
 use crate::{
     time::Timestamp,
     wire::{InterfaceId, Segment, SeqNumber, TcpFlags},
@@ -32,6 +37,8 @@ pub struct Announced {
     pub window_scale: Option<u8>,
     /// SACK permitted; `None` when its SYN was not seen, or not with all of its options.
     pub sack_permitted: Option<bool>,
+    /// Its SYN was seen.
+    pub(super) is_seen: bool,
 }
 
 /// One direction of a flow, named by its sender.
@@ -69,8 +76,9 @@ pub(super) enum Phase {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Flow {
     pub(super) key: FlowKey,
-    pub(super) hash: u32,
     pub(super) ticket: u32,
+    /// Where its handshake is remembered, counted from 1.
+    pub(super) memory: Option<NonZeroU32>,
     /// Watermark at its last frame.
     pub(super) seen: Timestamp,
     pub(super) phase: Phase,
@@ -87,6 +95,10 @@ pub struct Flow {
     /// Interface of the first frame.
     pub interface: InterfaceId,
     pub(super) sides: [SideState; 2],
+    /// Accurate ECN was asked for (RFC 9768 §3.1).
+    pub(super) is_accurate_ecn: bool,
+    /// Its streams, once there is more than a handshake.
+    pub(super) streams: PairSlot,
 }
 
 /// Wire packets and bytes that a frame stood for.

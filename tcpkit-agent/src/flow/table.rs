@@ -3,14 +3,19 @@
 use tcpkit_common::flow::FlowHash;
 
 use super::{
-    changes::{Arrival, Changes, Failed, FinishedFlow, FlowCounts, FlowLimits, Taken},
+    changes::{Arrival, Changes, Decided, FinishedFlow, FlowCounts, FlowLimits, Taken},
     detail::FlowDetail,
     expiry::NEVER,
-    handshake::{HandshakeStep, IcmpReason, Outcome, Sent},
+    follow::{Turn, count, ends, follow, follow_icmp, infer_client, is_plain_syn, tell_outcome},
+    half_open::HalfOpen,
+    handshake::{HandshakeStep, Outcome, Steps},
     key::{FlowKey, Side},
-    slab::Slab,
+    measure::Measurements,
+    regrouped::Regrouped,
+    slab::{Place, Slab},
     state::{Ending, Flow, Phase},
-    timers::{IdleQueue, Queue},
+    stream::{Opened, Seen, Streams},
+    timers::{Queue, SortedQueue},
 };
 use crate::{
     time::Timestamp,
@@ -22,13 +27,19 @@ use crate::{
 pub struct FlowTable {
     pub(super) limits: FlowLimits,
     pub(super) slab: Slab,
+    streams: Streams,
+    measurements: Measurements,
     pub(super) counts: FlowCounts,
     pub(super) lingering: u32,
-    pub(super) handshakes: Queue,
+    /// Full flows whose handshake is not decided; those of [`Slab::waiting`] need no timer.
+    pub(super) handshakes: SortedQueue,
     pub(super) closed: Queue,
-    pub(super) idle: IdleQueue,
+    pub(super) idle: SortedQueue,
+    pub(super) regrouped: Regrouped,
     /// Nothing falls due before.
     pub(super) next_due: Timestamp,
+    /// Half-open flows are kept in small. A test turns it off and finds the same.
+    pub(super) freezes: bool,
 }
 
 impl FlowTable {
@@ -36,14 +47,18 @@ impl FlowTable {
     #[must_use]
     pub fn new(limits: FlowLimits) -> Self {
         Self {
-            limits: FlowLimits { max_flows: limits.max_flows.max(1), ..limits },
+            limits: limits.sensible(),
             slab: Slab::default(),
+            streams: Streams::new(limits.max_flows.max(1)),
+            measurements: Measurements::new(limits.max_flows.max(1)),
             counts: FlowCounts::default(),
             lingering: 0,
-            handshakes: Queue::default(),
+            handshakes: SortedQueue::default(),
             closed: Queue::default(),
-            idle: IdleQueue::default(),
+            idle: SortedQueue::default(),
+            regrouped: Regrouped::default(),
             next_due: NEVER,
+            freezes: true,
         }
     }
 
@@ -51,6 +66,11 @@ impl FlowTable {
     #[must_use]
     pub const fn counts(&self) -> &FlowCounts {
         &self.counts
+    }
+
+    /// An interface counts as one with others than before from `at` on: flows that began before go on with it.
+    pub fn on_regrouped(&mut self, from: u16, to: u16, at: Timestamp) {
+        self.regrouped.on_regrouped(from, to, at);
     }
 
     /// Takes a segment; `hash` is that of its four-tuple. Time must have been advanced to `arrival.now` before.
@@ -65,15 +85,22 @@ impl FlowTable {
         if key.is_land() && segment.flags.contains(TcpFlags::SYN.with(TcpFlags::ACK)) {
             side = Side::High;
         }
-        let slot = match self.slab.find(hash, &key) {
-            Some(slot) if !self.slab.flow(slot).is_reopened_by(side, segment) => slot,
-            Some(slot) => {
-                self.finish_flow(slot, arrival.now, Ending::Reused, changes);
-                self.open(hash, key, side, segment, arrival, changes)
+        let sender = Sender { hash, key, side };
+        match self.slab.find(hash, &key) {
+            Some(Place::Full(slot)) if !self.slab.flow(slot).is_reopened_by(side, segment) => {
+                return self.take(slot, side, segment, arrival, changes);
             }
-            None => self.open(hash, key, side, segment, arrival, changes),
-        };
-        self.take(slot, side, segment, arrival, changes)
+            Some(Place::HalfOpen(slot)) => {
+                let thawed = self.slab.waiting.flow(slot).thaw();
+                if !thawed.flow.is_reopened_by(side, segment) {
+                    return self.take_half_open(slot, thawed, &sender, segment, arrival, changes);
+                }
+                self.finish_flow(Place::HalfOpen(slot), arrival.now, Ending::Reused, changes);
+            }
+            Some(place) => self.finish_flow(place, arrival.now, Ending::Reused, changes),
+            None => {}
+        }
+        self.take_first(&sender, segment, arrival, changes)
     }
 
     /// Takes a segment whose header is malformed. It is a frame of its flow; what it says counts as far as it is
@@ -91,25 +118,33 @@ impl FlowTable {
         }
         let (key, side) = FlowKey::of(&segment.tuple);
         let slot = match self.slab.find(hash, &key) {
-            Some(slot) => slot,
-            None => self.open(hash, key, side, segment, arrival, changes),
+            Some(Place::Full(slot)) => slot,
+            Some(Place::HalfOpen(slot)) => {
+                let thawed = self.slab.waiting.flow(slot).thaw();
+                self.promote(hash, slot, &thawed, arrival, changes)
+            }
+            None => self.open(&Sender { hash, key, side }, segment, arrival, changes),
         };
-        self.count(slot, side, segment, arrival)
+        let Self { slab, counts, regrouped, .. } = self;
+        count(counts, slab.flow_mut(slot), side, segment, arrival, regrouped)
     }
 
     /// Takes an ICMP error that quotes a segment; `hash` is that of the quoted four-tuple.
     pub fn on_icmp(&mut self, hash: FlowHash, error: &IcmpError, at: Timestamp, changes: &mut Changes) {
         let (key, side) = FlowKey::of(&error.quoted);
-        let Some(slot) = self.slab.find(hash, &key) else { return };
-        let flow = *self.slab.flow(slot);
-        if side != flow.client {
-            return;
-        }
-        let reason = IcmpReason { version_6: error.version_6, kind: error.kind, code: error.code };
-        let handshake = &mut self.slab.handshakes[slot as usize];
-        let before = handshake.outcome();
-        if handshake.on_icmp(reason, side, error.quoted_seq, &mut changes.steps) {
-            self.tell_failure(slot, before, at, changes);
+        match self.slab.find(hash, &key) {
+            Some(Place::Full(slot)) => {
+                let flow = &self.slab.flows[slot as usize];
+                let handshake = &mut self.slab.handshakes[slot as usize];
+                follow_icmp(flow, handshake, side, error, at, changes);
+            }
+            Some(Place::HalfOpen(slot)) => {
+                let mut thawed = self.slab.waiting.flow(slot).thaw();
+                follow_icmp(&thawed.flow, &mut thawed.handshake, side, error, at, changes);
+                let frozen = HalfOpen::freeze(&thawed).expect("an ICMP error changes nothing that must fit");
+                self.slab.waiting.update(slot, frozen);
+            }
+            None => {}
         }
     }
 
@@ -117,42 +152,66 @@ impl FlowTable {
     pub fn finish(&mut self, end: Timestamp, changes: &mut Changes) {
         self.advance(end, changes);
         let open = self.counts.open;
-        let mut slots = self.slab.slots();
-        slots.sort_unstable_by_key(|slot| (self.slab.flow(*slot).start, self.slab.flow(*slot).key));
-        for slot in slots {
-            self.finish_flow(slot, end, Ending::EndOfCapture, changes);
+        let mut places = self.slab.places();
+        places.sort_unstable_by_key(|place| self.slab.order(*place));
+        for place in places {
+            self.finish_flow(place, end, Ending::EndOfCapture, changes);
         }
         self.counts.open = open;
     }
 
+    /// Takes the first segment of a flow.
+    fn take_first(
+        &mut self,
+        sender: &Sender,
+        segment: &Segment<'_>,
+        arrival: &Arrival,
+        changes: &mut Changes,
+    ) -> Taken {
+        if is_plain_syn(segment) && self.freezes {
+            return self.open_half(sender, segment, arrival, changes);
+        }
+        let slot = self.open(sender, segment, arrival, changes);
+        self.take(slot, sender.side, segment, arrival, changes)
+    }
+
     fn open(
         &mut self,
-        hash: FlowHash,
-        key: FlowKey,
-        side: Side,
+        sender: &Sender,
         segment: &Segment<'_>,
         arrival: &Arrival,
         changes: &mut Changes,
     ) -> u32 {
-        if self.slab.len() >= self.limits.max_flows as usize {
-            self.make_room(arrival.now, changes);
-        }
-        let slot = self.slab.insert(Flow {
-            key,
-            hash: hash.0,
+        self.make_room_for_one(arrival.now, changes);
+        let flow = self.begin(sender, segment, arrival, changes);
+        let slot = self.slab.insert(sender.hash, flow);
+        self.queue_idle(Place::Full(slot), arrival.now);
+        slot
+    }
+
+    /// A flow that begins.
+    pub(super) fn begin(
+        &mut self,
+        sender: &Sender,
+        segment: &Segment<'_>,
+        arrival: &Arrival,
+        changes: &mut Changes,
+    ) -> Flow {
+        let client = infer_client(&sender.key, sender.side, segment);
+        self.counts.opened += 1;
+        self.counts.open += 1;
+        let began = HandshakeStep::Began(Outcome::Midstream);
+        Steps::new(sender.key, client, &mut changes.steps).push(began);
+        Flow {
+            key: sender.key,
             seen: arrival.now,
             phase: Phase::Open,
-            client: infer_client(&key, side, segment),
+            client,
             start: arrival.timestamp,
             end: arrival.timestamp,
             interface: arrival.interface,
             ..Flow::default()
-        });
-        self.counts.opened += 1;
-        self.counts.open += 1;
-        changes.steps.push(HandshakeStep::Began(Outcome::Midstream));
-        self.queue_idle(slot, arrival.now);
-        slot
+        }
     }
 
     #[inline]
@@ -164,38 +223,62 @@ impl FlowTable {
         arrival: &Arrival,
         changes: &mut Changes,
     ) -> Taken {
-        let taken = self.count(slot, side, segment, arrival);
+        let Self { slab, counts, regrouped, .. } = self;
+        let flow = slab.flow_mut(slot);
+        let taken = count(counts, flow, side, segment, arrival, regrouped);
         if taken.is_duplicate {
             return taken;
         }
-        let flow = self.slab.flow_mut(slot);
         let opens = segment.flags.contains(TcpFlags::SYN);
         if opens || !flow.knows_isns() {
             flow.note_isn(side, segment);
         }
         if opens || flow.watches_handshake() {
             self.follow_handshake(slot, side, segment, arrival, changes);
+        } else if flow.memory.is_some() {
+            slab.forget(slot);
         }
-        if segment.flags.intersects(TcpFlags::FIN.with(TcpFlags::RST)) {
+        self.follow_streams(slot, side, segment, (arrival, taken.wire.packets), changes);
+        if ends(segment) {
             self.follow_close(slot, side, segment, arrival.now, changes);
         }
         taken
     }
 
+    /// What a segment that came now, and stood for so many packets, does to the streams of its flow.
     #[inline]
-    fn count(&mut self, slot: u32, side: Side, segment: &Segment<'_>, arrival: &Arrival) -> Taken {
-        let flow = self.slab.flow_mut(slot);
-        let wire = flow.wire_count(segment, arrival.frame_len, arrival.gso_size);
-        let owner = *flow.sides[side as usize].owner.get_or_insert(arrival.identity);
-        if owner != arrival.identity && arrival.is_named {
-            return Taken { wire, is_duplicate: true };
+    pub(super) fn follow_streams(
+        &mut self,
+        slot: u32,
+        side: Side,
+        segment: &Segment<'_>,
+        (arrival, packets): (&Arrival, u32),
+        changes: &mut Changes,
+    ) {
+        if !self.slab.flow(slot).streams.is_some() {
+            if !Streams::are_due(segment) {
+                return;
+            }
+            self.open_streams(slot, arrival.timestamp, changes);
         }
-        flow.count(side, segment, wire);
-        flow.seen = arrival.now;
-        flow.end = flow.end.max(arrival.timestamp);
-        self.counts.segments += u64::from(wire.packets);
-        self.counts.payload_bytes += u64::from(segment.payload_len);
-        Taken { wire, is_duplicate: false }
+        let flow = self.slab.flow(slot);
+        let seen = Seen { flow, segment, side, at: arrival.timestamp, packets };
+        let verdict = self.streams.on_segment(flow.streams, &seen, &mut changes.stream_steps);
+        self.measurements.on_segment(flow.streams, &seen, &verdict, &mut changes.stream_steps);
+        let held_up = || self.measurements.held_up(flow.streams);
+        self.streams.tell(flow.streams, flow, arrival.now, held_up, &mut changes.progress);
+    }
+
+    #[cold]
+    fn open_streams(&mut self, slot: u32, at: Timestamp, changes: &mut Changes) {
+        let handshake = &self.slab.handshakes[slot as usize];
+        let flow = &mut self.slab.flows[slot as usize];
+        let server_rtt = handshake.server_rtt().filter(|_| handshake.syn_retransmissions() == 0);
+        let opened = Opened { server_rtt, client_rtt: handshake.client_rtt() };
+        let mut streams = flow.streams;
+        self.streams.open(&mut streams, flow, &opened);
+        flow.streams = streams;
+        self.measurements.open(streams, flow, handshake, at, &mut changes.stream_steps);
     }
 
     fn follow_handshake(
@@ -206,34 +289,26 @@ impl FlowTable {
         arrival: &Arrival,
         changes: &mut Changes,
     ) {
+        let mut opening = self.slab.opening(slot);
         let flow = &mut self.slab.flows[slot as usize];
         let handshake = &mut self.slab.handshakes[slot as usize];
         let before = handshake.outcome();
-        if segment.flags.contains(TcpFlags::SYN) {
-            if !handshake.is_seen() {
-                flow.client = infer_client(&flow.key, side, segment);
-            }
-            flow.note_options(side, segment);
-        }
-        let sent = Sent { segment, side, client: flow.client, time: arrival.timestamp };
-        handshake.on_segment(&sent, &mut changes.steps);
-        let after = handshake.outcome();
-        flow.is_settled = handshake.is_settled();
-        flow.is_opening = after != Outcome::Midstream;
-        let is_back = after == Outcome::Success && before != Outcome::Pending && !handshake.was_reset();
-        if before == after {
+        let turn = follow(flow, handshake, &mut opening, side, segment, arrival, changes);
+        self.slab.remember(slot, &opening);
+        if turn == Turn::None {
             return;
         }
-        if before == Outcome::Midstream && after == Outcome::Pending {
+        if before == Outcome::Midstream && turn == Turn::Waits {
             self.queue_handshake(slot, arrival.now);
         }
-        if is_back && self.slab.flow(slot).phase == Phase::Lingering {
+        if turn == Turn::Back && self.slab.flow(slot).phase == Phase::Lingering {
             self.revive(slot, arrival.now);
         }
-        self.tell_failure(slot, before, arrival.timestamp, changes);
+        let (flow, handshake) = (self.slab.flow(slot), &self.slab.handshakes[slot as usize]);
+        tell_outcome(flow, handshake, before, arrival.timestamp, changes);
     }
 
-    fn follow_close(
+    pub(super) fn follow_close(
         &mut self,
         slot: u32,
         side: Side,
@@ -242,41 +317,37 @@ impl FlowTable {
         changes: &mut Changes,
     ) {
         if self.slab.flow_mut(slot).is_closed_by(side, segment) {
-            self.linger(slot, now, changes);
-        }
-    }
-
-    /// Tells of a handshake that failed now; what failed before is not told again.
-    pub(super) fn tell_failure(&mut self, slot: u32, before: Outcome, at: Timestamp, changes: &mut Changes) {
-        let handshake = self.slab.handshakes[slot as usize];
-        let was_open = matches!(before, Outcome::Midstream | Outcome::Pending);
-        if was_open && handshake.outcome().is_failure() {
-            changes.failed.push(Failed { at, flow: *self.slab.flow(slot), handshake });
+            self.linger(Place::Full(slot), now, changes);
         }
     }
 
     /// Takes a flow out of the table; `ending` is how it ended if nothing has ended it yet.
-    pub(super) fn finish_flow(&mut self, slot: u32, at: Timestamp, ending: Ending, changes: &mut Changes) {
-        let (mut flow, handshake) = self.slab.remove(slot);
+    pub(super) fn finish_flow(&mut self, place: Place, at: Timestamp, ending: Ending, changes: &mut Changes) {
+        let (mut flow, handshake) = self.slab.remove(place);
         match flow.phase {
             Phase::Lingering => self.lingering -= 1,
             Phase::Open | Phase::Vacant => self.counts.open -= 1,
         }
         flow.ending.get_or_insert(ending);
-        changes.finished.push(FinishedFlow { at, flow, handshake, detail: FlowDetail::default() });
+        if handshake.outcome() == Outcome::Pending {
+            let took = handshake.since_first_syn(flow.end);
+            changes.decided.push(Decided { at, took, flow, handshake });
+        }
+        let held_up = self.measurements.held_up(flow.streams);
+        changes.progress.extend(self.streams.last_progress(flow.streams, &flow, held_up));
+        let measured = self.measurements.close(flow.streams);
+        self.counts.coarsened_rtts = self.measurements.coarsened();
+        let mut slot = flow.streams;
+        let streams = self.streams.close(&mut slot, &flow, flow.end, &mut changes.stream_steps);
+        let detail = FlowDetail::observed(&handshake, streams, measured);
+        changes.finished.push(FinishedFlow { at, flow, handshake, detail });
     }
 }
 
-/// The side that is the client, as far as one segment tells.
-///
-/// The sender of a SYN is, and the receiver of a SYN/ACK. Without either, the side with the higher port is: servers
-/// listen on low ports, and clients are given high ones; where the ports are equal, the first sender is.
-fn infer_client(key: &FlowKey, side: Side, segment: &Segment<'_>) -> Side {
-    let (own_port, other_port) = (key.port(side), key.port(side.other()));
-    match (segment.flags.contains(TcpFlags::SYN), segment.flags.contains(TcpFlags::ACK)) {
-        (true, false) => side,
-        (true, true) => side.other(),
-        (false, _) if own_port < other_port => side.other(),
-        (false, _) => side,
-    }
+/// Who sent a segment, and how its flow is found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sender {
+    pub(super) hash: FlowHash,
+    pub(super) key: FlowKey,
+    pub(super) side: Side,
 }

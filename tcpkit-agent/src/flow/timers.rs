@@ -10,6 +10,7 @@ use std::{
     collections::{BinaryHeap, VecDeque},
 };
 
+use super::slab::PackedPlace;
 use crate::time::Timestamp;
 
 /// A flow, as it was when it was queued.
@@ -17,8 +18,8 @@ use crate::time::Timestamp;
 pub(super) struct Entry {
     /// Watermark from which the waiting counts.
     pub(super) stamp: Timestamp,
-    /// Slot of the flow.
-    pub(super) slot: u32,
+    /// Place of the flow.
+    pub(super) place: PackedPlace,
     /// Ticket of the flow at that time.
     pub(super) ticket: u32,
 }
@@ -35,6 +36,9 @@ impl Queue {
         if self.entries.len() >= sweep_threshold(live) {
             self.entries.retain(is_live);
         }
+        if self.entries.len() == self.entries.capacity() {
+            self.entries.reserve_exact(growth(live));
+        }
         self.entries.push_back(entry);
     }
 
@@ -49,17 +53,20 @@ impl Queue {
     }
 }
 
-/// Open flows, the one that was idle longest when last looked at first.
+/// Entries in the order of their stamps.
 #[derive(Debug, Default)]
-pub(super) struct IdleQueue {
+pub(super) struct SortedQueue {
     entries: BinaryHeap<Reverse<Entry>>,
 }
 
-impl IdleQueue {
+impl SortedQueue {
     /// Queues a flow; `is_live` tells whether an entry still stands for something.
     pub(super) fn push(&mut self, entry: Entry, live: usize, is_live: impl Fn(&Entry) -> bool) {
         if self.entries.len() >= sweep_threshold(live) {
             self.entries.retain(|Reverse(entry)| is_live(entry));
+        }
+        if self.entries.len() == self.entries.capacity() {
+            self.entries.reserve_exact(growth(live));
         }
         self.entries.push(Reverse(entry));
     }
@@ -75,25 +82,36 @@ impl IdleQueue {
     }
 }
 
-/// Entries at which stale ones are swept out: at least half of them are stale then, so the sweep is paid for.
+/// Entries at which stale ones are swept out: a fifth of them and more are stale then, so a sweep costs each entry
+/// that was queued since the last one a handful of looks.
 const fn sweep_threshold(live: usize) -> usize {
-    live.saturating_mul(2).saturating_add(1024)
+    live.saturating_add(live / 4).saturating_add(1024)
+}
+
+/// By how much a queue grows: not by doubling, which would leave half of it unused.
+const fn growth(live: usize) -> usize {
+    live / 32 + 64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::slab::Place;
 
-    const fn entry(stamp: i64, slot: u32) -> Entry {
-        Entry { stamp: Timestamp(stamp), slot, ticket: 0 }
+    fn entry(stamp: i64, slot: u32) -> Entry {
+        Entry { stamp: Timestamp(stamp), place: Place::Full(slot).into(), ticket: 0 }
     }
 
     #[test]
     fn stale_entries_never_outnumber_the_live_ones_by_much() {
-        let (mut queue, mut idle) = (Queue::default(), IdleQueue::default());
+        let (mut queue, mut idle) = (Queue::default(), SortedQueue::default());
         for slot in 0..100_000 {
-            queue.push(entry(i64::from(slot), slot), 1, |entry| entry.slot + 1 >= slot);
-            idle.push(entry(i64::from(slot), slot), 1, |entry| entry.slot + 1 >= slot);
+            queue.push(entry(i64::from(slot), slot), 1, |entry| {
+                entry.place >= Place::Full(slot.saturating_sub(1)).into()
+            });
+            idle.push(entry(i64::from(slot), slot), 1, |entry| {
+                entry.place >= Place::Full(slot.saturating_sub(1)).into()
+            });
         }
         assert!(queue.entries.len() <= sweep_threshold(1));
         assert!(idle.entries.len() <= sweep_threshold(1));
@@ -101,11 +119,11 @@ mod tests {
 
     #[test]
     fn the_idle_queue_gives_the_earliest_stamp_first() {
-        let mut idle = IdleQueue::default();
+        let mut idle = SortedQueue::default();
         for (stamp, slot) in [(5, 1), (3, 2), (9, 3), (3, 0)] {
             idle.push(entry(stamp, slot), 4, |_| true);
         }
-        let order: Vec<u32> = std::iter::from_fn(|| idle.pop()).map(|entry| entry.slot).collect();
-        assert_eq!(order, [0, 2, 1, 3]);
+        let order: Vec<Place> = std::iter::from_fn(|| idle.pop()).map(|entry| entry.place.unpack()).collect();
+        assert_eq!(order, [0, 2, 1, 3].map(Place::Full));
     }
 }

@@ -136,7 +136,9 @@ impl Analyst {
 
     /// Each delivery wakes the thread that takes it, so what is empty waits until it says something new.
     fn deliver(&mut self, progress: Timestamp) {
-        let is_empty = self.output.finished.is_empty() && self.output.events.is_empty();
+        let is_empty = self.output.finished.is_empty()
+            && self.output.events.is_empty()
+            && self.output.handshakes.is_empty();
         if is_empty && progress < self.told + PROGRESS {
             return;
         }
@@ -145,6 +147,7 @@ impl Analyst {
             shard: self.index,
             finished: std::mem::take(&mut self.output.finished),
             events: std::mem::take(&mut self.output.events),
+            handshakes: std::mem::take(&mut self.output.handshakes),
             progress,
         };
         self.outlet.send(delivery);

@@ -20,7 +20,7 @@ impl Facts {
         let Some(name) = &interface.name else { return InterfaceFacts::default() };
         let next = u16::try_from(self.identities.len() + 1).unwrap_or(u16::MAX);
         let identity = *self.identities.entry(name.clone()).or_insert(next);
-        InterfaceFacts { name: Some(Arc::from(name.as_str())), identity }
+        InterfaceFacts { name: Some(Arc::from(name.as_str())), identity, is_copy: false }
     }
 }
 

@@ -65,7 +65,7 @@ impl Shard {
                 self.take_malformed(malformed, hash, origin, size, now);
             }
             Packet::IcmpError(error) => {
-                self.table.on_icmp(hash, error, origin.timestamp, &mut self.changes);
+                self.take_icmp(hash, error, origin);
             }
             Packet::Fragment(_) | Packet::Udp(_) | Packet::Other(_) => {}
         }
@@ -79,7 +79,7 @@ impl Shard {
 
     fn settle(&mut self, frames: FrameTally, from: Fate, to: Fate) {
         for (tag, count) in frames {
-            self.fates.on_change((tag.interface, tag.hook), count, from, to);
+            self.measured.fates.on_change((tag.interface, tag.hook), count, from, to);
         }
     }
 }

@@ -15,6 +15,7 @@ mod router;
 mod running;
 mod settings;
 pub mod shard;
+mod telling;
 mod worker;
 
 #[cfg(test)]
@@ -22,7 +23,7 @@ mod tests;
 
 pub use facts::Facts;
 pub use outlet::Delivery;
-pub use output::{Finished, Foreign, Output};
+pub use output::{DecidedHandshake, Finished, Foreign, Output};
 pub use reader::{BlockSource, InterfaceTally, ReadError, ReaderOutcome, ReaderTally, SourceNote};
 pub use ring_worker::{CaptureTap, Translation};
 pub use running::{BlockPlan, Panicked, Pipeline, RingPlan};

@@ -7,7 +7,7 @@ use std::sync::{
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
-use super::Finished;
+use super::{DecidedHandshake, Finished};
 use crate::{report::Event, time::Timestamp};
 
 /// What one shard hands on at a time.
@@ -19,6 +19,8 @@ pub struct Delivery {
     pub finished: Vec<Finished>,
     /// Events, in order of their time.
     pub events: Vec<Event>,
+    /// Decided handshakes, in the order in which they were decided.
+    pub handshakes: Vec<DecidedHandshake>,
     /// Nothing that this shard delivers later is older than this.
     pub progress: Timestamp,
 }
@@ -39,7 +41,7 @@ impl Outlet {
         (Self { sender, may_drop, dropped: Arc::default() }, receiver)
     }
 
-    /// Flow records that no sink took, because it was too slow or gone.
+    /// Records of flows and handshakes, and events, that no sink took, because it was too slow or gone.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped.load(Relaxed)
     }
@@ -57,11 +59,23 @@ impl Outlet {
                 Err(error) => error.into_inner(),
             }
         };
-        self.dropped.fetch_add(refused.finished.len() as u64, Relaxed);
+        self.dropped.fetch_add(refused.len() as u64, Relaxed);
     }
 }
 
 impl Delivery {
+    /// Records and events in it.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.finished.len() + self.events.len() + self.handshakes.len()
+    }
+
+    /// Whether it tells of nothing but progress.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// The shard delivers nothing after this.
     #[must_use]
     pub fn is_last(&self) -> bool {
@@ -71,3 +85,33 @@ impl Delivery {
 
 /// Deliveries under way between shards and sink; each holds what one flush produced.
 const CAPACITY: usize = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::EventKind;
+
+    fn delivery(events: usize, progress: i64) -> Delivery {
+        let kind = EventKind::Interface { interface: "eth0".into(), change: "went down".into() };
+        let events = vec![Event { time: Timestamp(0), kind }; events];
+        Delivery {
+            shard: 0,
+            finished: Vec::new(),
+            events,
+            handshakes: Vec::new(),
+            progress: Timestamp(progress),
+        }
+    }
+
+    #[test]
+    fn live_events_that_no_sink_takes_are_counted() {
+        let (outlet, receiver) = Outlet::new(true);
+        for number in 0..CAPACITY + 3 {
+            outlet.send(delivery(2, i64::try_from(number).unwrap()));
+        }
+        assert_eq!(outlet.dropped(), 6, "three deliveries of two events each found no room");
+        drop(receiver);
+        outlet.send(delivery(1, i64::MAX));
+        assert_eq!(outlet.dropped(), 7, "the last delivery waits for room, but not for a sink that is gone");
+    }
+}

@@ -4,7 +4,7 @@ use tcpkit_common::record::Hook;
 
 use crate::{
     analyzer::Place,
-    report::{Event, FlowRecord},
+    report::{Event, FlowRecord, HandshakeRecord},
     time::Timestamp,
     wire::{Frame, FrameDirection, InterfaceId, LinkType, fragment::Reassembled},
 };
@@ -16,6 +16,8 @@ pub struct Output {
     pub finished: Vec<Finished>,
     /// What happened.
     pub events: Vec<Event>,
+    /// Handshakes that were decided, in the order in which they were.
+    pub handshakes: Vec<DecidedHandshake>,
     /// Frames that other shards own.
     pub foreign: Vec<Foreign>,
 }
@@ -25,13 +27,17 @@ impl Output {
     pub fn clear(&mut self) {
         self.finished.clear();
         self.events.clear();
+        self.handshakes.clear();
         self.foreign.clear();
     }
 
     /// Whether there is nothing in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.finished.is_empty() && self.events.is_empty() && self.foreign.is_empty()
+        self.finished.is_empty()
+            && self.events.is_empty()
+            && self.handshakes.is_empty()
+            && self.foreign.is_empty()
     }
 }
 
@@ -42,6 +48,15 @@ pub struct Finished {
     pub at: Timestamp,
     /// The flow.
     pub record: FlowRecord,
+}
+
+/// A handshake that was decided.
+#[derive(Clone, Debug)]
+pub struct DecidedHandshake {
+    /// Capture time of the decision.
+    pub at: Timestamp,
+    /// The handshake.
+    pub record: HandshakeRecord,
 }
 
 /// A frame whose flow another shard owns: the source could not see who that is.

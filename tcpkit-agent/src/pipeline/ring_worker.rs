@@ -41,8 +41,8 @@ pub(super) struct RingWorker {
 #[derive(Clone, Debug)]
 pub struct Translation {
     clock: Arc<Clock>,
-    /// Kernel's number of each interface, ours, and its link type; a handful.
-    interfaces: Vec<(u32, InterfaceId, LinkType)>,
+    /// How frames of each interface begin, by its slot, which is our number of it.
+    link_types: Vec<LinkType>,
     /// A tagged frame with its tag put back.
     scratch: Vec<u8>,
 }
@@ -146,16 +146,16 @@ impl RingWorker {
 }
 
 impl Translation {
-    /// Of records of these interfaces (the kernel's number, ours, the link type), by this clock.
+    /// Of records of interfaces with these link types, by this clock.
     #[must_use]
-    pub const fn new(clock: Arc<Clock>, interfaces: Vec<(u32, InterfaceId, LinkType)>) -> Self {
-        Self { clock, interfaces, scratch: Vec::new() }
+    pub const fn new(clock: Arc<Clock>, link_types: Vec<LinkType>) -> Self {
+        Self { clock, link_types, scratch: Vec::new() }
     }
 
     /// The frame that a record stands for; `None` for a record of no interface of ours, which cannot happen.
     fn frame<'a>(&'a mut self, header: &RecordHeader, bytes: &'a [u8]) -> Option<Frame<'a>> {
-        let (_, interface, link_type) =
-            *self.interfaces.iter().find(|(index, ..)| *index == header.interface_index)?;
+        let interface = InterfaceId(u16::from(header.slot));
+        let link_type = *self.link_types.get(usize::from(header.slot))?;
         let hook = Hook::from_number(header.hook)?;
         let timestamp = self.clock.timestamp(header.monotonic_ns);
         let (bytes, tag_len) = tagged(&mut self.scratch, header, bytes);

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     filter::Matcher,
     report::{Event, ShardSnapshot},
-    source::{Block, Interface, InterfaceTable, live::RingReader},
+    source::{Block, InterfaceTable, live::RingReader},
     time::Timestamp,
     wire::InterfaceId,
 };
@@ -54,7 +54,7 @@ pub struct RingPlan {
     /// From records to frames.
     pub translation: Translation,
     /// Interfaces of the capture.
-    pub interfaces: Vec<(InterfaceId, Interface)>,
+    pub interfaces: Vec<(InterfaceId, InterfaceFacts)>,
     /// `-w`: one tap per shard, or none.
     pub taps: Vec<CaptureTap>,
     /// Frames that are analysed and written, exactly, by all shards together; the others are counted.
@@ -113,12 +113,9 @@ impl Pipeline {
         let watermark = Arc::new(AtomicI64::new(Timestamp::MIN.0));
         pipeline.remaining = plan.count.map(|count| Arc::new(AtomicU64::new(count)));
         let mut taps = plan.taps.into_iter();
-        let mut facts = Facts::default();
-        let known: Vec<_> =
-            plan.interfaces.iter().map(|(id, interface)| (*id, facts.of(interface))).collect();
         let parts = analysts.into_iter().zip(requests).zip(plan.rings);
         for (index, ((mut analyst, requests), ring)) in parts.enumerate() {
-            known.iter().for_each(|(id, facts)| analyst.on_interface(*id, facts.clone()));
+            plan.interfaces.iter().for_each(|(id, facts)| analyst.on_interface(*id, facts.clone()));
             let worker = RingWorker {
                 analyst,
                 ring,
@@ -162,7 +159,7 @@ impl Pipeline {
         self.remaining.as_ref().is_some_and(|remaining| remaining.load(Relaxed) == 0)
     }
 
-    /// Flow records that no sink took.
+    /// Records of flows and handshakes that no sink took.
     #[must_use]
     pub fn dropped_records(&self) -> u64 {
         self.outlet.dropped()
@@ -179,7 +176,13 @@ impl Pipeline {
     pub fn announce(&self, events: Vec<Event>) {
         if !events.is_empty() {
             let progress = Timestamp::MIN;
-            self.outlet.send(Delivery { shard: 0, finished: Vec::new(), events, progress });
+            self.outlet.send(Delivery {
+                shard: 0,
+                finished: Vec::new(),
+                events,
+                handshakes: Vec::new(),
+                progress,
+            });
         }
     }
 

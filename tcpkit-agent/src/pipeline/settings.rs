@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    flow::{Changes, Failed, FinishedFlow, FlowLimits},
+    flow::{FlowLimits, Patience, StallKind, StreamStep, StreamStepKind},
     time::Span,
     wire::{ParseOptions, fragment::FragmentLimits},
 };
@@ -21,6 +21,8 @@ pub struct EngineSettings {
     pub fragments: FragmentLimits,
     /// What somebody reads.
     pub wanted: Wanted,
+    /// Whether an ICMP error decides the handshake that it answers.
+    pub icmp: bool,
 }
 
 /// What shards hand out beside their measurements; what nobody reads is not made.
@@ -30,20 +32,32 @@ pub struct Wanted {
     pub flows: bool,
     /// Events.
     pub events: bool,
+    /// A record of each decided handshake.
+    pub handshakes: bool,
+    /// Loss episodes that cost their stream at least this much are events.
+    pub loss_delay: Span,
+    /// Stalls of at least this length are events; a client that thinks is none.
+    pub stall: Span,
 }
 
 impl Wanted {
-    /// Of what happened to flows, that which is to be told: handshakes that failed, flows that ended.
-    pub(super) fn of(self, changes: &Changes) -> (&[Failed], &[FinishedFlow]) {
-        let failed = if self.events { changes.failed.as_slice() } else { &[] };
-        let finished = if self.flows { changes.finished.as_slice() } else { &[] };
-        (failed, finished)
+    /// Whether an event is made of what a stream did.
+    pub(super) fn is_worth_a_line(&self, step: &StreamStep) -> bool {
+        match &step.kind {
+            StreamStepKind::EpisodeEnded(episode) => episode.delay >= self.loss_delay,
+            StreamStepKind::Stalled(stall) => {
+                stall.kind != StallKind::ClientThinking && stall.end.since(stall.start) >= self.stall
+            }
+            _ => false,
+        }
     }
 }
 
 impl EngineSettings {
     /// Flows of a capture, at most, unless asked otherwise.
     pub const MAX_FLOWS: u32 = 1_000_000;
+    /// Half-open flows of a capture, at most, unless asked otherwise: 50 MiB of them.
+    pub const MAX_HALF_OPEN: u32 = 262_144;
     /// Closed flows that linger in one shard, at most.
     pub const MAX_LINGERING: u32 = 65_536;
     /// As long as tcpeek's manual says.
@@ -52,6 +66,9 @@ impl EngineSettings {
     pub const LINGER: Span = Span::from_secs(60);
     /// RFC 5382 REQ-5: an established connection may be silent for two hours and four minutes.
     pub const IDLE: Span = Span::from_secs(7440);
+
+    /// Loss episodes and stalls that cost as much are events, unless asked otherwise.
+    pub const EVENT: Span = Span::from_secs(1);
 
     /// For files: no flow expires by silence.
     #[must_use]
@@ -62,12 +79,21 @@ impl EngineSettings {
             flows: FlowLimits {
                 max_flows: Self::MAX_FLOWS,
                 max_lingering: Self::MAX_LINGERING,
+                max_half_open: Self::MAX_HALF_OPEN,
                 handshake_timeout: Self::HANDSHAKE_TIMEOUT,
+                patience: Patience::FromFirstSyn,
                 linger: None,
                 idle: None,
             },
             fragments: FragmentLimits::default(),
-            wanted: Wanted { flows: true, events: true },
+            wanted: Wanted {
+                flows: true,
+                events: true,
+                handshakes: false,
+                loss_delay: Self::EVENT,
+                stall: Self::EVENT,
+            },
+            icmp: true,
         }
     }
 
@@ -88,4 +114,6 @@ pub struct InterfaceFacts {
     pub name: Option<Arc<str>>,
     /// Interfaces of the same identity count as one: nameless ones share one, others have one each.
     pub identity: u16,
+    /// Every frame of it passes another interface too, to which the flows belong: here they are traffic only.
+    pub is_copy: bool,
 }

@@ -7,17 +7,17 @@
 use tcpkit_common::flow::FlowHash;
 
 use super::{
-    output::{Content, Finished, Foreign, Origin, Output},
+    output::{Content, Foreign, Origin, Output},
     settings::{EngineSettings, InterfaceFacts, Wanted},
 };
 use crate::{
-    analyzer::{BandwidthAnalyzer, Fate, FateAnalyzer, HandshakeAnalyzer, Note},
+    analyzer::{Fate, Note},
     flow::{Arrival, Changes, FlowLimits, FlowTable, Taken, WireCount},
-    report::{Event, EventKind, Extent, FlowRecord, ShardSnapshot},
+    report::ShardSnapshot,
     time::Timestamp,
     wire::{
-        self, Frame, InterfaceId, MalformedSegment, Packet, ParseError, ParseOptions, Parsed, Segment,
-        Unanalyzed, fragment::Defragmenter,
+        self, Frame, IcmpError, InterfaceId, MalformedSegment, Packet, ParseError, ParseOptions, Parsed,
+        Segment, Unanalyzed, fragment::Defragmenter,
     },
 };
 
@@ -27,15 +27,14 @@ pub struct Shard {
     pub(super) number: u32,
     pub(super) shards: u32,
     pub(super) parse: ParseOptions,
-    interfaces: Vec<InterfaceFacts>,
+    pub(super) interfaces: Vec<InterfaceFacts>,
     pub(super) table: FlowTable,
     pub(super) changes: Changes,
     pub(super) defragmenter: Defragmenter,
-    pub(super) fates: FateAnalyzer,
-    handshakes: HandshakeAnalyzer,
-    bandwidth: BandwidthAnalyzer,
-    extent: Extent,
-    wanted: Wanted,
+    /// What was measured so far, but for the table's own counts.
+    pub(super) measured: ShardSnapshot,
+    pub(super) wanted: Wanted,
+    icmp: bool,
     /// Latest watermark that was handed in.
     now: Timestamp,
 }
@@ -45,7 +44,12 @@ impl Shard {
     #[must_use]
     pub fn new(settings: &EngineSettings, shard: u32) -> Self {
         let shards = settings.shards.max(1);
-        let limits = FlowLimits { max_flows: settings.flows.max_flows.div_ceil(shards), ..settings.flows };
+        let flows = settings.flows;
+        let limits = FlowLimits {
+            max_flows: flows.max_flows.div_ceil(shards),
+            max_half_open: flows.max_half_open.div_ceil(shards),
+            ..flows
+        };
         Self {
             number: shard,
             shards,
@@ -54,22 +58,25 @@ impl Shard {
             table: FlowTable::new(limits),
             changes: Changes::default(),
             defragmenter: Defragmenter::new(settings.fragments),
-            fates: FateAnalyzer::default(),
-            handshakes: HandshakeAnalyzer::default(),
-            bandwidth: BandwidthAnalyzer::default(),
-            extent: Extent::default(),
+            measured: ShardSnapshot::default(),
             wanted: settings.wanted,
+            icmp: settings.icmp,
             now: Timestamp::MIN,
         }
     }
 
-    /// Tells what an interface is, before its first frame; one that was never told is nameless, of identity 0.
+    /// Tells what an interface is, before its first frame or when that changes; one that was never told is nameless, of
+    /// identity 0.
     pub fn set_interface(&mut self, interface: InterfaceId, facts: InterfaceFacts) {
         let place = usize::from(interface.0);
         if place >= self.interfaces.len() {
             self.interfaces.resize(place + 1, InterfaceFacts::default());
         }
-        self.interfaces[place] = facts;
+        let known = &mut self.interfaces[place];
+        if known.name.is_some() && known.identity != facts.identity {
+            self.table.on_regrouped(known.identity, facts.identity, self.now);
+        }
+        *known = facts;
     }
 
     /// Takes a frame.
@@ -94,7 +101,9 @@ impl Shard {
 
     /// Takes notice of a frame that came after as many as were asked for.
     pub fn on_frame_beyond_count(&mut self, frame: &Frame<'_>) {
-        self.fates.on_frame((frame.interface, frame.hook), Fate::NotAnalyzed(Unanalyzed::BeyondCount));
+        self.measured
+            .fates
+            .on_frame((frame.interface, frame.hook), Fate::NotAnalyzed(Unanalyzed::BeyondCount));
     }
 
     /// Lets every flow expire that is due by `now`.
@@ -117,13 +126,7 @@ impl Shard {
     /// What was measured so far.
     #[must_use]
     pub fn snapshot(&self) -> ShardSnapshot {
-        ShardSnapshot {
-            fates: self.fates.clone(),
-            handshakes: self.handshakes.clone(),
-            bandwidth: self.bandwidth.clone(),
-            flows: *self.table.counts(),
-            extent: self.extent,
-        }
+        ShardSnapshot { flows: *self.table.counts(), ..self.measured.clone() }
     }
 
     #[inline]
@@ -138,7 +141,7 @@ impl Shard {
                 if owner == self.number || self.collects(packet) {
                     self.take_own(frame, &parsed, packet, hash, origin, now, out);
                 } else {
-                    self.fates.on_note(origin.place(), Note::HandedOver);
+                    self.measured.fates.on_note(origin.place(), Note::HandedOver);
                     out.foreign.push(Foreign::frame(owner, origin, frame));
                 }
             }
@@ -170,7 +173,7 @@ impl Shard {
                 self.count(frame, parsed, wire, Fate::Malformed(malformed.error), origin);
             }
             Packet::IcmpError(error) => {
-                self.table.on_icmp(hash, error, origin.timestamp, &mut self.changes);
+                self.take_icmp(hash, error, origin);
                 self.count(frame, parsed, WireCount::one(frame.frame_len), Fate::Analyzed, origin);
             }
             Packet::Fragment(fragment) => {
@@ -192,6 +195,9 @@ impl Shard {
         size: FrameSize,
         now: Timestamp,
     ) -> WireCount {
+        if self.is_copy(origin.interface) {
+            return self.note_copy(segment, size, origin);
+        }
         let arrival = self.arrival(origin, size, now);
         let taken = self.table.on_segment(hash, segment, &arrival, &mut self.changes);
         self.note_duplicate(taken, origin)
@@ -207,9 +213,19 @@ impl Shard {
         size: FrameSize,
         now: Timestamp,
     ) -> WireCount {
+        if self.is_copy(origin.interface) {
+            return self.note_copy(&malformed.segment, size, origin);
+        }
         let arrival = self.arrival(origin, size, now);
         let taken = self.table.on_malformed(hash, malformed, &arrival, &mut self.changes);
         self.note_duplicate(taken, origin)
+    }
+
+    /// Takes an ICMP error that quotes a segment of this shard's.
+    pub(super) fn take_icmp(&mut self, hash: FlowHash, error: &IcmpError, origin: &Origin) {
+        if self.icmp {
+            self.table.on_icmp(hash, error, origin.timestamp, &mut self.changes);
+        }
     }
 
     #[inline]
@@ -227,9 +243,21 @@ impl Shard {
     }
 
     #[inline]
+    fn is_copy(&self, interface: InterfaceId) -> bool {
+        self.interfaces.get(usize::from(interface.0)).is_some_and(|facts| facts.is_copy)
+    }
+
+    /// A segment that another interface shows too: no flow hears of it.
+    fn note_copy(&mut self, segment: &Segment<'_>, size: FrameSize, origin: &Origin) -> WireCount {
+        self.measured.fates.on_note(origin.place(), Note::Duplicate);
+        let limit = u32::from(size.gso_size);
+        WireCount::of(size.frame_len, segment.header_len, segment.payload_len, limit)
+    }
+
+    #[inline]
     fn note_duplicate(&mut self, taken: Taken, origin: &Origin) -> WireCount {
         if taken.is_duplicate {
-            self.fates.on_note(origin.place(), Note::Duplicate);
+            self.measured.fates.on_note(origin.place(), Note::Duplicate);
         }
         taken.wire
     }
@@ -262,14 +290,14 @@ impl Shard {
         fate: Fate,
         origin: &Origin,
     ) {
-        self.fates.on_frame(origin.place(), fate);
-        self.bandwidth.on_frame(frame, &parsed.outer, wire);
-        self.extent.on_frame(origin.timestamp, origin.watermark);
+        self.measured.fates.on_frame(origin.place(), fate);
+        self.measured.bandwidth.on_frame(frame, &parsed.outer, wire);
+        self.measured.extent.on_frame(origin.timestamp, origin.watermark);
         if parsed.outer.truncated {
-            self.fates.on_note(origin.place(), Note::Truncated);
+            self.measured.fates.on_note(origin.place(), Note::Truncated);
         }
         if origin.timestamp < origin.watermark {
-            self.fates.on_note(origin.place(), Note::TimeStepBack);
+            self.measured.fates.on_note(origin.place(), Note::TimeStepBack);
         }
     }
 
@@ -277,32 +305,6 @@ impl Shard {
     fn identity(&self, interface: InterfaceId) -> (u16, bool) {
         let facts = self.interfaces.get(usize::from(interface.0));
         facts.map_or((0, false), |facts| (facts.identity, facts.name.is_some()))
-    }
-
-    /// Turns what happened to flows into measurements, events and records.
-    #[inline]
-    fn pass_on(&mut self, out: &mut Output) {
-        if !self.changes.is_empty() {
-            self.pass_on_changes(out);
-        }
-    }
-
-    fn pass_on_changes(&mut self, out: &mut Output) {
-        let Self { changes, interfaces, handshakes, wanted, .. } = self;
-        let name = |interface: InterfaceId| interfaces.get(usize::from(interface.0))?.name.as_ref();
-        handshakes.on_steps(&changes.steps);
-        let (failed, finished) = wanted.of(changes);
-        out.events.extend(failed.iter().map(|failed| {
-            let record = FlowRecord::observed(&failed.flow, &failed.handshake, name(failed.flow.interface));
-            let kind = EventKind::HandshakeFailed { result: record.handshake, flow: Box::new(record) };
-            Event { time: failed.at, kind }
-        }));
-        out.finished.extend(finished.iter().map(|finished| {
-            let record =
-                FlowRecord::observed(&finished.flow, &finished.handshake, name(finished.flow.interface));
-            Finished { at: finished.at, record }
-        }));
-        changes.clear();
     }
 }
 

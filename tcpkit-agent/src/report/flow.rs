@@ -43,6 +43,16 @@ pub struct FlowRecord {
     pub client: DirectionRecord,
     /// What the server sent.
     pub server: DirectionRecord,
+    /// What the flow waited for although it had something to do.
+    pub stalls: StallsByKind,
+    /// Data came in the SYN (TCP Fast Open, RFC 7413).
+    pub fast_open: bool,
+    /// Both sides sent a SYN (RFC 9293 §3.5).
+    pub simultaneous_open: bool,
+    /// A SYN offered Multipath TCP (RFC 8684).
+    pub mptcp: bool,
+    /// Both SYNs negotiated ECN (RFC 3168 §6.1.1).
+    pub ecn: bool,
     /// How the flow ended.
     pub close: Close,
 }
@@ -58,12 +68,126 @@ pub struct DirectionRecord {
     pub bytes: u64,
     /// Payload bytes, retransmitted ones included.
     pub payload_bytes: u64,
+    /// Payload bytes counted once, however often they were sent.
+    pub unique_bytes: u64,
+    /// Segments with payload that were sent again, by cause; SYN and FIN stand apart.
+    pub retransmissions: RetransmissionsByCause,
+    /// Frames that carried them; a super-segment is one.
+    pub retransmitted_frames: u32,
+    /// Payload bytes that had been sent before.
+    pub retransmitted_bytes: u64,
+    /// FINs sent again.
+    pub fin_retransmissions: u32,
+    /// Frames with bytes that came later than bytes behind them, and not again.
+    pub out_of_order: u32,
+    /// Acknowledgements that repeat the one before.
+    pub duplicate_acks: u32,
+    /// Segments that announced a window of zero.
+    pub zero_windows: u32,
+    /// Times that the announced window went to zero.
+    pub zero_window_episodes: u32,
+    /// How long it was zero, all in all.
+    pub zero_window_us: f64,
+    /// Segments that filled the other side's window.
+    pub window_full: u32,
+    /// Keep-alives.
+    pub keep_alives: u32,
+    /// Probes of a zero window.
+    pub window_probes: u32,
+    /// Holes that the receiver acknowledged: not captured, and yet received.
+    pub capture_gaps: u32,
+    /// Bytes in them.
+    pub capture_gap_bytes: u64,
+    /// Periods from the first retransmission for a loss until everything sent before it was acknowledged.
+    pub loss_episodes: u32,
+    /// How long they lasted, all in all.
+    pub loss_episode_us: f64,
+    /// Segments with ECE outside the handshake.
+    pub ece: u32,
+    /// Segments with CWR outside the handshake.
+    pub cwr: u32,
+    /// Packets that came with CE in their IP header.
+    pub ce: u32,
+    /// Segments far outside the window, or acknowledgements of what was never sent.
+    pub invalid_sequence: u32,
+    /// Bytes sent again with other content than before, as far as both were captured.
+    pub contradictory_bytes: u64,
+    /// Most bytes that were under way at one time.
+    pub max_in_flight: u32,
+    /// Round trips of this side's data, seen from the capture point.
+    pub rtt: RttRecord,
     /// Maximum segment size that this side announced.
     pub mss: Option<u16>,
     /// Shift of its windows that this side announced.
     pub window_scale: Option<u8>,
     /// Whether this side permitted SACK; `null` when its SYN was not seen.
     pub sack_permitted: Option<bool>,
+}
+
+/// Segments sent again, by cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RetransmissionsByCause {
+    /// The retransmission timer ran out.
+    pub rto: u32,
+    /// Duplicate acknowledgements or SACK told of the loss.
+    pub fast: u32,
+    /// Tail loss probes.
+    pub tlp: u32,
+    /// The receiver had them already, or would have had them.
+    pub spurious: u32,
+    /// The capture does not tell.
+    pub unknown: u32,
+}
+
+/// Round trips of one direction's data, in microseconds; `null` without samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct RttRecord {
+    /// Round trips measured.
+    pub samples: u64,
+    /// The least.
+    pub min: Option<f64>,
+    /// Mean.
+    pub avg: Option<f64>,
+    /// Median.
+    pub p50: Option<f64>,
+    /// 90th percentile.
+    pub p90: Option<f64>,
+    /// 99th percentile.
+    pub p99: Option<f64>,
+    /// The most.
+    pub max: Option<f64>,
+    /// Smoothed round-trip time (SRTT of RFC 6298 §2).
+    pub smoothed: Option<f64>,
+    /// Its variation (RTTVAR of RFC 6298 §2).
+    pub variation: Option<f64>,
+    /// Mean of what exceeds the least, where no receiver that waited can explain it: queueing.
+    pub queueing: Option<f64>,
+    /// Samples whose acknowledgement the receiver is known to have delayed.
+    pub delayed_acks: u64,
+}
+
+/// What a flow waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct StallsByKind {
+    /// The receiver to read: its window was zero.
+    pub zero_window: StallRecord,
+    /// The retransmission timer.
+    pub rto: StallRecord,
+    /// The server to answer.
+    pub server_thinking: StallRecord,
+    /// The client to ask again.
+    pub client_thinking: StallRecord,
+    /// The sender to go on in the middle of what it was sending.
+    pub sender_idle: StallRecord,
+}
+
+/// Stalls of one kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct StallRecord {
+    /// How many.
+    pub count: u32,
+    /// How long, all of them together, in microseconds.
+    pub us: f64,
 }
 
 /// What became of a handshake.

@@ -7,19 +7,29 @@
 mod capture;
 mod event;
 mod flow;
+mod handshake;
 mod ledger;
 pub mod merge;
 mod observed;
 mod record;
 mod snapshot;
+mod stream;
 mod totals;
 
 pub use capture::{CaptureInfo, InterfaceInfo};
 pub use event::{Event, EventKind};
-pub use flow::{Close, DirectionRecord, FlowRecord, HandshakeResult};
+pub use flow::{
+    Close, DirectionRecord, FlowRecord, HandshakeResult, RetransmissionsByCause, RttRecord, StallRecord,
+    StallsByKind,
+};
+pub use handshake::HandshakeRecord;
 pub use ledger::{Ledger, LedgerEntry};
 pub use record::{LedgerReport, Record};
 pub use snapshot::{Extent, ShardSnapshot};
+pub use stream::{
+    FlowName, FlowRetransmissions, FlowStalls, LatencyReport, PortRetransmissions, RetransmitReport,
+    RoundTripReport, SentAgainCount, ServerRetransmissions, StallReport, StallSummary,
+};
 pub use totals::{
     BandwidthReport, Count, HandshakeReport, InterfaceBandwidth, SizeBucket, SpanSummary, Totals,
 };
@@ -46,6 +56,12 @@ pub struct Report {
     pub totals: Totals,
     /// Handshakes by result, and their times.
     pub handshake: HandshakeReport,
+    /// What was sent again, and why.
+    pub retransmit: RetransmitReport,
+    /// How long round trips took.
+    pub latency: LatencyReport,
+    /// What flows with something to do waited for.
+    pub stalls: StallReport,
     /// Who used how much.
     pub bandwidth: BandwidthReport,
 }

@@ -2,16 +2,27 @@
 
 use std::sync::Arc;
 
-use super::{Close, DirectionRecord, FlowRecord, HandshakeResult};
+use super::{
+    Close, DirectionRecord, FlowRecord, HandshakeResult, RetransmissionsByCause, RttRecord, StallRecord,
+    StallsByKind,
+};
 use crate::{
-    flow::{Ending, Flow, Handshake, IcmpReason, Outcome, Side, SideState},
+    flow::{
+        Cause, Ending, Flow, FlowDetail, Handshake, IcmpReason, Outcome, RttSummary, Side, SideState,
+        StallCounts, StallKind,
+    },
     time::Span,
 };
 
 impl FlowRecord {
     /// The record of a flow as it stands.
     #[must_use]
-    pub fn observed(flow: &Flow, handshake: &Handshake, interface: Option<&Arc<str>>) -> Self {
+    pub fn observed(
+        flow: &Flow,
+        handshake: &Handshake,
+        detail: &FlowDetail,
+        interface: Option<&Arc<str>>,
+    ) -> Self {
         let client = flow.client();
         let tuple = flow.key().tuple_from(client);
         Self {
@@ -25,28 +36,106 @@ impl FlowRecord {
             end_us: flow.end.as_micros(),
             handshake: handshake.outcome().into(),
             icmp: handshake.icmp().map(|IcmpReason { kind, code, .. }| format!("{kind}/{code}")),
-            handshake_us: handshake.duration(client).map(Span::as_micros_f64),
-            server_rtt_us: handshake.server_rtt(client).map(Span::as_micros_f64),
+            handshake_us: handshake.duration().map(Span::as_micros_f64),
+            server_rtt_us: handshake.server_rtt().map(Span::as_micros_f64),
             client_rtt_us: handshake.client_rtt().map(Span::as_micros_f64),
-            syn_retransmissions: handshake.syn_retransmissions(client),
-            synack_retransmissions: handshake.synack_retransmissions(client),
-            client: DirectionRecord::observed(flow.side(client)),
-            server: DirectionRecord::observed(flow.side(client.other())),
+            syn_retransmissions: handshake.syn_retransmissions(),
+            synack_retransmissions: handshake.synack_retransmissions(),
+            client: DirectionRecord::observed(flow.side(client), detail, client),
+            server: DirectionRecord::observed(flow.side(client.other()), detail, client.other()),
+            stalls: (&detail.stalls).into(),
+            fast_open: detail.fast_open,
+            simultaneous_open: detail.simultaneous_open,
+            mptcp: detail.mptcp,
+            ecn: detail.ecn,
             close: close(flow.ending(), client),
         }
     }
 }
 
 impl DirectionRecord {
-    const fn observed(side: &SideState) -> Self {
+    fn observed(side: &SideState, detail: &FlowDetail, sender: Side) -> Self {
+        let stream = detail.stream(sender);
         Self {
             frames: side.frames,
             segments: side.segments,
             bytes: side.bytes,
             payload_bytes: side.payload_bytes,
+            retransmissions: stream.retransmissions.into(),
+            zero_window_us: stream.zero_window_time.as_micros_f64(),
+            loss_episode_us: stream.loss_episode_time.as_micros_f64(),
+            unique_bytes: stream.unique_bytes,
+            retransmitted_frames: stream.retransmitted_frames,
+            retransmitted_bytes: stream.retransmitted_bytes,
+            fin_retransmissions: stream.fin_retransmissions,
+            out_of_order: stream.out_of_order,
+            duplicate_acks: stream.duplicate_acks,
+            zero_windows: stream.zero_windows,
+            zero_window_episodes: stream.zero_window_episodes,
+            window_full: stream.window_full,
+            keep_alives: stream.keep_alives,
+            window_probes: stream.window_probes,
+            capture_gaps: stream.capture_gaps,
+            capture_gap_bytes: stream.capture_gap_bytes,
+            loss_episodes: stream.loss_episodes,
+            ece: stream.ece,
+            cwr: stream.cwr,
+            ce: stream.ce,
+            invalid_sequence: stream.invalid_sequence,
+            contradictory_bytes: stream.contradictory_bytes,
+            max_in_flight: stream.max_in_flight,
+            rtt: detail.rtt(sender).into(),
             mss: side.announced.mss,
             window_scale: side.announced.window_scale,
             sack_permitted: side.announced.sack_permitted,
+        }
+    }
+}
+
+impl From<[u32; Cause::COUNT]> for RetransmissionsByCause {
+    fn from(counts: [u32; Cause::COUNT]) -> Self {
+        let of = |cause: Cause| counts[cause.index()];
+        Self {
+            rto: of(Cause::Rto),
+            fast: of(Cause::Fast),
+            tlp: of(Cause::Tlp),
+            spurious: of(Cause::Spurious),
+            unknown: of(Cause::Unknown),
+        }
+    }
+}
+
+impl From<&RttSummary> for RttRecord {
+    fn from(rtt: &RttSummary) -> Self {
+        let micros = |span: Option<Span>| span.map(Span::as_micros_f64);
+        Self {
+            samples: rtt.samples,
+            min: micros(rtt.min),
+            avg: rtt.mean_ns.map(|mean| mean / 1_000.0),
+            p50: micros(rtt.p50),
+            p90: micros(rtt.p90),
+            p99: micros(rtt.p99),
+            max: micros(rtt.max),
+            smoothed: micros(rtt.smoothed),
+            variation: micros(rtt.variation),
+            queueing: micros(rtt.queueing),
+            delayed_acks: rtt.delayed_acks,
+        }
+    }
+}
+
+impl From<&StallCounts> for StallsByKind {
+    fn from(stalls: &StallCounts) -> Self {
+        let of = |kind: StallKind| StallRecord {
+            count: stalls.count[kind.index()],
+            us: stalls.time[kind.index()].as_micros_f64(),
+        };
+        Self {
+            zero_window: of(StallKind::ZeroWindow),
+            rto: of(StallKind::Rto),
+            server_thinking: of(StallKind::ServerThinking),
+            client_thinking: of(StallKind::ClientThinking),
+            sender_idle: of(StallKind::SenderIdle),
         }
     }
 }

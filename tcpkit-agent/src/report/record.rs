@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 
-use super::{Event, FlowRecord, Ledger, Report};
+use super::{Event, FlowRecord, HandshakeRecord, Ledger, Report};
 
 /// Something that a log or the endpoint takes.
 pub trait Record: Serialize {}
 
 impl Record for Event {}
 impl Record for FlowRecord {}
+impl Record for HandshakeRecord {}
 impl Record for Report {}
 impl Record for LedgerReport<'_> {}
 

@@ -1,7 +1,10 @@
 //! What one shard has summed up so far, and the sum over shards.
 
 use crate::{
-    analyzer::{BandwidthAnalyzer, FateAnalyzer, HandshakeAnalyzer},
+    analyzer::{
+        BandwidthAnalyzer, FateAnalyzer, HandshakeAnalyzer, RetransmitAnalyzer, RoundTripAnalyzer,
+        StallAnalyzer,
+    },
     flow::FlowCounts,
     time::Timestamp,
 };
@@ -13,6 +16,12 @@ pub struct ShardSnapshot {
     pub fates: FateAnalyzer,
     /// Handshakes.
     pub handshakes: HandshakeAnalyzer,
+    /// What was sent again.
+    pub retransmissions: RetransmitAnalyzer,
+    /// Round trips.
+    pub round_trips: RoundTripAnalyzer,
+    /// Stalls.
+    pub stalls: StallAnalyzer,
     /// Traffic.
     pub bandwidth: BandwidthAnalyzer,
     /// Flows.
@@ -26,6 +35,9 @@ impl ShardSnapshot {
     pub fn merge(&mut self, other: &Self) {
         self.fates.merge(&other.fates);
         self.handshakes.merge(&other.handshakes);
+        self.retransmissions.merge(&other.retransmissions);
+        self.round_trips.merge(&other.round_trips);
+        self.stalls.merge(&other.stalls);
         self.bandwidth.merge(&other.bandwidth);
         self.flows.merge(&other.flows);
         self.extent.merge(&other.extent);

@@ -63,6 +63,8 @@ pub struct SpanSummary {
     pub avg: Option<f64>,
     /// Median, at most 1 % off.
     pub p50: Option<f64>,
+    /// 90th percentile, at most 1 % off.
+    pub p90: Option<f64>,
     /// 99th percentile, at most 1 % off.
     pub p99: Option<f64>,
     /// Longest.

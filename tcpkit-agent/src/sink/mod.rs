@@ -11,6 +11,7 @@ pub mod json;
 pub mod log;
 pub mod merge;
 pub mod progress;
+pub mod socket;
 pub mod text;
 
 use std::io::{self, Write as _};
@@ -24,6 +25,11 @@ pub fn write_stdout(text: &str) -> io::Result<()> {
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     written
         .map_err(|error| io::Error::new(error.kind(), format!("standard output: cannot be written: {error}")))
+}
+
+/// Writes `text` to standard error as it is; that nobody reads it is no reason to stop.
+pub fn write_stderr_text(text: &str) {
+    let _nobody_listens = io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Writes one line to standard error; that nobody reads it is no reason to stop.

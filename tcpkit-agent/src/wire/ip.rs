@@ -5,7 +5,7 @@ use tcpkit_common::flow::{Address, FourTuple};
 use super::octets::{Octets, Outcome, Stop};
 use super::packet::{Cause, IpVersion, Layer, Unanalyzed};
 use super::walk::Walk;
-use super::{icmp, ipv4, ipv6, tcp, tunnel, udp};
+use super::{checksum, icmp, ipv4, ipv6, tcp, tunnel, udp};
 
 /// Protocol numbers (<https://www.iana.org/assignments/protocol-numbers>).
 pub(super) mod protocol {
@@ -29,6 +29,8 @@ pub(super) mod protocol {
     pub(in super::super) const SHIM6: u8 = 140;
 }
 
+/// Congestion experienced (RFC 3168 §5).
+pub(super) const CONGESTION_EXPERIENCED: u8 = 0b11;
 /// Octets of an IPv6 header.
 pub(super) const IPV6_HEADER: u32 = 40;
 /// Octets of the shortest IP packet.
@@ -43,6 +45,8 @@ pub(super) struct Endpoints {
     pub(super) destination: Address,
     /// Version of the header that they stand in.
     pub(super) version: IpVersion,
+    /// The header's ECN field (RFC 3168 §5), two bits.
+    pub(super) ecn: u8,
 }
 
 impl Endpoints {
@@ -73,6 +77,9 @@ pub(super) fn parse<'a>(walk: &mut Walk, octets: Octets<'a>) -> Outcome<'a> {
 #[inline(always)]
 pub(super) fn transport<'a>(walk: &mut Walk, ip: Endpoints, number: u8, octets: Octets<'a>) -> Outcome<'a> {
     walk.on_protocol(number);
+    if walk.options.verify.transport {
+        checksum::transport(ip, number, octets)?;
+    }
     if number == protocol::TCP {
         return tcp::parse(ip, octets);
     }

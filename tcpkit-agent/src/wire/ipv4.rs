@@ -4,6 +4,7 @@
 //! the end of what holds it. Octets behind the total length are padding of the link. A total length beyond what holds
 //! the packet counts as far as that reaches, which is how Wireshark reads it.
 
+use super::checksum;
 use super::ip::{self, Endpoints, protocol};
 use super::octets::{Octets, Outcome, Stop, be16, be32};
 use super::packet::{Cause, FragmentInfo, IpVersion, Layer, Packet};
@@ -16,6 +17,7 @@ pub(super) const MIN_HEADER: usize = 20;
 
 /// Where the fields stand (RFC 791 §3.1).
 mod field {
+    pub(super) const TYPE_OF_SERVICE: usize = 1;
     pub(super) const TOTAL_LEN: usize = 2;
     pub(super) const IDENTIFICATION: usize = 4;
     pub(super) const FLAGS_OFFSET: usize = 6;
@@ -61,6 +63,7 @@ impl Header {
                 source: ip::mapped(be32::<{ field::SOURCE }, _>(header)),
                 destination: ip::mapped(be32::<{ field::DESTINATION }, _>(header)),
                 version: IpVersion::V4,
+                ecn: header[field::TYPE_OF_SERVICE] & ip::CONGESTION_EXPERIENCED,
             },
             protocol: header[field::PROTOCOL],
             flags_offset: be16::<{ field::FLAGS_OFFSET }, _>(header),
@@ -102,6 +105,9 @@ impl Header {
 pub(super) fn parse<'a>(walk: &mut Walk, octets: Octets<'a>) -> Outcome<'a> {
     walk.on_ip(IpVersion::V4);
     let (header, payload) = Header::parse(octets)?;
+    if walk.options.verify.ip {
+        checksum::ipv4(octets)?;
+    }
     if header.is_fragment() {
         walk.on_protocol(header.protocol);
         return Ok(Packet::Fragment(header.fragment(payload)));

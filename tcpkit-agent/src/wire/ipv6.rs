@@ -78,6 +78,8 @@ pub(super) fn header(octets: Octets<'_>) -> Result<(Endpoints, u8, Octets<'_>), 
         source: Address(array::<{ field::SOURCE }, 16, _>(header)),
         destination: Address(array::<{ field::DESTINATION }, 16, _>(header)),
         version: IpVersion::V6,
+        // The traffic class lies across the first two octets; its low bits are the ECN field.
+        ecn: (header[1] >> 4) & ip::CONGESTION_EXPERIENCED,
     };
     let next = header[field::NEXT_HEADER];
     let payload = match be16::<{ field::PAYLOAD_LEN }, _>(header) {

@@ -4,7 +4,7 @@
 //! - Lengths come from headers, bytes from what was captured. A frame cut by the snap length is *truncated*, not
 //!   malformed; a header that contradicts itself or the frame's own length is *malformed*.
 //! - A value that parsed is valid: accessors cannot fail.
-//! - Checksums are not verified: offload makes outgoing ones look bad.
+//! - Checksums are not verified unless asked: offload makes outgoing ones look bad.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, reason = "bytes from the network never panic us"))]
 
@@ -13,6 +13,7 @@ use tcpkit_common::flow::FlowHash;
 use octets::{Octets, Stop};
 use walk::Walk;
 
+mod checksum;
 mod cooked;
 mod ethernet;
 pub mod fragment;
@@ -39,6 +40,7 @@ mod wrapped;
 #[cfg(test)]
 mod tests;
 
+pub use checksum::Verify;
 pub use fragment::{
     Defragmenter, FragmentCounts, FragmentFrame, FragmentLimits, FragmentTag, FrameTally, Reassembled,
     parse_datagram,
@@ -56,11 +58,13 @@ pub use segment::{Segment, SeqNumber, TcpFlags, TcpOptions};
 pub struct ParseOptions {
     /// Look into tunnels and analyse the inner packet.
     pub decapsulate: bool,
+    /// Checksums to look at.
+    pub verify: Verify,
 }
 
 impl Default for ParseOptions {
     fn default() -> Self {
-        Self { decapsulate: true }
+        Self { decapsulate: true, verify: Verify::default() }
     }
 }
 
@@ -71,6 +75,7 @@ pub fn parse<'a>(frame: &Frame<'a>, options: ParseOptions) -> Parsed<'a> {
     let octets = Octets::new(frame.bytes, frame.frame_len, 0);
     let truncated = octets.is_truncated();
     if frame.link_type == LinkType::ETHERNET
+        && !options.verify.any()
         && let Some((version, segment)) = ethernet::plain_segment(octets)
     {
         let outer = Outer {

@@ -205,4 +205,6 @@ pub enum Cause {
     TotalLength,
     /// The version nibble is neither 4 nor 6, or not the one announced.
     Version,
+    /// A checksum that was to be looked at is wrong.
+    Checksum,
 }

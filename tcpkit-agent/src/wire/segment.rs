@@ -13,6 +13,9 @@ pub struct Segment<'a> {
     pub ack: SeqNumber,
     /// Control bits.
     pub flags: TcpFlags,
+    /// A router marked the packet: CE in the IP header that carries it (RFC 3168 §5). A reassembled datagram does not
+    /// tell.
+    pub is_ce: bool,
     /// Window as it stands in the header, not scaled.
     pub window: u16,
     /// Octets of payload on the wire, by the IP header's length (by the frame's, where offload left that zero).

@@ -3,7 +3,7 @@
 //! A segment is analysed when its first 16 octets were captured: ports, both sequence numbers, control bits, window.
 //! When those are there and the header is malformed all the same, its flow is known, and told.
 
-use super::ip::Endpoints;
+use super::ip::{CONGESTION_EXPERIENCED, Endpoints};
 use super::octets::{Octets, Outcome, Stop, be16, be32};
 use super::packet::{Cause, Layer, MalformedSegment, Packet};
 use super::segment::{Segment, SeqNumber, TcpFlags, TcpOptions};
@@ -89,6 +89,7 @@ fn fields<'a>(ip: Endpoints, header: &[u8; NEEDED]) -> Segment<'a> {
         ack: SeqNumber(be32::<{ field::ACK }, _>(header)),
         flags: TcpFlags(be16::<{ field::OFFSET_FLAGS }, _>(header) & FLAGS),
         window: be16::<{ field::WINDOW }, _>(header),
+        is_ce: ip.ecn == CONGESTION_EXPERIENCED,
         payload_len: 0,
         header_len: 0,
         payload: &[],

@@ -56,7 +56,7 @@ pub struct StreamCounts {
     pub unique_bytes: u64,
     /// Segments with payload that were sent again, by [`Cause::index`].
     pub retransmissions: [u32; Cause::COUNT],
-    /// Frames that carried them; a super-segment is one.
+    /// Frames that carried them; a super-segment is one, and those in the form of a keep-alive count there.
     pub retransmitted_frames: u32,
     /// Octets of payload that had been sent before.
     pub retransmitted_bytes: u64,
@@ -74,7 +74,8 @@ pub struct StreamCounts {
     pub zero_window_time: Span,
     /// Segments that filled the other side's announced window.
     pub window_full: u32,
-    /// Keep-alives (RFC 9293 §3.8.4).
+    /// Segments in the form of a keep-alive (RFC 9293 §3.8.4): no octet or one, just before the edge. One that is still
+    /// to be acknowledged was sent again as well, and one under a closed window probes it as well.
     pub keep_alives: u32,
     /// Probes of a zero window (RFC 9293 §3.8.6.1).
     pub window_probes: u32,

@@ -2,10 +2,26 @@
 //!
 //! [`counts`] is what remains of it in records; [`step`] is what analyzers are told while it happens. Both are settled
 //! here because the rooms around (round-trip times, stalls, reports) build on them.
+//! Work begins in [`pair`]: [`sent`] is what a segment does to its own stream, [`acked`] to the other one, [`window`]
+//! what it announces, [`cause`] why something was sent again.
 
+mod acked;
+mod cause;
 mod counts;
+mod episode;
+mod flight;
+mod pair;
+mod pool;
+mod sent;
+mod sequence;
 mod step;
+mod trouble;
 mod verdict;
+mod window;
 
 pub use counts::{Cause, StreamCounts};
+pub(super) use pair::{Opened, PairSlot, Seen, Streams};
 pub use step::{Endpoint, FlowProgress, Half, LossEpisode, Stall, StallKind, StreamStep, StreamStepKind};
+#[cfg(test)]
+pub(super) use verdict::Sent;
+pub(super) use verdict::{Acked, Verdict};

@@ -79,6 +79,9 @@ pub enum StreamStepKind {
         above_min: Span,
         /// The receiver is known to have waited before it acknowledged (RFC 9293 §3.8.6.3).
         is_delayed_ack: bool,
+        /// It may have waited, for whatever time: it acknowledges a lone segment. What exceeds the least tells nothing
+        /// of queues then.
+        may_be_delayed: bool,
     },
     /// A loss was mended.
     EpisodeEnded(LossEpisode),

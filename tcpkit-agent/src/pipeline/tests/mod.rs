@@ -6,6 +6,7 @@ mod ledger;
 mod scenario;
 mod shards;
 mod threads;
+mod waiting;
 mod wire_counts;
 
 use std::net::IpAddr;
@@ -65,8 +66,8 @@ fn observe(frames: &[Captured], settings: &EngineSettings) -> Observed {
 /// Interfaces 0 and 1 are nameless files of one identity; 2 is `bond0` and 3 is `eth1`.
 fn facts(interface: u16) -> InterfaceFacts {
     match interface {
-        2 => InterfaceFacts { name: Some("bond0".into()), identity: 1 },
-        3 => InterfaceFacts { name: Some("eth1".into()), identity: 2 },
+        2 => InterfaceFacts { name: Some("bond0".into()), identity: 1, is_copy: false },
+        3 => InterfaceFacts { name: Some("eth1".into()), identity: 2, is_copy: false },
         _ => InterfaceFacts::default(),
     }
 }

@@ -98,6 +98,7 @@ pub(super) struct Scenario {
     client_isn: u32,
     server_isn: u32,
     interface: u16,
+    window: u16,
 }
 
 /// A client at 10.0.0.1:40000 and a server at 10.0.0.2:80; sequence numbers wrap early.
@@ -110,6 +111,7 @@ pub(super) fn scenario() -> Scenario {
         client_isn: 0xffff_fff0,
         server_isn: 0x7fff_fff0,
         interface: 0,
+        window: u16::MAX,
     }
 }
 
@@ -151,6 +153,12 @@ impl Scenario {
         self
     }
 
+    /// Goes on with segments that announce this window, not scaled.
+    pub(super) fn window(mut self, window: u16) -> Self {
+        self.window = window;
+        self
+    }
+
     /// The client sends; numbers count from the initial ones.
     pub(super) fn client(self, flags: TcpFlags, seq: u32, ack: u32, payload_len: u16) -> Self {
         let spec = Spec {
@@ -161,7 +169,8 @@ impl Scenario {
             flags,
             payload_len,
         };
-        self.push(spec.octets(), 0)
+        let octets = announcing(self.window, spec.octets());
+        self.push(octets, 0)
     }
 
     /// The server sends; numbers count from the initial ones.
@@ -174,7 +183,8 @@ impl Scenario {
             flags,
             payload_len,
         };
-        self.push(spec.octets(), 0)
+        let octets = announcing(self.window, spec.octets());
+        self.push(octets, 0)
     }
 
     /// SYN, 10 ms, SYN/ACK, 5 ms, ACK.
@@ -235,4 +245,10 @@ impl Scenario {
         self.frames.push(Captured { timestamp, interface, frame_len, gso_size, bytes });
         self
     }
+}
+
+/// The packet with another window in its TCP header (RFC 9293 §3.1).
+fn announcing(window: u16, mut octets: Vec<u8>) -> Vec<u8> {
+    octets[34..36].copy_from_slice(&window.to_be_bytes());
+    octets
 }

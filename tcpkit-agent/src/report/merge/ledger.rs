@@ -129,7 +129,8 @@ const fn layer_name(layer: Layer) -> &'static str {
     }
 }
 
-const CAUSES: [Cause; 4] = [Cause::Short, Cause::HeaderLength, Cause::TotalLength, Cause::Version];
+const CAUSES: [Cause; 5] =
+    [Cause::Short, Cause::HeaderLength, Cause::TotalLength, Cause::Version, Cause::Checksum];
 
 const fn cause_name(cause: Cause) -> &'static str {
     match cause {
@@ -137,6 +138,7 @@ const fn cause_name(cause: Cause) -> &'static str {
         Cause::HeaderLength => "header_length",
         Cause::TotalLength => "total_length",
         Cause::Version => "version",
+        Cause::Checksum => "checksum",
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod bandwidth;
 mod ledger;
+mod stream;
 
 use std::collections::BTreeMap;
 
@@ -68,6 +69,9 @@ pub fn assemble(context: ReportContext, snapshots: &[ShardSnapshot]) -> Report {
         ledger,
         totals: totals(&sum, bandwidth.total, duration),
         handshake: handshake(&sum),
+        retransmit: stream::retransmit(&sum.retransmissions),
+        latency: stream::latency(&sum.round_trips),
+        stalls: stream::stalls(&sum.stalls),
         bandwidth,
     }
 }
@@ -110,6 +114,7 @@ fn summary(spans: &SpanHistogram) -> SpanSummary {
         min: spans.min().map(Span::as_micros_f64),
         avg: spans.mean_ns().map(|mean| mean / 1_000.0),
         p50: spans.per_mille(500).map(Span::as_micros_f64),
+        p90: spans.per_mille(900).map(Span::as_micros_f64),
         p99: spans.per_mille(990).map(Span::as_micros_f64),
         max: spans.max().map(Span::as_micros_f64),
     }

@@ -7,7 +7,7 @@ use super::{
     number::{count, percent, span, time},
     style::{Tone, paint, safe},
 };
-use crate::report::{Event, EventKind, FlowRecord, HandshakeResult};
+use crate::report::{Event, EventKind, FlowName, FlowRecord, HandshakeResult};
 
 /// The event in one line, without the line's end: time of day (UTC), what, where, and how much.
 ///
@@ -17,6 +17,24 @@ pub fn event(event: &Event, options: TextOptions) -> String {
     let (word, tone, story) = match &event.kind {
         EventKind::HandshakeFailed { result, flow } => {
             (result.name(), tone_of(*result), handshake(event.time.as_micros(), flow))
+        }
+        EventKind::LossEpisode { flow, sender, duration_us, delay_us, retransmissions, .. } => {
+            let segments: u64 = retransmissions.values().map(|segments| u64::from(*segments)).sum();
+            let causes: Vec<String> =
+                retransmissions.iter().map(|(cause, segments)| format!("{segments} {cause}")).collect();
+            let story = format!(
+                "{} {sender} sent {} segments again in {} ({}), {} late",
+                connection(flow),
+                count(segments),
+                span(*duration_us),
+                causes.join(", "),
+                span(*delay_us)
+            );
+            ("loss", Tone::Bad, story)
+        }
+        EventKind::Stall { flow, kind, sender, duration_us } => {
+            let story = format!("{} {} for {}", connection(flow), waited(kind, sender), span(*duration_us));
+            ("stall", Tone::Warning, story)
         }
         EventKind::CaptureLoss { interface, frames, completeness } => {
             ("lost", Tone::Bad, loss(interface, *frames, *completeness))
@@ -58,6 +76,22 @@ fn handshake(now_us: i64, flow: &FlowRecord) -> String {
         }
     }
     line
+}
+
+fn connection(flow: &FlowName) -> String {
+    format!("{} > {}", endpoint(flow.client_ip, flow.client_port), endpoint(flow.server_ip, flow.server_port))
+}
+
+/// What a stalled flow waited for, in words; `sender` is who had something to send.
+fn waited(kind: &str, sender: &str) -> String {
+    let receiver = if sender == "client" { "server" } else { "client" };
+    match kind {
+        "zero_window" => format!("{receiver} had no room to receive"),
+        "rto" => format!("{sender} waited for its retransmission timer"),
+        "server_thinking" => "server did not answer".to_owned(),
+        "client_thinking" => "client asked nothing".to_owned(),
+        _ => format!("{sender} did not go on sending"),
+    }
 }
 
 fn loss(interface: &str, frames: u64, completeness: f64) -> String {

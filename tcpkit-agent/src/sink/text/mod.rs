@@ -7,6 +7,7 @@ mod event;
 mod number;
 #[cfg(test)]
 pub(crate) mod sample;
+mod stream;
 mod style;
 mod summary;
 #[cfg(test)]

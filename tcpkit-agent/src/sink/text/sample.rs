@@ -22,6 +22,9 @@ pub(crate) fn report() -> Report {
             payload_bytes: 6_200_000_000,
         },
         handshake: handshake(),
+        retransmit: retransmit(),
+        latency: latency(),
+        stalls: stalls(),
         bandwidth: bandwidth(),
     }
 }
@@ -41,6 +44,9 @@ pub(crate) fn empty() -> Report {
         ledger: Ledger { closes: true, ..Ledger::default() },
         totals: Totals::default(),
         handshake: HandshakeReport::default(),
+        retransmit: RetransmitReport::default(),
+        latency: LatencyReport::default(),
+        stalls: StallReport::default(),
         bandwidth: BandwidthReport::default(),
     }
 }
@@ -65,6 +71,11 @@ pub(crate) fn flow() -> FlowRecord {
         synack_retransmissions: 0,
         client: DirectionRecord::default(),
         server: DirectionRecord::default(),
+        stalls: StallsByKind::default(),
+        fast_open: false,
+        simultaneous_open: false,
+        mptcp: false,
+        ecn: false,
         close: Close::RstServer,
     }
 }
@@ -87,6 +98,20 @@ pub(crate) fn events() -> Vec<Event> {
         failed(HandshakeResult::Timeout, timeout),
         failed(HandshakeResult::Unreachable, unreachable),
         failed(HandshakeResult::Aborted, flow()),
+        EventKind::LossEpisode {
+            flow: flow_name(None),
+            sender: "server",
+            duration_us: 412_345.0,
+            delay_us: 1_234_567.0,
+            retransmissions: BTreeMap::from([("fast", 12), ("rto", 1)]),
+            retransmitted_bytes: 17_376,
+        },
+        EventKind::Stall {
+            flow: flow_name(None),
+            kind: "zero_window",
+            sender: "server",
+            duration_us: 5_000_000.0,
+        },
         EventKind::CaptureLoss { interface: "eth0".into(), frames: 12_345, completeness: 0.999_99 },
         EventKind::Interface { interface: "eth\x1b[2J0".into(), change: "went down".into() },
     ]
@@ -144,15 +169,82 @@ fn ledger() -> Ledger {
     }
 }
 
-fn handshake() -> HandshakeReport {
-    let spans = |factor: f64| SpanSummary {
+fn spans(factor: f64) -> SpanSummary {
+    SpanSummary {
         samples: 5_000,
         min: Some(12.3 * factor),
         avg: Some(250.0 * factor),
         p50: Some(200.0 * factor),
+        p90: Some(700.0 * factor),
         p99: Some(9_876.5 * factor),
         max: Some(1_234_567.0 * factor),
+    }
+}
+
+fn flow_name(start_us: Option<i64>) -> FlowName {
+    let FlowRecord { client_ip, client_port, server_ip, server_port, .. } = flow();
+    FlowName { client_ip, client_port, server_ip, server_port, start_us }
+}
+
+fn sent_again(part: u64) -> SentAgainCount {
+    SentAgainCount {
+        data_segments: 2_000_000 / part,
+        retransmitted_segments: 4_210 / part,
+        retransmission_rate: Some(0.002_105),
+        retransmissions: BTreeMap::from([
+            ("rto", 10 / part),
+            ("fast", 4_000 / part),
+            ("tlp", 150 / part),
+            ("spurious", 50 / part),
+            ("unknown", 0),
+        ]),
+    }
+}
+
+fn retransmit() -> RetransmitReport {
+    let server = |server_ip: &str, part| ServerRetransmissions {
+        server_ip: server_ip.parse().unwrap(),
+        server_port: 443,
+        count: sent_again(part),
     };
+    RetransmitReport {
+        total: sent_again(1),
+        retransmitted_bytes: 6_095_000,
+        out_of_order: 321,
+        duplicate_acks: 12_345,
+        zero_window_episodes: 7,
+        capture_gaps: 3,
+        capture_gap_bytes: 4_344,
+        loss_episode_us: spans(10.0),
+        loss_delay_us: spans(20.0),
+        servers: vec![server("10.0.0.2", 2), server("2001:db8:1234:5678:9abc:def0:1234:5678", 4)],
+        other_servers: sent_again(4),
+        ports: vec![PortRetransmissions { server_port: 443, count: sent_again(1) }],
+        other_ports: SentAgainCount::default(),
+        flows: vec![FlowRetransmissions {
+            flow: flow_name(Some(1_795_247_133_123_456)),
+            data_segments: 90_000,
+            retransmitted_segments: 1_234,
+        }],
+    }
+}
+
+fn latency() -> LatencyReport {
+    LatencyReport {
+        towards_server: RoundTripReport { rtt_us: spans(1.0), queueing_us: spans(0.5), delayed_acks: 42 },
+        towards_client: RoundTripReport::default(),
+    }
+}
+
+fn stalls() -> StallReport {
+    let stall = |factor| StallSummary { total_us: 5_000.0 * 250.0 * factor, span_us: spans(factor) };
+    StallReport {
+        kinds: BTreeMap::from([("rto", stall(40.0)), ("server_thinking", stall(3.0))]),
+        flows: vec![FlowStalls { flow: flow_name(Some(1_795_247_133_123_456)), stalled_us: 12_345_678.0 }],
+    }
+}
+
+fn handshake() -> HandshakeReport {
     HandshakeReport {
         results: BTreeMap::from([("success", 5_000), ("reject", 300), ("timeout", 32), ("midstream", 100)]),
         syn_retransmissions: 77,

@@ -6,6 +6,7 @@
 //! COMPLETENESS  what became of each of them
 //! TOTALS        how much there was
 //! HANDSHAKES    how they ended, how long they took
+//! RETRANSMISSIONS, ROUND TRIPS, STALLS   what the network and the ends did to the flows
 //! BANDWIDTH     by protocol, direction and interface
 //! PACKET SIZES  as in RMON
 //! ```
@@ -29,24 +30,27 @@ pub fn render(report: &Report, options: TextOptions) -> String {
     screen.completeness(report);
     screen.totals(report);
     screen.handshakes(&report.handshake);
+    screen.retransmissions(&report.retransmit);
+    screen.round_trips(&report.latency);
+    screen.stalls(&report.stalls);
     screen.bandwidth(&report.bandwidth);
     screen.sizes(&report.bandwidth.packet_sizes);
     screen.text
 }
 
 /// Text as it grows.
-struct Screen {
+pub(super) struct Screen {
     text: String,
     options: TextOptions,
 }
 
 impl Screen {
-    fn line(&mut self, line: &str) {
+    pub(super) fn line(&mut self, line: &str) {
         self.text.push_str(line.trim_end());
         self.text.push('\n');
     }
 
-    fn heading(&mut self, words: &str) {
+    pub(super) fn heading(&mut self, words: &str) {
         if !self.text.is_empty() {
             self.text.push('\n');
         }
@@ -55,7 +59,7 @@ impl Screen {
     }
 
     /// `  label          value`, folded at 80 columns.
-    fn field(&mut self, label: &str, value: &str) {
+    pub(super) fn field(&mut self, label: &str, value: &str) {
         let mut label = label;
         for part in fold(value, COLUMNS - FIELD_COLUMN) {
             self.line(&format!("  {label:<width$}{part}", width = FIELD_COLUMN - 2));
@@ -185,19 +189,26 @@ impl Screen {
     }
 
     fn times(&mut self, handshake: &HandshakeReport) {
-        let rows = [
-            ("whole", &handshake.handshake_us),
-            ("server's half", &handshake.server_rtt_us),
-            ("client's half", &handshake.client_rtt_us),
-        ];
+        self.spans(
+            "times",
+            &[
+                ("whole", handshake.handshake_us),
+                ("server's half", handshake.server_rtt_us),
+                ("client's half", handshake.client_rtt_us),
+            ],
+        );
+    }
+
+    /// A table of durations; nothing where none was measured.
+    pub(super) fn spans(&mut self, heading: &str, rows: &[(&str, SpanSummary)]) {
         if rows.iter().all(|(_, summary)| summary.samples == 0) {
             return;
         }
         self.line(&format!(
-            "  {:<14}{:>9}{:>11}{:>11}{:>11}{:>11}{:>11}",
-            "times", "samples", "min", "mean", "median", "99 %", "max"
+            "  {heading:<14}{:>9}{:>11}{:>11}{:>11}{:>11}{:>11}",
+            "samples", "min", "mean", "median", "99 %", "max"
         ));
-        for (name, SpanSummary { samples, min, avg, p50, p99, max }) in rows {
+        for (name, SpanSummary { samples, min, avg, p50, p99, max, .. }) in rows {
             let times =
                 [min, avg, p50, p99, max].map(|time| format!("{:>11}", time.map_or("-".into(), span)));
             self.line(&format!("  {name:<14}{:>9}{}", fit(*samples, 9), times.concat()));
@@ -349,7 +360,7 @@ fn place(interface: &str, hook: &str) -> String {
 }
 
 /// The last columns of a name that is too long: names of files and interfaces differ at their end.
-fn cut(name: &str, width: usize) -> String {
+pub(super) fn cut(name: &str, width: usize) -> String {
     let columns = name.chars().count();
     if columns <= width {
         return name.to_owned();

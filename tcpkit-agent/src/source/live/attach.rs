@@ -125,6 +125,10 @@ impl Attacher<'_> {
             self.note(format!("{name}: loopback has no native XDP; using TC"));
             return Ok(None);
         }
+        if let Some(reason) = device.without_xdp {
+            self.note(format!("{name}: {reason}; using TC"));
+            return Ok(None);
+        }
         if let Err(reason) = &self.xdp {
             self.note(format!("{name}: the kernel does not take the XDP program ({reason}); using TC"));
             return Ok(None);
@@ -160,12 +164,13 @@ impl Attacher<'_> {
         let now: Vec<String> = before.iter().map(ToString::to_string).collect();
         let effect = match driver {
             "veth" => "its peer's TSO goes off and bulk traffic slows down",
+            "bonding" => "each of its parts runs the program, and their drivers may reset queues",
             _ => "the driver may reset queues and links and switches LRO off",
         };
         self.note(format!(
             "{}: attaching native XDP (driver {driver}): {effect}; now: {}",
             device.name,
-            now.join("; peer: ")
+            now.join("; with it: ")
         ));
     }
 

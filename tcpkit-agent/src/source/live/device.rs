@@ -10,7 +10,11 @@ use std::{
 
 use tcpkit_common::settings::{LINK_ETHERNET, LINK_RAW};
 
-use super::{LiveError, netlink, sys};
+use super::{
+    LiveError,
+    link::{self, LinkFacts},
+    sys,
+};
 use crate::wire::LinkType;
 
 /// An interface as it is now.
@@ -22,12 +26,17 @@ pub(super) struct Device {
     pub(super) flags: u32,
     /// `ARPHRD_` type (linux/if_arp.h).
     pub(super) hardware: u16,
-    /// It has an address of its own, other than a link-local one that came by itself.
-    pub(super) addressed: bool,
+    /// The host's own traffic goes here: it has an address, other than a link-local one that came by itself, or there
+    /// is a VLAN or the like on it.
+    pub(super) is_used: bool,
     /// It is part of a bond, a bridge or the like.
     pub(super) enslaved: bool,
     /// The other end of a veth, where it is in the same namespace.
     pub(super) peer: Option<u32>,
+    /// It is a bond or the like: its frames are those of its parts.
+    pub(super) spreads: bool,
+    /// Why XDP is out of the question here, whatever the driver has.
+    pub(super) without_xdp: Option<&'static str>,
     /// Driver, where it says.
     pub(super) driver: Option<String>,
 }
@@ -42,15 +51,17 @@ impl Device {
         };
         let describe = |source| LiveError::Interface { name: name.to_owned(), source };
         let control = Control::open().map_err(describe)?;
-        let facts = netlink::link_facts(*index).map_err(describe)?;
+        let facts = link::ask(*index).map_err(describe)?.facts;
         Ok(Self {
             name: name.to_owned(),
             index: *index,
             flags: control.flags(name).map_err(describe)?,
             hardware: control.hardware(name).map_err(describe)?,
-            addressed: is_addressed(name),
+            is_used: is_addressed(name) || others(*index).any(|other| other.is_upper_of(*index)),
             enslaved: facts.master.is_some(),
             peer: facts.peer,
+            spreads: facts.spreads,
+            without_xdp: None,
             driver: control.driver(name).ok(),
         })
     }
@@ -65,7 +76,7 @@ impl Device {
 
     /// A port that only listens: the host's own traffic does not go here.
     pub(super) const fn is_tap(&self) -> bool {
-        !self.addressed && !self.enslaved && !self.is_loopback() && self.hardware == libc::ARPHRD_ETHER
+        !self.is_used && !self.enslaved && !self.is_loopback() && self.hardware == libc::ARPHRD_ETHER
     }
 
     /// How its frames begin, for the programs and for the agent.
@@ -112,6 +123,25 @@ pub(super) fn names() -> Vec<(u32, String)> {
     names
 }
 
+/// The parts of a bond or the like.
+pub(super) fn parts(index: u32) -> Vec<u32> {
+    let is_part = |number: &u32| link::ask(*number).is_ok_and(|other| other.facts.master == Some(index));
+    names().into_iter().map(|(number, _)| number).filter(is_part).collect()
+}
+
+/// What the kernel says of every link but this one.
+fn others(index: u32) -> impl Iterator<Item = LinkFacts> {
+    let asked = names().into_iter().map(|(other, _)| other).filter(move |other| *other != index);
+    asked.filter_map(|other| link::ask(other).ok()).map(|message| message.facts)
+}
+
+impl LinkFacts {
+    /// Whether this is a VLAN or the like on that interface.
+    fn is_upper_of(&self, index: u32) -> bool {
+        self.is_upper && self.peer == Some(index)
+    }
+}
+
 fn is_addressed(name: &str) -> bool {
     let mut list = std::ptr::null_mut();
     // SAFETY: the list is walked to its end and freed after the last use; addresses are as long as their family says.
@@ -156,6 +186,15 @@ pub(super) struct Control(OwnedFd);
 impl Control {
     pub(super) fn open() -> io::Result<Self> {
         sys::socket(libc::AF_INET, libc::SOCK_DGRAM, 0).map(Self)
+    }
+
+    /// What the interface with this number is called by now, in the namespace of this socket.
+    pub(super) fn name(&self, index: u32) -> Option<String> {
+        let mut request = request("").ok()?;
+        request.ifr_ifru.ifru_ifindex = index.cast_signed();
+        self.call(libc::SIOCGIFNAME, &mut request).ok()?;
+        let name: Vec<u8> = request.ifr_name.iter().map(|byte| byte.to_ne_bytes()[0]).collect();
+        CStr::from_bytes_until_nul(&name).ok().map(|name| name.to_string_lossy().into_owned())
     }
 
     pub(super) fn flags(&self, name: &str) -> io::Result<u32> {
@@ -213,16 +252,20 @@ fn request(name: &str) -> io::Result<libc::ifreq> {
     Ok(request)
 }
 
-/// Keeps an interface in promiscuous mode for as long as it lives; the kernel ends it with the process.
+/// Keeps interfaces in promiscuous mode for as long as it lives; the kernel ends it with the process.
+///
+/// Opening takes CAP_NET_RAW, which the agent gives up; adding an interface takes nothing.
 #[derive(Debug)]
-pub(super) struct Promiscuous(
-    #[expect(dead_code, reason = "the membership lives as long as the socket")] OwnedFd,
-);
+pub(super) struct Promiscuous(OwnedFd);
 
 impl Promiscuous {
-    pub(super) fn new(index: u32) -> io::Result<Self> {
+    pub(super) fn open() -> io::Result<Self> {
         // Protocol 0: the socket itself receives nothing.
-        let socket = sys::socket(libc::AF_PACKET, libc::SOCK_RAW, 0)?;
+        sys::socket(libc::AF_PACKET, libc::SOCK_RAW, 0).map(Self)
+    }
+
+    /// One more; its membership ends with the interface.
+    pub(super) fn add(&self, index: u32) -> io::Result<()> {
         // SAFETY: integers and bytes.
         let mut membership: libc::packet_mreq = unsafe { zeroed() };
         membership.mr_ifindex = index.cast_signed();
@@ -231,13 +274,13 @@ impl Promiscuous {
         // SAFETY: value and length belong together.
         let result = unsafe {
             libc::setsockopt(
-                socket.as_raw_fd(),
+                self.0.as_raw_fd(),
                 libc::SOL_PACKET,
                 libc::PACKET_ADD_MEMBERSHIP,
                 (&raw const membership).cast(),
                 len,
             )
         };
-        if result != 0 { Err(io::Error::last_os_error()) } else { Ok(Self(socket)) }
+        if result != 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 }

@@ -46,6 +46,12 @@ pub enum LiveError {
         /// Its `ARPHRD_` type.
         hardware: u16,
     },
+    /// It came back as something else.
+    #[error("interface {name} has another link layer than this capture; end it and start it again")]
+    OtherLinkLayer {
+        /// Which.
+        name: String,
+    },
     /// This process may not.
     #[error(
         "live eBPF capture is not permitted: {} missing; run as root, or allow it with \

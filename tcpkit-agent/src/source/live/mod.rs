@@ -9,11 +9,14 @@
 //! - Whatever ends the process, nothing of it stays attached: bpf links end with their descriptors, and a clsact
 //!   filter is removed by a small process that outlives the agent for that purpose.
 
+mod addresses;
 mod attach;
 mod clock;
 mod counters;
 mod device;
 mod error;
+mod life;
+mod link;
 mod logger;
 mod netlink;
 mod object;
@@ -21,6 +24,7 @@ mod offload;
 mod options;
 pub mod privilege;
 mod ring;
+mod standing;
 mod sys;
 mod watch;
 mod watcher;
@@ -30,19 +34,20 @@ use std::{fs, os::fd::AsFd as _, sync::Arc};
 use aya::Ebpf;
 use tcpkit_common::{
     record::Hook,
-    settings::{
-        InterfaceSlot, LINK_ETHERNET, MAX_INTERFACES, MAX_SHARDS, MAX_SNAPLEN, SLEEPER_WORDS, Settings,
-    },
+    settings::{LINK_ETHERNET, MAX_INTERFACES, MAX_SHARDS, MAX_SNAPLEN, SLEEPER_WORDS, Settings},
 };
 
 use crate::{filter::place_nothing, wire::LinkType};
-use attach::{Attacher, Attachment};
+use attach::Attachment;
 use counters::CounterArray;
 use device::{Device, Promiscuous};
+use life::Life;
 use logger::Logger;
+use standing::Standings;
 use sys::Mapping;
 use watch::InterfaceWatch;
 
+pub use addresses::addresses;
 pub use clock::Clock;
 pub use counters::HookCounters;
 pub use error::LiveError;
@@ -50,19 +55,23 @@ pub use logger::TARGET as LOG_TARGET;
 pub use object::embedded;
 pub use options::{HookChoice, LiveOptions, ObjectFilter, Place, TcAttach, XdpKind};
 pub use ring::RingReader;
+pub use standing::Standing;
 pub use watch::{InterfaceChange, InterfaceState};
 
 /// One captured interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveInterface {
-    /// Its name when the capture began.
+    /// Its name now, or its last one; or that by which it is waited for.
     pub name: String,
-    /// Its number in the kernel, as in [`RecordHeader::interface_index`](tcpkit_common::record::RecordHeader).
-    pub index: u32,
+    /// Its number in the kernel, as in [`RecordHeader::interface_index`](tcpkit_common::record::RecordHeader); `None`
+    /// while it is not there.
+    pub index: Option<u32>,
     /// How its frames begin.
     pub link_type: LinkType,
-    /// The hooks that are attached.
+    /// The hooks that are or were attached.
     pub hooks: Vec<Hook>,
+    /// Where it stands among the others.
+    pub standing: Standing,
 }
 
 /// A running capture; dropping it detaches everything.
@@ -75,11 +84,19 @@ pub struct LiveCapture {
     counters: CounterArray,
     clock: Arc<Clock>,
     watch: InterfaceWatch,
+    standings: Standings,
     logger: Option<Logger>,
     // Programs and maps live as long as this does.
     ebpf: Ebpf,
-    xdp: XdpKind,
-    promiscuous: Vec<Promiscuous>,
+    promiscuous: Option<Promiscuous>,
+    /// What an interface that comes back is attached by.
+    options: LiveOptions,
+    /// Whether the XDP program is in the kernel; `Err` says why not.
+    xdp: Result<(), String>,
+    /// What must be remembered of each interface while it is away.
+    lives: Vec<Life>,
+    /// The bond that has XDP, where there are several interfaces.
+    spreader: Option<usize>,
 }
 
 impl LiveCapture {
@@ -92,11 +109,13 @@ impl LiveCapture {
         if !missing.is_empty() {
             return Err(LiveError::Privileges { missing });
         }
-        let devices = find_devices(&options.interfaces)?;
+        // Before anything is looked at, so that nothing that happens in between is missed.
+        let watch = InterfaceWatch::open().map_err(|source| LiveError::Netlink { source })?;
+        let asked = find(&options.interfaces, options.reattach)?;
         let memory_lock = sys::lift_memory_lock();
         privilege::try_bpf()?;
         let mut object = embedded()?.to_vec();
-        let settings = settings(&options, &devices)?;
+        let settings = settings(&options, &asked)?;
         match options.filter.take() {
             Some(filter) => (filter.place)(&mut object).map_err(LiveError::Filter)?,
             None => object = place_nothing(&object).map_err(|error| LiveError::Filter(error.to_string()))?,
@@ -104,29 +123,31 @@ impl LiveCapture {
         let cpus = possible_cpus();
         let no_memory = |error: LiveError| error.about_locked_memory(memory_lock);
         let mut ebpf = object::load(&object, settings, cpus).map_err(no_memory)?;
-        let (readers, counters) = share(&ebpf, &options, &devices, cpus).map_err(no_memory)?;
-        let watch = InterfaceWatch::open(&devices).map_err(|source| LiveError::Netlink { source })?;
+        let (readers, counters) = share(&ebpf, &options, cpus).map_err(no_memory)?;
+        let xdp = load_programs(&mut ebpf, &options, &asked)
+            .map_err(|error| if settings.filter != 0 { error.about_filter() } else { error })?;
         let mut notes = Vec::new();
-        let is_filtered = settings.filter != 0;
-        let attachments = attach_all(&mut ebpf, &options, &devices, &mut notes)
-            .map_err(|error| if is_filtered { error.about_filter() } else { error })?;
-        let promiscuous = listen(&devices, &mut notes);
+        let promiscuous = open_promiscuous(&options, &asked, &mut notes);
         let logger = if options.log_level > 0 { Logger::start(&mut ebpf, &mut notes) } else { None };
-        let interfaces = describe(&devices, &attachments)?;
-        let clock = Arc::default();
-        Ok(Self {
-            interfaces,
+        let mut capture = Self {
+            interfaces: asked.iter().map(Asked::describe).collect::<Result<_, _>>()?,
             notes,
-            attachments,
+            attachments: Vec::new(),
             readers,
             counters,
-            clock,
+            clock: Arc::default(),
             watch,
+            standings: Standings::default(),
             logger,
             ebpf,
-            xdp: options.xdp,
             promiscuous,
-        })
+            lives: asked.iter().map(|one| Life::new(one.device.as_ref())).collect(),
+            spreader: None,
+            options,
+            xdp,
+        };
+        capture.begin(asked)?;
+        Ok(capture)
     }
 
     /// The interfaces, in the order asked for; their positions are the indices used elsewhere.
@@ -138,7 +159,7 @@ impl LiveCapture {
     /// Position of the interface with this number in the kernel.
     #[must_use]
     pub fn position(&self, index: u32) -> Option<usize> {
-        self.interfaces.iter().position(|interface| interface.index == index)
+        self.interfaces.iter().position(|interface| interface.index == Some(index))
     }
 
     /// What was done differently from what was asked, and what attaching changed; each a sentence.
@@ -173,23 +194,6 @@ impl LiveCapture {
         self.counters.sum(interface, hook)
     }
 
-    /// What happened to the interfaces since the last call; to be called a few times per second.
-    ///
-    /// Also follows the wall clock and hands on what the programs log.
-    pub fn changes(&mut self) -> Vec<InterfaceChange> {
-        self.clock.refresh();
-        if let Some(logger) = &mut self.logger {
-            logger.flush();
-        }
-        self.watch.changes()
-    }
-
-    /// Whether every interface has disappeared, so that no frame can come any more.
-    #[must_use]
-    pub fn is_over(&self) -> bool {
-        self.watch.all_gone()
-    }
-
     /// Whether detaching has something to put back as it was, which takes CAP_NET_ADMIN.
     #[must_use]
     pub fn has_to_restore(&self) -> bool {
@@ -201,7 +205,7 @@ impl LiveCapture {
     /// Gives what could not be put back as it was.
     pub fn detach(&mut self) -> Vec<String> {
         let problems = self.attachments.drain(..).flat_map(Attachment::detach).collect();
-        self.promiscuous.clear();
+        self.promiscuous = None;
         sys::grace_period();
         if let Some(logger) = &mut self.logger {
             logger.flush();
@@ -215,7 +219,7 @@ impl LiveCapture {
     /// [`LiveError::Load`] when the verifier refuses it.
     pub fn program_fd(&mut self, hook: Hook) -> Result<std::os::fd::OwnedFd, LiveError> {
         let failed = |message: String| LiveError::Load { hook, message };
-        object::load_program(&mut self.ebpf, hook, self.xdp)?;
+        object::load_program(&mut self.ebpf, hook, self.options.xdp)?;
         let program =
             object::program(&self.ebpf, hook).ok_or_else(|| failed("it is not loaded".to_owned()))?;
         let fd = program.fd().map_err(|error| failed(error.to_string()))?;
@@ -251,30 +255,61 @@ pub fn interface_index(name: &str) -> Option<u32> {
 /// How frames of these interfaces begin, in the order asked for: what a filter must be compiled for.
 ///
 /// # Errors
-/// An interface does not exist, or eBPF capture cannot read its frames.
-pub fn link_types(names: &[String]) -> Result<Vec<LinkType>, LiveError> {
-    find_devices(names)?.iter().map(|device| Ok(device.link()?.1)).collect()
+/// An interface does not exist and is not to be waited for, or eBPF capture cannot read its frames.
+pub fn link_types(names: &[String], reattach: bool) -> Result<Vec<LinkType>, LiveError> {
+    find(names, reattach)?.iter().map(|asked| Ok(asked.link()?.1)).collect()
+}
+
+/// An interface that was asked for.
+#[derive(Debug)]
+struct Asked {
+    name: String,
+    /// `None` when it does not exist yet, and may be waited for.
+    device: Option<Device>,
+}
+
+impl Asked {
+    /// How its frames begin; one that does not exist yet is expected to have Ethernet frames.
+    fn link(&self) -> Result<(u32, LinkType), LiveError> {
+        self.device.as_ref().map_or(Ok((LINK_ETHERNET, LinkType::ETHERNET)), Device::link)
+    }
+
+    fn describe(&self) -> Result<LiveInterface, LiveError> {
+        let link_type = self.link()?.1;
+        let standing = Standing::default();
+        Ok(LiveInterface { name: self.name.clone(), index: None, link_type, hooks: Vec::new(), standing })
+    }
 }
 
 /// Each interface once, in the order asked for.
-fn find_devices(names: &[String]) -> Result<Vec<Device>, LiveError> {
-    let mut devices: Vec<Device> = Vec::new();
+fn find(names: &[String], may_wait: bool) -> Result<Vec<Asked>, LiveError> {
+    let mut asked: Vec<Asked> = Vec::new();
     for name in names {
-        let device = Device::find(name)?;
-        if devices.iter().all(|known| known.index != device.index) {
-            device.link()?;
-            devices.push(device);
+        let device = match Device::find(name) {
+            Ok(device) => Some(device),
+            Err(LiveError::UnknownInterface { .. }) if may_wait => None,
+            Err(error) => return Err(error),
+        };
+        let index = device.as_ref().map(|device| device.index);
+        let is_known = |known: &Asked| match &known.device {
+            Some(known) => Some(known.index) == index,
+            None => known.name == *name,
+        };
+        if !asked.iter().any(is_known) {
+            let one = Asked { name: name.clone(), device };
+            one.link()?;
+            asked.push(one);
         }
     }
-    match devices.len() {
+    match asked.len() {
         0 => Err(LiveError::NoInterface),
         len if len > MAX_INTERFACES as usize => Err(LiveError::TooManyInterfaces { len }),
-        _ => Ok(devices),
+        _ => Ok(asked),
     }
 }
 
-fn settings(options: &LiveOptions, devices: &[Device]) -> Result<Settings, LiveError> {
-    let link = match devices {
+fn settings(options: &LiveOptions, asked: &[Asked]) -> Result<Settings, LiveError> {
+    let link = match asked {
         [only] => only.link()?.0,
         _ => LINK_ETHERNET,
     };
@@ -287,7 +322,7 @@ fn settings(options: &LiveOptions, devices: &[Device]) -> Result<Settings, LiveE
         strict_filter: u32::from(options.strict_filter),
         no_decap: u32::from(options.no_decap),
         log_level: options.log_level,
-        single_interface: u32::from(devices.len() == 1),
+        single_interface: u32::from(asked.len() == 1),
         link,
     })
 }
@@ -296,11 +331,10 @@ fn settings(options: &LiveOptions, devices: &[Device]) -> Result<Settings, LiveE
 /// that reads nothing but the length or the direction.
 const LINK_HEADER_LEN: u32 = 14;
 
-/// Rings, flags, counters and the map of interfaces: what both sides share.
+/// Rings, flags and counters: what both sides share.
 fn share(
     ebpf: &Ebpf,
     options: &LiveOptions,
-    devices: &[Device],
     cpus: u32,
 ) -> Result<(Vec<RingReader>, CounterArray), LiveError> {
     let failed = |what: &'static str| move |source| LiveError::Map { what, source };
@@ -317,73 +351,42 @@ fn share(
             .map_err(failed("array of rings"))?;
         readers.push(reader);
     }
-    let interfaces = object::map_fd(ebpf, "INTERFACES")?;
-    for (slot, device) in (0u32..).zip(devices) {
-        let entry = InterfaceSlot { slot, link: device.link()?.0 };
-        sys::update_map(interfaces, &device.index, &entry).map_err(failed("map of interfaces"))?;
-    }
     let counters = CounterArray::map(object::map_fd(ebpf, "COUNTS")?, cpus).map_err(failed("counters"))?;
     Ok((readers, counters))
 }
 
-fn attach_all(
+/// Hands the programs that may be needed to the verifier, so that what the kernel refuses is refused before anything
+/// is attached; `Ok(Err)` says why there is no XDP.
+fn load_programs(
     ebpf: &mut Ebpf,
     options: &LiveOptions,
-    devices: &[Device],
-    notes: &mut Vec<String>,
-) -> Result<Vec<Attachment>, LiveError> {
-    let needed = attach::needed(options, devices);
-    // What the kernel refuses is refused before anything is attached; ingress by TC may be needed later all the same.
+    asked: &[Asked],
+) -> Result<Result<(), String>, LiveError> {
+    let devices: Vec<Device> = asked.iter().filter_map(|one| one.device.clone()).collect();
+    let mut needed = attach::needed(options, &devices);
+    if options.reattach {
+        // Who comes later finds the agent without the right to load.
+        needed.extend([Hook::TcEgress, Hook::TcIngress]);
+        needed.extend((options.hook == HookChoice::Xdp).then_some(Hook::XdpIngress));
+    }
+    // Ingress by TC may be needed later all the same.
     for hook in [Hook::TcEgress, Hook::TcIngress].into_iter().filter(|hook| needed.contains(hook)) {
         object::load_program(ebpf, hook, options.xdp)?;
     }
-    let xdp = if needed.contains(&Hook::XdpIngress) {
-        object::load_program(ebpf, Hook::XdpIngress, options.xdp).map_err(|error| error.to_string())
-    } else {
-        Ok(())
-    };
-    let mut attacher = Attacher { ebpf, options, notes, xdp, own_qdiscs: Vec::new(), no_tcx: false };
-    let mut attachments = Vec::new();
-    for (interface, device) in devices.iter().enumerate() {
-        if let Err(error) = attacher.attach(interface, device, &mut attachments) {
-            // Offloads of those before go back to what they were, too.
-            attachments
-                .drain(..)
-                .flat_map(Attachment::detach)
-                .for_each(|problem| tracing::warn!("{problem}"));
-            return Err(error);
-        }
+    if needed.contains(&Hook::XdpIngress) {
+        let loaded = object::load_program(ebpf, Hook::XdpIngress, options.xdp);
+        return Ok(loaded.map_err(|error| error.to_string()));
     }
-    Ok(attachments)
+    Ok(Ok(()))
 }
 
-/// A tap must take frames that are not addressed to it.
-fn listen(devices: &[Device], notes: &mut Vec<String>) -> Vec<Promiscuous> {
-    let mut memberships = Vec::new();
-    for device in devices.iter().filter(|device| device.is_tap()) {
-        match Promiscuous::new(device.index) {
-            Ok(membership) => {
-                notes.push(format!(
-                    "{}: no addresses, so it is a tap: promiscuous while captured",
-                    device.name
-                ));
-                memberships.push(membership);
-            }
-            Err(error) => notes.push(format!("{}: not promiscuous: {error}", device.name)),
-        }
+/// The socket that makes interfaces promiscuous: taps always, others where that is asked for.
+fn open_promiscuous(options: &LiveOptions, asked: &[Asked], notes: &mut Vec<String>) -> Option<Promiscuous> {
+    let has_tap = asked.iter().filter_map(|one| one.device.as_ref()).any(Device::is_tap);
+    if !has_tap && !options.reattach && !options.promiscuous {
+        return None;
     }
-    memberships
-}
-
-fn describe(devices: &[Device], attachments: &[Attachment]) -> Result<Vec<LiveInterface>, LiveError> {
-    let each = devices.iter().enumerate().map(|(position, device)| {
-        let mut hooks: Vec<Hook> =
-            attachments.iter().filter(|one| one.interface == position).map(|one| one.hook).collect();
-        hooks.sort_unstable();
-        let link_type = device.link()?.1;
-        Ok(LiveInterface { name: device.name.clone(), index: device.index, link_type, hooks })
-    });
-    each.collect()
+    Promiscuous::open().map_err(|error| notes.push(format!("no interface is promiscuous: {error}"))).ok()
 }
 
 /// One more than the highest number that a CPU may have.

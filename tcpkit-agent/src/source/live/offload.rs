@@ -5,61 +5,59 @@ use std::{
     sync::Arc,
 };
 
-use super::device::{Control, Device};
+use super::device::{self, Control, Device};
 
 /// Offloads of one interface, as far as it tells.
 #[derive(Debug)]
 pub(super) struct Offloads {
     // It keeps to the network namespace in which it was opened, whoever asks later.
     control: Arc<Control>,
-    name: String,
+    // Names change, and are used again.
+    index: u32,
     values: [Option<u32>; SETTINGS.len()],
     queues: Option<u32>,
 }
 
 impl Offloads {
-    /// As they are now.
-    fn read(control: &Arc<Control>, name: &str) -> Self {
-        Self {
-            control: Arc::clone(control),
-            name: name.to_owned(),
-            values: SETTINGS
-                .map(|setting| value(control, name, setting.ask).map(|value| value & setting.mask)),
-            queues: queues(control, name),
-        }
+    /// As they are now, and the interface's present name; `None` if it is gone.
+    fn read(control: &Arc<Control>, index: u32) -> Option<(Self, String)> {
+        let name = control.name(index)?;
+        let masked = |setting: Setting| value(control, &name, setting.ask).map(|value| value & setting.mask);
+        let values = SETTINGS.map(masked);
+        let queues = queues(control, &name);
+        Some((Self { control: Arc::clone(control), index, values, queues }, name))
     }
 
     /// What is no longer as it was, in words; nothing, if the interface is gone.
     pub(super) fn changes(&self) -> Vec<String> {
-        let now = Self::read(&self.control, &self.name);
+        let Some((now, name)) = Self::read(&self.control, self.index) else { return Vec::new() };
         let mut changes = Vec::new();
         for (index, setting) in SETTINGS.iter().enumerate() {
             if let (Some(was), Some(is)) = (self.values[index], now.values[index])
                 && was != is
             {
-                let name = &self.name;
                 changes.push(format!("{} of {name} went from {} to {}", setting.name, state(was), state(is)));
             }
         }
         if let (Some(was), Some(is)) = (self.queues, now.queues)
             && was != is
         {
-            changes.push(format!("{} has {is} queues instead of {was}", self.name));
+            changes.push(format!("{name} has {is} queues instead of {was}"));
         }
         changes
     }
 
     /// Puts back what is no longer as it was; gives what could not be.
     pub(super) fn restore(&self) -> Vec<String> {
-        let now = Self::read(&self.control, &self.name);
+        let Some((now, name)) = Self::read(&self.control, self.index) else { return Vec::new() };
         for (index, setting) in SETTINGS.iter().enumerate() {
             let (Some(was), Some(is)) = (self.values[index], now.values[index]) else { continue };
             if was != is {
                 // The flags come in one word: those of others stay as they are.
-                let others = value(&self.control, &self.name, setting.ask).unwrap_or(0) & !setting.mask;
+                let others = value(&self.control, &name, setting.ask).unwrap_or(0) & !setting.mask;
                 let mut request = Value { command: setting.tell, data: was | others };
                 // Whether it took is seen below.
-                let _ = self.control.ethtool(&self.name, &mut request);
+                let _ = self.control.ethtool(&name, &mut request);
             }
         }
         self.changes()
@@ -80,15 +78,18 @@ impl Display for Offloads {
     }
 }
 
-/// The interfaces that XDP on this one may change: itself, and the other end of a veth where it is in sight.
+/// The interfaces that XDP on this one may change: itself, the other end of a veth where it is in sight, and the parts
+/// of a bond, which run the program for it.
 pub(super) fn affected(device: &Device) -> Vec<Offloads> {
     let Ok(control) = Control::open().map(Arc::new) else { return Vec::new() };
-    let mut affected = vec![Offloads::read(&control, &device.name)];
+    let mut affected = vec![device.index];
     if device.driver.as_deref() == Some("veth") {
-        let peer = device.peer.and_then(super::sys::interface_name);
-        affected.extend(peer.map(|peer| Offloads::read(&control, &peer)));
+        affected.extend(device.peer);
     }
-    affected
+    if device.spreads {
+        affected.extend(device::parts(device.index));
+    }
+    affected.into_iter().filter_map(|index| Offloads::read(&control, index)).map(|(read, _)| read).collect()
 }
 
 const fn state(value: u32) -> &'static str {
@@ -96,6 +97,7 @@ const fn state(value: u32) -> &'static str {
 }
 
 /// One offload: how to ask for it and how to tell it (linux/ethtool.h).
+#[derive(Clone, Copy)]
 struct Setting {
     name: &'static str,
     ask: u32,

@@ -23,6 +23,10 @@ pub struct LiveOptions {
     pub strict_filter: bool,
     /// Shard by the outer flow of a tunnel.
     pub no_decap: bool,
+    /// Take frames that are not addressed to this host from every interface; a tap is always promiscuous.
+    pub promiscuous: bool,
+    /// An interface that disappears, or is not there yet, is waited for.
+    pub reattach: bool,
     /// aya-log level of the programs; 0 is silent and costs nothing.
     pub log_level: u32,
     /// The filter, if there is one.
@@ -41,6 +45,8 @@ impl Default for LiveOptions {
             ring_bytes: 64 << 20,
             strict_filter: false,
             no_decap: false,
+            promiscuous: false,
+            reattach: false,
             log_level: 0,
             filter: None,
         }

@@ -108,6 +108,23 @@ pub(super) fn update_map<K, V>(map: BorrowedFd<'_>, key: &K, value: &V) -> io::R
     bpf(aya_obj::generated::bpf_cmd::BPF_MAP_UPDATE_ELEM as u32, &attributes).map(drop)
 }
 
+/// Takes an entry out of a map.
+pub(super) fn delete_from_map<K>(map: BorrowedFd<'_>, key: &K) -> io::Result<()> {
+    /// The fields of `union bpf_attr` for `BPF_MAP_DELETE_ELEM` (linux/bpf.h).
+    #[repr(C)]
+    struct MapDelete {
+        map_fd: u32,
+        padding: u32,
+        key: u64,
+    }
+    let attributes = MapDelete {
+        map_fd: map.as_raw_fd().cast_unsigned(),
+        padding: 0,
+        key: ptr::from_ref(key).addr() as u64,
+    };
+    bpf(aya_obj::generated::bpf_cmd::BPF_MAP_DELETE_ELEM as u32, &attributes).map(drop)
+}
+
 fn bpf<A>(command: u32, attributes: &A) -> io::Result<RawFd> {
     // SAFETY: `attributes` lives through the call and begins with the fields of this command.
     let result = unsafe { libc::syscall(libc::SYS_bpf, command, ptr::from_ref(attributes), size_of::<A>()) };

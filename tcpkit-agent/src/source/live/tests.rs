@@ -4,21 +4,30 @@ use super::*;
 
 #[test]
 fn an_unknown_interface_is_answered_with_the_known_ones() {
-    let error = find_devices(&["nosuch0".to_owned()]).unwrap_err().to_string();
+    let error = find(&["nosuch0".to_owned()], false).unwrap_err().to_string();
     assert!(error.starts_with("interface nosuch0 does not exist; there are "), "{error}");
     assert!(error.contains("lo"), "{error}");
 }
 
 #[test]
 fn an_interface_named_twice_is_captured_once() {
-    let devices = find_devices(&["lo".to_owned(), "lo".to_owned()]).unwrap();
-    assert_eq!(devices.len(), 1);
-    assert!(devices[0].is_loopback() && !devices[0].is_tap());
+    let asked = find(&["lo".to_owned(), "lo".to_owned()], false).unwrap();
+    assert_eq!(asked.len(), 1);
+    let device = asked[0].device.as_ref().unwrap();
+    assert!(device.is_loopback() && !device.is_tap());
+}
+
+#[test]
+fn what_may_be_waited_for_need_not_exist() {
+    let names = ["nosuch0", "lo", "nosuch0"].map(str::to_owned);
+    let asked = find(&names, true).unwrap();
+    let there: Vec<_> = asked.iter().map(|one| (one.name.as_str(), one.device.is_some())).collect();
+    assert_eq!(there, [("nosuch0", false), ("lo", true)]);
 }
 
 #[test]
 fn no_interface_is_an_error() {
-    assert!(matches!(find_devices(&[]), Err(LiveError::NoInterface)));
+    assert!(matches!(find(&[], true), Err(LiveError::NoInterface)));
 }
 
 #[test]

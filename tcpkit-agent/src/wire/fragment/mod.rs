@@ -278,8 +278,12 @@ pub fn parse_datagram(datagram: &Reassembled, options: ParseOptions) -> Parsed<'
     let mut outer = datagram.outer;
     outer.truncated |= octets.is_truncated();
     let mut walk = Walk::new(options, outer);
-    let ip =
-        Endpoints { source: datagram.source, destination: datagram.destination, version: datagram.version };
+    let ip = Endpoints {
+        source: datagram.source,
+        destination: datagram.destination,
+        version: datagram.version,
+        ecn: 0,
+    };
     let outcome = match datagram.version {
         IpVersion::V4 => ip::transport(&mut walk, ip, datagram.protocol, octets),
         IpVersion::V6 => ipv6::upper(&mut walk, ip, datagram.protocol, octets),

@@ -118,7 +118,7 @@ fn sixteen_octets_of_tcp_are_enough() {
 
 #[test]
 fn no_decapsulation_leaves_the_tunnels_own_packet() {
-    let outer = ParseOptions { decapsulate: false };
+    let outer = ParseOptions { decapsulate: false, ..ParseOptions::default() };
     for case in CASES.iter() {
         let parsed = parse(&frame(case.link_type, case.frame_len, &case.bytes), outer);
         let inner = parse(&frame(case.link_type, case.frame_len, &case.bytes), ParseOptions::default());

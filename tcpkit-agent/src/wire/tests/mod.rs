@@ -1,5 +1,6 @@
 //! What every parser promises, held against frames of every kind.
 
+mod checksum;
 mod frames;
 mod icmp;
 mod malformed;

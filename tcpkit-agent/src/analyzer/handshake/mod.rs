@@ -3,8 +3,14 @@
 //! A flow counts under the outcome that is known of it now, and moves when that is revised, so the counts always add
 //! up to the flows that began.
 
+mod servers;
+
+pub use servers::{ServerCounts, Servers};
+
+use std::collections::BTreeMap;
+
 use super::SpanHistogram;
-use crate::flow::{HandshakeStep, Outcome};
+use crate::flow::{HandshakeStep, IcmpReason, Outcome, ServedStep, Trait};
 
 /// All handshakes of a capture.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,14 +21,27 @@ pub struct HandshakeAnalyzer {
     durations: SpanHistogram,
     server_rtts: SpanHistogram,
     client_rtts: SpanHistogram,
+    traits: [u64; Trait::COUNT],
+    icmp: BTreeMap<IcmpReason, IcmpCounts>,
+    servers: Servers,
+}
+
+/// ICMP errors of one type and code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IcmpCounts {
+    /// Errors that quote a segment of a flow.
+    pub errors: u64,
+    /// Those that answered a SYN: the handshake was `unreachable`, then at least.
+    pub answers: u64,
 }
 
 impl HandshakeAnalyzer {
     /// Takes what handshakes did while a segment was looked at, or while time advanced.
     #[inline]
-    pub fn on_steps(&mut self, steps: &[HandshakeStep]) {
-        for step in steps {
-            self.on_step(*step);
+    pub fn on_steps(&mut self, steps: &[ServedStep]) {
+        for served in steps {
+            self.on_step(served.step);
+            self.servers.on_step(served);
         }
     }
 
@@ -38,6 +57,12 @@ impl HandshakeAnalyzer {
             HandshakeStep::ServerRtt(span) => self.server_rtts.record(span),
             HandshakeStep::ClientRtt(span) => self.client_rtts.record(span),
             HandshakeStep::Completed(span) => self.durations.record(span),
+            HandshakeStep::Icmp { reason, is_answer } => {
+                let counts = self.icmp.entry(reason).or_default();
+                counts.errors += 1;
+                counts.answers += u64::from(is_answer);
+            }
+            HandshakeStep::Showed(one) => self.traits[one.index()] += 1,
         }
     }
 
@@ -51,6 +76,13 @@ impl HandshakeAnalyzer {
         self.durations.merge(&other.durations);
         self.server_rtts.merge(&other.server_rtts);
         self.client_rtts.merge(&other.client_rtts);
+        self.traits.iter_mut().zip(other.traits).for_each(|(own, theirs)| *own += theirs);
+        for (reason, theirs) in &other.icmp {
+            let counts = self.icmp.entry(*reason).or_default();
+            counts.errors += theirs.errors;
+            counts.answers += theirs.answers;
+        }
+        self.servers.merge(&other.servers);
     }
 
     /// Flows with this outcome.
@@ -88,14 +120,34 @@ impl HandshakeAnalyzer {
     pub const fn client_rtts(&self) -> &SpanHistogram {
         &self.client_rtts
     }
+
+    /// Handshakes that showed this.
+    #[must_use]
+    pub const fn showed(&self, one: Trait) -> u64 {
+        self.traits[one.index()]
+    }
+
+    /// ICMP errors that quote a segment of a flow, by type and code.
+    #[must_use]
+    pub const fn icmp(&self) -> &BTreeMap<IcmpReason, IcmpCounts> {
+        &self.icmp
+    }
+
+    /// Handshakes by server.
+    #[must_use]
+    pub const fn servers(&self) -> &Servers {
+        &self.servers
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use tcpkit_common::flow::Address;
+
     use super::*;
-    use crate::time::Span;
+    use crate::{flow::Endpoint, time::Span};
 
     fn step() -> impl Strategy<Value = HandshakeStep> {
         prop_oneof![
@@ -105,12 +157,19 @@ mod tests {
             any::<u64>().prop_map(|ns| HandshakeStep::Completed(Span(ns))),
             any::<u64>().prop_map(|ns| HandshakeStep::ServerRtt(Span(ns))),
             any::<u64>().prop_map(|ns| HandshakeStep::ClientRtt(Span(ns))),
+            Just(HandshakeStep::Showed(Trait::EcnAsked)),
+            (any::<bool>(), 0u8..3).prop_map(|(is_answer, code)| HandshakeStep::Icmp {
+                reason: IcmpReason { version_6: false, kind: 3, code },
+                is_answer,
+            }),
         ]
     }
 
     fn fed(steps: &[HandshakeStep]) -> HandshakeAnalyzer {
+        let server = Endpoint { address: Address::v4([10, 0, 0, 2]), port: 80 };
+        let served: Vec<_> = steps.iter().map(|step| ServedStep { server, step: *step }).collect();
         let mut analyzer = HandshakeAnalyzer::default();
-        analyzer.on_steps(steps);
+        analyzer.on_steps(&served);
         analyzer
     }
 

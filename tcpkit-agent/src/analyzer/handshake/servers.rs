@@ -1,0 +1,191 @@
+//! Handshakes by server: address and port. Bounded, because a scan asks more servers than there are.
+
+use hashbrown::HashMap;
+
+use crate::flow::{Endpoint, HandshakeStep, Outcome, ServedStep, Trait};
+
+/// Servers that one shard tells apart.
+const MAX_SERVERS: usize = 1024;
+
+/// The handshakes of one server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServerCounts {
+    outcomes: [u64; Outcome::COUNT],
+    /// SYNs sent again.
+    pub syn_retransmissions: u64,
+    /// SYN/ACKs sent again.
+    pub synack_retransmissions: u64,
+    /// Handshakes whose ACK the server seems to have dropped because its accept queue was full.
+    pub accept_queue_overflows: u64,
+}
+
+impl ServerCounts {
+    /// Handshakes with this outcome.
+    #[must_use]
+    pub const fn count(&self, outcome: Outcome) -> u64 {
+        self.outcomes[outcome.index()]
+    }
+
+    /// Handshakes that began.
+    #[must_use]
+    pub fn attempts(&self) -> u64 {
+        self.outcomes.iter().sum()
+    }
+
+    /// Handshakes that failed.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        let failed = Outcome::ALL.iter().filter(|outcome| outcome.is_failure());
+        failed.map(|outcome| self.count(*outcome)).sum()
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.outcomes.iter_mut().zip(other.outcomes).for_each(|(own, theirs)| *own += theirs);
+        self.syn_retransmissions += other.syn_retransmissions;
+        self.synack_retransmissions += other.synack_retransmissions;
+        self.accept_queue_overflows += other.accept_queue_overflows;
+    }
+}
+
+/// The handshakes of all servers: of those that were asked most, each by itself.
+///
+/// When they become too many, the half that was asked least is summed up in [`Servers::other`]. One of those that is
+/// asked again begins anew, so what is counted of it is a lower bound; [`Servers::folded`] says how often that may be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Servers {
+    by_endpoint: HashMap<Endpoint, ServerCounts>,
+    other: ServerCounts,
+    folded: u64,
+}
+
+impl Servers {
+    pub(super) fn on_step(&mut self, served: &ServedStep) {
+        match served.step {
+            HandshakeStep::Moved { from, to } => self.on_move(served.server, from, to),
+            HandshakeStep::SynRetransmitted => self.of(served.server).syn_retransmissions += 1,
+            HandshakeStep::SynAckRetransmitted => self.of(served.server).synack_retransmissions += 1,
+            HandshakeStep::Showed(Trait::AcceptQueueOverflow) => {
+                self.of(served.server).accept_queue_overflows += 1;
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        for (server, counts) in &other.by_endpoint {
+            self.by_endpoint.entry(*server).or_default().merge(counts);
+        }
+        self.other.merge(&other.other);
+        self.folded += other.folded;
+    }
+
+    /// Every server that is told apart, those with most failures first; of those with as many, the ones that were
+    /// asked most.
+    #[must_use]
+    pub fn by_failures(&self) -> Vec<(Endpoint, ServerCounts)> {
+        let mut servers: Vec<_> =
+            self.by_endpoint.iter().map(|(server, counts)| (*server, *counts)).collect();
+        servers.sort_unstable_by(|(one, a), (other, b)| {
+            let rank = |counts: &ServerCounts| (counts.failures(), counts.attempts());
+            rank(b).cmp(&rank(a)).then(one.cmp(other))
+        });
+        servers
+    }
+
+    /// All servers that are not told apart.
+    #[must_use]
+    pub const fn other(&self) -> &ServerCounts {
+        &self.other
+    }
+
+    /// How often a server was moved to the others.
+    #[must_use]
+    pub const fn folded(&self) -> u64 {
+        self.folded
+    }
+
+    /// A handshake without SYN was none; what one leaves was counted where its server was counted then.
+    fn on_move(&mut self, server: Endpoint, from: Outcome, to: Outcome) {
+        let own = self.of(server);
+        own.outcomes[to.index()] += 1;
+        if from == Outcome::Midstream {
+            return;
+        }
+        let left = &mut own.outcomes[from.index()];
+        let left = if *left > 0 { left } else { &mut self.other.outcomes[from.index()] };
+        *left = left.saturating_sub(1);
+    }
+
+    fn of(&mut self, server: Endpoint) -> &mut ServerCounts {
+        if self.by_endpoint.len() >= MAX_SERVERS && !self.by_endpoint.contains_key(&server) {
+            self.fold();
+        }
+        self.by_endpoint.entry(server).or_default()
+    }
+
+    /// Moves the half that was asked least to the others.
+    fn fold(&mut self) {
+        let mut ranks: Vec<_> =
+            self.by_endpoint.iter().map(|(server, counts)| (counts.attempts(), *server)).collect();
+        ranks.sort_unstable();
+        ranks.truncate(ranks.len() / 2);
+        for (_, server) in ranks {
+            if let Some(counts) = self.by_endpoint.remove(&server) {
+                self.other.merge(&counts);
+                self.folded += 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tcpkit_common::flow::Address;
+
+    use super::*;
+
+    fn server(number: u32) -> Endpoint {
+        let [a, b, c, d] = number.to_be_bytes();
+        Endpoint { address: Address::v4([a, b, c, d]), port: 80 }
+    }
+
+    fn asked(servers: &mut Servers, number: u32, to: Outcome) {
+        let server = server(number);
+        let began = HandshakeStep::Moved { from: Outcome::Midstream, to: Outcome::Pending };
+        servers.on_step(&ServedStep { server, step: began });
+        let decided = HandshakeStep::Moved { from: Outcome::Pending, to };
+        servers.on_step(&ServedStep { server, step: decided });
+    }
+
+    #[test]
+    fn a_scan_is_bounded_and_leaves_the_servers_that_are_asked_most() {
+        let mut servers = Servers::default();
+        for number in 0..100_000 {
+            asked(&mut servers, number, Outcome::Reject);
+            asked(&mut servers, 7, Outcome::Timeout);
+        }
+        assert!(servers.by_endpoint.len() <= MAX_SERVERS);
+        let ranked = servers.by_failures();
+        assert_eq!(ranked[0].0, server(7));
+        assert_eq!(ranked[0].1.count(Outcome::Timeout), 100_000);
+        let told: u64 = ranked.iter().map(|(_, counts)| counts.attempts()).sum();
+        assert_eq!(told + servers.other().attempts(), 200_000, "none is lost and none invented");
+        assert!(servers.folded() > 90_000);
+    }
+
+    #[test]
+    fn what_a_folded_server_leaves_is_taken_from_the_others() {
+        let mut servers = Servers::default();
+        let began = HandshakeStep::Moved { from: Outcome::Midstream, to: Outcome::Pending };
+        servers.on_step(&ServedStep { server: server(0), step: began });
+        for number in 1..=10_000 {
+            asked(&mut servers, number, Outcome::Success);
+            asked(&mut servers, number, Outcome::Success);
+        }
+        assert_eq!(servers.other().count(Outcome::Pending), 1);
+        let decided = HandshakeStep::Moved { from: Outcome::Pending, to: Outcome::Timeout };
+        servers.on_step(&ServedStep { server: server(0), step: decided });
+        assert_eq!(servers.other().count(Outcome::Pending), 0);
+        assert_eq!(servers.by_failures()[0].0, server(0));
+    }
+}

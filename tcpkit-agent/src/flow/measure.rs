@@ -1,0 +1,137 @@
+//! Round trips and stalls of the flows of a table, beside their streams and as long-lived as those.
+
+use super::{
+    handshake::{Handshake, Outcome},
+    key::Side,
+    rtt::{RttSample, RttSummary, RttTracker, SpillBudget},
+    stall::{Observed, StallCounts, StallTracker},
+    state::Flow,
+    stream::{Half, PairSlot, Seen, StreamStep, StreamStepKind, Verdict},
+};
+use crate::time::{Span, Timestamp};
+
+/// Octets that the flows of a table may take on average for round trips that they have no room for themselves.
+const SPILL_PER_FLOW: usize = 256;
+
+/// Round trips and stalls of one flow.
+#[derive(Debug, Default)]
+struct Measured {
+    rtt: RttTracker,
+    stalls: StallTracker,
+}
+
+/// Round trips and stalls of all flows of a table.
+#[derive(Debug)]
+pub(super) struct Measurements {
+    /// By the slot of the flow's streams.
+    flows: Vec<Measured>,
+    budget: SpillBudget,
+}
+
+impl Measurements {
+    /// For at most `max_flows` flows.
+    pub(super) const fn new(max_flows: u32) -> Self {
+        let budget = SpillBudget::new((max_flows as usize).saturating_mul(SPILL_PER_FLOW));
+        Self { flows: Vec::new(), budget }
+    }
+
+    /// How often round trips were kept coarser than usual, because memory for them had run out.
+    pub(super) const fn coarsened(&self) -> u64 {
+        self.budget.refused()
+    }
+
+    /// A flow has streams now, and its handshake has told what it can.
+    pub(super) fn open(
+        &mut self,
+        slot: PairSlot,
+        flow: &Flow,
+        handshake: &Handshake,
+        at: Timestamp,
+        steps: &mut Vec<StreamStep>,
+    ) {
+        let Some(index) = slot.index() else { return };
+        if index >= self.flows.len() {
+            self.flows.resize_with(index + 1, Measured::default);
+        }
+        let measured = &mut self.flows[index];
+        let client = flow.client();
+        // Karn's algorithm holds for SYNs as well.
+        let of_client = handshake.server_rtt().filter(|_| handshake.syn_retransmissions() == 0);
+        let of_server = handshake.client_rtt().filter(|_| handshake.synack_retransmissions() == 0);
+        for sample in
+            measured.rtt.opened(client, [of_client, of_server], &mut self.budget).into_iter().flatten()
+        {
+            steps.push(step(flow, sample.sender, round_trip(flow, &sample)));
+        }
+        if handshake.outcome() == Outcome::Success {
+            measured.stalls.opened(client, at);
+        }
+    }
+
+    /// Takes a segment and what it did to the streams.
+    #[inline]
+    pub(super) fn on_segment(
+        &mut self,
+        slot: PairSlot,
+        seen: &Seen<'_, '_>,
+        verdict: &Verdict,
+        steps: &mut Vec<StreamStep>,
+    ) {
+        let Some(measured) = slot.index().and_then(|index| self.flows.get_mut(index)) else { return };
+        let Measured { rtt, stalls } = measured;
+        let (flow, side) = (seen.flow, seen.side);
+        let sample = rtt.on_segment(side, seen.at, seen.segment, verdict, &mut self.budget);
+        if let Some(sample) = &sample {
+            steps.push(step(flow, sample.sender, round_trip(flow, sample)));
+        }
+        let observed = Observed { seen, verdict, sample, rtt };
+        for stall in stalls.on_segment(&observed).into_iter().flatten() {
+            steps.push(step(flow, side, StreamStepKind::Stalled(stall)));
+        }
+    }
+
+    /// How long a flow was held up so far.
+    pub(super) fn held_up(&self, slot: PairSlot) -> Span {
+        let measured = slot.index().and_then(|index| self.flows.get(index));
+        measured.map_or(Span::default(), |measured| measured.stalls.counts().held_up())
+    }
+
+    /// What a flow came to; it leaves.
+    pub(super) fn close(&mut self, slot: PairSlot) -> ([RttSummary; 2], StallCounts) {
+        let Some(measured) = slot.index().and_then(|index| self.flows.get_mut(index)) else {
+            return Default::default();
+        };
+        let rtt = [Side::Low, Side::High].map(|side| measured.rtt.summary(side));
+        let stalls = *measured.stalls.counts();
+        measured.rtt.release(&mut self.budget);
+        measured.stalls = StallTracker::default();
+        (rtt, stalls)
+    }
+}
+
+fn round_trip(flow: &Flow, sample: &RttSample) -> StreamStepKind {
+    let half = if sample.sender == flow.client() { Half::Server } else { Half::Client };
+    let RttSample { span, above_min, is_delayed_ack, may_be_delayed, .. } = *sample;
+    StreamStepKind::Rtt { half, span, above_min, is_delayed_ack, may_be_delayed }
+}
+
+const fn step(flow: &Flow, sender: Side, kind: StreamStepKind) -> StreamStep {
+    StreamStep { flow: *flow.key(), client: flow.client(), sender, kind }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flow_s_measurements_are_small() {
+        let all = (size_of::<Measured>(), size_of::<RttTracker>(), size_of::<StallTracker>());
+        assert!(
+            all.0 <= 0,
+            "{all:?} {} {} {}",
+            size_of::<Flow>(),
+            size_of::<Handshake>(),
+            size_of::<StreamStep>()
+        );
+    }
+}

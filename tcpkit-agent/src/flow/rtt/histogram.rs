@@ -1,0 +1,341 @@
+//! Round trips of one direction of one flow in buckets: quantiles at most 1.6 % off, in a few dozen octets.
+//!
+//! Every power of two is cut into 32 buckets, and the middle of a bucket stands for what fell into it. A few buckets
+//! lie in the flow itself; more spill into memory of their own, [`MOST`] of them at most, as long as the table's
+//! [`SpillBudget`] lasts. Where there is no room for one more, the whole set is coarsened: two neighbours become one,
+//! again and again until it fits, and [`RttHistogram::error`] says so. The result depends on what was fed and not on
+//! the order: merging two sets is feeding one with all of it (as in I. Epicoco et al., "UDDSketch", 2020), as long as
+//! the budget lasts.
+
+use super::bucket;
+use crate::time::Span;
+
+/// Buckets that lie in the flow.
+const INLINE: usize = 6;
+/// Buckets that spilled memory begins with; it doubles up to [`MOST`].
+const SPILL: usize = 16;
+/// Buckets at most: eight octaves at full resolution, 2 KiB.
+const MOST: usize = 256;
+
+/// A set of durations. It is not copied, because its memory is counted.
+#[derive(Debug, Default)]
+pub(in crate::flow) struct RttHistogram {
+    /// Low digits of a bucket's number that count no more.
+    coarseness: u8,
+    buckets: Buckets,
+}
+
+impl RttHistogram {
+    /// Adds a duration.
+    #[inline]
+    pub(in crate::flow) fn record(&mut self, span: Span, budget: &mut SpillBudget) {
+        self.add(bucket::of(span), 1, budget);
+    }
+
+    /// Adds all durations of another set.
+    #[cfg(test)]
+    pub(in crate::flow) fn merge(&mut self, other: &Self, budget: &mut SpillBudget) {
+        while self.coarseness < other.coarseness {
+            self.coarsen();
+        }
+        for bucket in other.buckets.as_slice() {
+            self.add(bucket.number(), bucket.count(), budget);
+        }
+    }
+
+    /// How many.
+    pub(in crate::flow) fn samples(&self) -> u64 {
+        self.buckets.as_slice().iter().map(|bucket| bucket.count()).sum()
+    }
+
+    /// The duration that this many per thousand do not exceed (nearest rank).
+    pub(in crate::flow) fn per_mille(&self, per_mille: u32) -> Option<Span> {
+        let samples = u128::from(self.samples());
+        let rank = (samples * u128::from(per_mille)).div_ceil(1000).max(1);
+        let mut below = 0;
+        self.buckets.as_slice().iter().find_map(|bucket| {
+            below += u128::from(bucket.count());
+            (below >= rank).then(|| bucket::middle(bucket.number(), self.coarseness))
+        })
+    }
+
+    /// How far a quantile may be off, as a part of its value.
+    pub(in crate::flow) fn error(&self) -> f64 {
+        bucket::error(self.coarseness)
+    }
+
+    /// Gives spilled memory back: the flow is gone.
+    pub(in crate::flow) fn release(&mut self, budget: &mut SpillBudget) {
+        if let Buckets::Spilled(spilled) = &self.buckets {
+            budget.give_back(spilled.capacity());
+        }
+        *self = Self::default();
+    }
+
+    #[inline]
+    fn add(&mut self, number: u16, count: u64, budget: &mut SpillBudget) {
+        while !self.buckets.add(bucket::coarsened(number, self.coarseness), count) {
+            if !self.buckets.grow(budget) {
+                self.coarsen();
+            }
+        }
+    }
+
+    #[cold]
+    fn coarsen(&mut self) {
+        self.coarseness += 1;
+        self.buckets.coarsen(self.coarseness);
+    }
+}
+
+/// Memory that all flows of a table may take for buckets that do not fit into them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::flow) struct SpillBudget {
+    /// Buckets that are left.
+    left: usize,
+    refused: u64,
+}
+
+impl SpillBudget {
+    /// Memory of so many octets.
+    pub(in crate::flow) const fn new(bytes: usize) -> Self {
+        Self { left: bytes / size_of::<Bucket>(), refused: 0 }
+    }
+
+    /// How often a set was coarsened because nothing was left.
+    pub(in crate::flow) const fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    const fn take(&mut self, buckets: usize) -> bool {
+        let is_left = buckets <= self.left;
+        if is_left {
+            self.left -= buckets;
+        } else {
+            self.refused += 1;
+        }
+        is_left
+    }
+
+    const fn give_back(&mut self, buckets: usize) {
+        self.left += buckets;
+    }
+}
+
+/// A bucket's number in the upper 16 bits, and what is in it in the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Bucket(u64);
+
+impl Bucket {
+    const COUNT_BITS: u32 = 48;
+
+    const fn new(number: u16, count: u64) -> Self {
+        Self((number as u64) << Self::COUNT_BITS | count)
+    }
+
+    const fn number(self) -> u16 {
+        (self.0 >> Self::COUNT_BITS) as u16
+    }
+
+    const fn count(self) -> u64 {
+        self.0 & ((1 << Self::COUNT_BITS) - 1)
+    }
+}
+
+/// Buckets in ascending order of their numbers.
+#[derive(Debug)]
+enum Buckets {
+    Inline { len: u8, buckets: [Bucket; INLINE] },
+    Spilled(Vec<Bucket>),
+}
+
+impl Default for Buckets {
+    fn default() -> Self {
+        Self::Inline { len: 0, buckets: [Bucket::default(); INLINE] }
+    }
+}
+
+impl Buckets {
+    fn as_slice(&self) -> &[Bucket] {
+        match self {
+            Self::Inline { len, buckets } => &buckets[..usize::from(*len)],
+            Self::Spilled(spilled) => spilled,
+        }
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [Bucket] {
+        match self {
+            Self::Inline { len, buckets } => &mut buckets[..usize::from(*len)],
+            Self::Spilled(spilled) => spilled,
+        }
+    }
+
+    /// Adds to a bucket, or adds a bucket; false where there is no room for it.
+    #[inline]
+    fn add(&mut self, number: u16, count: u64) -> bool {
+        match self.as_slice().binary_search_by_key(&number, |bucket| bucket.number()) {
+            Ok(place) => {
+                let bucket = &mut self.as_mut_slice()[place];
+                *bucket = Bucket::new(number, bucket.count() + count);
+                true
+            }
+            Err(place) => self.insert(place, Bucket::new(number, count)),
+        }
+    }
+
+    fn insert(&mut self, place: usize, bucket: Bucket) -> bool {
+        match self {
+            Self::Inline { len, buckets } => {
+                let used = usize::from(*len);
+                if used == INLINE {
+                    return false;
+                }
+                buckets.copy_within(place..used, place + 1);
+                buckets[place] = bucket;
+                *len += 1;
+            }
+            Self::Spilled(spilled) => {
+                if spilled.len() == spilled.capacity() {
+                    return false;
+                }
+                spilled.insert(place, bucket);
+            }
+        }
+        true
+    }
+
+    /// Gets more room; false where there is none.
+    #[cold]
+    fn grow(&mut self, budget: &mut SpillBudget) -> bool {
+        let (room, more) = match self {
+            Self::Inline { .. } => (0, SPILL),
+            Self::Spilled(spilled) => (spilled.capacity(), spilled.capacity()),
+        };
+        if room + more > MOST || !budget.take(more) {
+            return false;
+        }
+        match self {
+            Self::Inline { .. } => {
+                let mut spilled = Vec::with_capacity(more);
+                spilled.extend_from_slice(self.as_slice());
+                *self = Self::Spilled(spilled);
+            }
+            Self::Spilled(spilled) => spilled.reserve_exact(more),
+        }
+        true
+    }
+
+    /// Makes one bucket of those that are the same now.
+    fn coarsen(&mut self, coarseness: u8) {
+        let buckets = self.as_mut_slice();
+        let mut kept = 0;
+        for place in 0..buckets.len() {
+            let number = bucket::coarsened(buckets[place].number(), coarseness);
+            let count = buckets[place].count();
+            if kept > 0 && buckets[kept - 1].number() == number {
+                buckets[kept - 1] = Bucket::new(number, buckets[kept - 1].count() + count);
+            } else {
+                buckets[kept] = Bucket::new(number, count);
+                kept += 1;
+            }
+        }
+        match self {
+            Self::Inline { len, .. } => *len = u8::try_from(kept).expect("there are at most INLINE"),
+            Self::Spilled(spilled) => spilled.truncate(kept),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PLENTY: usize = 1 << 20;
+
+    fn set(values: &[u64], budget: &mut SpillBudget) -> RttHistogram {
+        let mut histogram = RttHistogram::default();
+        values.iter().for_each(|value| histogram.record(Span(*value), budget));
+        histogram
+    }
+
+    fn content(histogram: &RttHistogram) -> (u8, Vec<Bucket>) {
+        (histogram.coarseness, histogram.buckets.as_slice().to_vec())
+    }
+
+    /// Values of every magnitude.
+    fn values(most: usize) -> impl Strategy<Value = Vec<u64>> {
+        prop::collection::vec((0u32..64, any::<u64>()).prop_map(|(shift, value)| value >> shift), 1..most)
+    }
+
+    #[test]
+    fn an_empty_set_has_no_quantiles() {
+        let empty = RttHistogram::default();
+        assert_eq!((empty.samples(), empty.per_mille(0), empty.per_mille(1000)), (0, None, None));
+    }
+
+    #[test]
+    fn eight_octaves_keep_their_resolution() {
+        let mut budget = SpillBudget::new(PLENTY);
+        let wide: Vec<u64> = (0..256 * 8).map(|step| 20_000 + 19_900 * step / 8).collect();
+        let histogram = set(&wide, &mut budget);
+        assert_eq!((histogram.coarseness, histogram.samples()), (0, wide.len() as u64));
+        assert!(histogram.error() < 0.016);
+    }
+
+    #[test]
+    fn what_is_spilled_comes_back() {
+        let mut budget = SpillBudget::new(PLENTY);
+        let mut histogram = set(&(1..10_000).map(|value| value * 777).collect::<Vec<_>>(), &mut budget);
+        assert_ne!(budget, SpillBudget::new(PLENTY));
+        histogram.release(&mut budget);
+        assert_eq!(budget, SpillBudget::new(PLENTY));
+    }
+
+    #[test]
+    fn without_memory_it_is_coarse_and_says_so() {
+        let mut nothing = SpillBudget::new(0);
+        let histogram = set(&(0..60).map(|shift| 1 << shift).collect::<Vec<_>>(), &mut nothing);
+        assert_eq!(histogram.samples(), 60);
+        assert!(nothing.refused() > 0 && histogram.error() > 0.5, "{histogram:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_quantile_is_off_by_no_more_than_it_says(
+            mut values in values(500),
+            per_mille in 0u32..=1000,
+            bytes in prop::sample::select(vec![0, 128, 512, PLENTY]),
+        ) {
+            let histogram = set(&values, &mut SpillBudget::new(bytes));
+            values.sort_unstable();
+            let rank = (values.len() * per_mille as usize).div_ceil(1000).max(1);
+            let exact = values[rank - 1] as f64;
+            let given = histogram.per_mille(per_mille).unwrap().0 as f64;
+            // Buckets do not get narrower than a nanosecond.
+            let allowed = exact.max(64.0) * histogram.error();
+            prop_assert!((given - exact).abs() <= allowed, "{given} for {exact}: {histogram:?}");
+        }
+
+        #[test]
+        fn merging_two_is_feeding_one(a in values(2_000), b in values(2_000)) {
+            let mut budget = SpillBudget::new(PLENTY);
+            let all = set(&[a.clone(), b.clone()].concat(), &mut budget);
+            let (mut ab, mut ba) = (set(&a, &mut budget), set(&b, &mut budget));
+            ab.merge(&set(&b, &mut budget), &mut budget);
+            ba.merge(&set(&a, &mut budget), &mut budget);
+            prop_assert_eq!(content(&ab), content(&all));
+            prop_assert_eq!(content(&ba), content(&all));
+        }
+
+        #[test]
+        fn memory_is_bounded_and_nothing_is_lost(values in values(3_000), bytes in 0usize..5_000) {
+            let mut budget = SpillBudget::new(bytes);
+            let histogram = set(&values, &mut budget);
+            prop_assert_eq!(histogram.samples(), values.len() as u64);
+            prop_assert!(histogram.buckets.as_slice().len() <= MOST);
+            prop_assert!(budget.left <= bytes / size_of::<Bucket>());
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The stalls of one flow, found at the segments that end them.
+
+use super::{
+    super::{
+        key::Side,
+        rtt::{RttSample, RttTracker},
+        stream::{Acked, Cause, Seen, Stall, StallKind, Verdict},
+    },
+    StallCounts, limits,
+    moment::Moment,
+    side::{Gate, SideState},
+};
+use crate::{
+    time::{Span, Timestamp},
+    wire::TcpFlags,
+};
+
+/// What both sides of a flow did last, and the stalls so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::flow) struct StallTracker {
+    counts: StallCounts,
+    /// The last segment that moved something, of either side.
+    last: Option<Moment>,
+    /// Who sent new data last.
+    turn: Option<Side>,
+    sides: [SideState; 2],
+}
+
+/// A segment and all that is known of it.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::flow) struct Observed<'w, 'a, 'b> {
+    /// The segment, and who sent it when.
+    pub(in crate::flow) seen: &'w Seen<'a, 'b>,
+    /// What it did to the streams.
+    pub(in crate::flow) verdict: &'w Verdict,
+    /// The round trip that it completed.
+    pub(in crate::flow) sample: Option<RttSample>,
+    /// Round trips, that one included.
+    pub(in crate::flow) rtt: &'w RttTracker,
+}
+
+/// Stalls that one segment ended: that of a window, and whatever else.
+pub(in crate::flow) type Ended = [Option<Stall>; 2];
+
+impl StallTracker {
+    /// The stalls so far.
+    pub(in crate::flow) const fn counts(&self) -> &StallCounts {
+        &self.counts
+    }
+
+    /// The handshake was completed: the server waits for a question, or speaks first.
+    pub(in crate::flow) fn opened(&mut self, client: Side, at: Timestamp) {
+        let at = Some(at.into());
+        self.last = at;
+        for side in &mut self.sides {
+            (side.spoke, side.moved) = (at, at);
+        }
+        self.sides[client as usize].ready = at;
+    }
+
+    /// Takes a segment; tells the stalls that it ended.
+    #[inline]
+    pub(in crate::flow) fn on_segment(&mut self, now: &Observed<'_, '_, '_>) -> Ended {
+        let sent = &now.verdict.sent;
+        let mut ended = Ended::default();
+        let closes = now.seen.segment.flags.intersects(TcpFlags::FIN.with(TcpFlags::RST));
+        if sent.is_probe {
+            self.sides[now.seen.side as usize].probes();
+        } else if sent.again > 0 {
+            ended[0] = self.waited_for_window(now);
+            ended[1] = self.on_retransmission(now);
+        } else if sent.new > 0 {
+            ended[0] = self.waited_for_window(now);
+            ended[1] = self.on_data(now);
+        }
+        if closes {
+            ended[1] = ended[1].or(self.on_close(now));
+        }
+        if let Some(acked) = &now.verdict.acked {
+            ended[0] = ended[0].or(self.on_window(now, acked.window));
+            self.on_acknowledgement(now, acked);
+        }
+        if closes || sent.new > 0 || sent.again > 0 && !sent.is_probe {
+            self.last = Some(now.seen.at.into());
+        }
+        ended.iter().flatten().for_each(|stall| self.counts.add(*stall));
+        ended
+    }
+
+    /// Data that was sent before: where nothing asked for it, a timer did.
+    fn on_retransmission(&mut self, now: &Observed<'_, '_, '_>) -> Option<Stall> {
+        let own = &mut self.sides[now.seen.side as usize];
+        let asked_for = now.verdict.sent.cause == Some(Cause::Fast);
+        let start = own.moved.filter(|_| !asked_for && !own.is_shut());
+        own.moved = Some(now.seen.at.into());
+        // What had been acknowledged already was no news to the other side.
+        if self.sides[now.seen.side.other() as usize].ready.is_none() {
+            self.sides[now.seen.side as usize].spoke = Some(now.seen.at.into());
+        }
+        if now.verdict.sent.new > 0 {
+            self.turn_to(now);
+        }
+        stall(StallKind::Rto, start?.timestamp(), now.seen.at, limits::silence(now.rtt, now.seen.side))
+    }
+
+    /// New data: an answer, a question, or more of the same.
+    fn on_data(&mut self, now: &Observed<'_, '_, '_>) -> Option<Stall> {
+        let ended = if self.turn == Some(now.seen.side) {
+            let limit = limits::silence(now.rtt, now.seen.side);
+            self.last.and_then(|last| stall(StallKind::SenderIdle, last.timestamp(), now.seen.at, limit))
+        } else {
+            self.thought(now, now.seen.side)
+        };
+        self.turn_to(now);
+        ended
+    }
+
+    /// A FIN or RST leaves a question unanswered, or is what was said last.
+    fn on_close(&mut self, now: &Observed<'_, '_, '_>) -> Option<Stall> {
+        let is_asked = self.turn == Some(now.seen.flow.client());
+        let server = now.seen.flow.client().other();
+        let ended = if is_asked { self.thought(now, server) } else { None };
+        if now.seen.segment.flags.contains(TcpFlags::RST) || is_asked && now.seen.side == server {
+            self.turn = None;
+            self.sides = [SideState::default(); 2];
+        } else {
+            self.says(now);
+        }
+        ended
+    }
+
+    /// The time that `thinker` took, from when it had what the other side said last.
+    fn thought(&self, now: &Observed<'_, '_, '_>, thinker: Side) -> Option<Stall> {
+        let kind = if thinker == now.seen.flow.client() {
+            StallKind::ClientThinking
+        } else {
+            StallKind::ServerThinking
+        };
+        let asked = self.sides[thinker.other() as usize].spoke?.timestamp();
+        let way = now.rtt.least(thinker.other()).unwrap_or_default();
+        let ready = self.sides[thinker as usize].ready.map_or(asked + way, Moment::timestamp);
+        stall(kind, ready, now.seen.at, limits::thinking(now.rtt))
+    }
+
+    fn turn_to(&mut self, now: &Observed<'_, '_, '_>) {
+        self.turn = Some(now.seen.side);
+        self.says(now);
+    }
+
+    /// What this side says is news to the other.
+    fn says(&mut self, now: &Observed<'_, '_, '_>) {
+        self.sides[now.seen.side as usize].speaks(now.seen.at);
+        self.sides[now.seen.side.other() as usize].ready = None;
+    }
+
+    /// Whether this side, which goes on, had waited for a window that is open again.
+    fn waited_for_window(&mut self, now: &Observed<'_, '_, '_>) -> Option<Stall> {
+        let own = &mut self.sides[now.seen.side as usize];
+        let Gate::Reopened { since, until } = own.gate else { return None };
+        own.gate = Gate::Open;
+        let limit = limits::silence(now.rtt, now.seen.side);
+        if now.seen.at.since(until.timestamp()) > limit {
+            return None;
+        }
+        own.ready = Some(until);
+        stall(StallKind::ZeroWindow, since.timestamp(), until.timestamp(), limit)
+    }
+
+    /// The window that this side announces for the other side's data.
+    fn on_window(&mut self, now: &Observed<'_, '_, '_>, window: u32) -> Option<Stall> {
+        if now.seen.segment.flags.intersects(TcpFlags::RST.with(TcpFlags::SYN)) {
+            return None;
+        }
+        if self.sides[now.seen.side as usize].window.replace(window) == Some(window) {
+            return None;
+        }
+        self.last = Some(now.seen.at.into());
+        let limit = limits::silence(now.rtt, now.seen.side.other());
+        let other = &mut self.sides[now.seen.side.other() as usize];
+        match other.gate {
+            Gate::Open | Gate::Reopened { .. } if window == 0 => {
+                other.gate = Gate::Shut { since: now.seen.at.into(), is_probed: false };
+                None
+            }
+            Gate::Shut { since, is_probed: true } if window > 0 => {
+                other.gate = Gate::Open;
+                other.ready = Some(now.seen.at.into());
+                other.moved = other.ready;
+                stall(StallKind::ZeroWindow, since.timestamp(), now.seen.at, limit)
+            }
+            Gate::Shut { since, is_probed: false } if window > 0 => {
+                other.gate = Gate::Reopened { since, until: now.seen.at.into() };
+                other.moved = Some(now.seen.at.into());
+                None
+            }
+            Gate::Open | Gate::Shut { .. } | Gate::Reopened { .. } => None,
+        }
+    }
+
+    /// What this side acknowledges moves the other's direction; all of it, at once, tells when this side was ready.
+    fn on_acknowledgement(&mut self, now: &Observed<'_, '_, '_>, acked: &Acked) {
+        if acked.octets == 0 && acked.selectively == 0 && acked.segments == 0 {
+            return;
+        }
+        self.last = Some(now.seen.at.into());
+        self.sides[now.seen.side.other() as usize].moved = Some(now.seen.at.into());
+        let is_delayed = now.sample.is_some_and(|sample| sample.is_delayed_ack);
+        if acked.in_flight > 0 || is_delayed || now.seen.segment.payload_len > 0 {
+            return;
+        }
+        self.sides[now.seen.side as usize].ready = Some(now.seen.at.into());
+    }
+}
+
+/// A stall, if it took longer than that.
+fn stall(kind: StallKind, start: Timestamp, end: Timestamp, limit: Span) -> Option<Stall> {
+    (end.since(start) > limit).then_some(Stall { kind, start, end })
+}

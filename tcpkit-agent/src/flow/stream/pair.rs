@@ -1,0 +1,267 @@
+//! Both directions of every flow that has come past its handshake, and what they share.
+//!
+//! A pair is allotted at the first segment that is more than a SYN, so a half-open flow costs nothing.
+//! What is under way, and what is kept of losses, lies in pools and exists only as long as it matters.
+
+use super::{
+    counts::StreamCounts,
+    flight::{Flight, Range},
+    pool::{Pool, Reuse, Slot},
+    sequence::{Stream, sum},
+    step::{FlowProgress, StreamStep, StreamStepKind},
+    trouble::Trouble,
+    verdict::Verdict,
+};
+use crate::{
+    flow::{key::Side, state::Flow},
+    time::{Span, Timestamp},
+    wire::{Segment, SeqNumber, TcpFlags},
+};
+
+/// The streams of one flow, for the table to keep with it.
+pub(in crate::flow) type PairSlot = Slot;
+
+/// How often a busy flow tells how far it has come.
+const PROGRESS: Span = Span::from_secs(1);
+
+/// A segment, and who sent it when.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::flow) struct Seen<'a, 'b> {
+    /// Its flow, this segment counted.
+    pub(in crate::flow) flow: &'b Flow,
+    /// The segment.
+    pub(in crate::flow) segment: &'b Segment<'a>,
+    /// Who sent it.
+    pub(in crate::flow) side: Side,
+    /// When it was captured.
+    pub(in crate::flow) at: Timestamp,
+    /// Packets on the wire that it stands for.
+    pub(in crate::flow) packets: u32,
+}
+
+/// What the handshake told of the round trip, where it was seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::flow) struct Opened {
+    /// SYN to SYN/ACK.
+    pub(in crate::flow) server_rtt: Option<Span>,
+    /// SYN/ACK to ACK.
+    pub(in crate::flow) client_rtt: Option<Span>,
+}
+
+/// Both directions of one flow.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pair {
+    streams: [Stream; 2],
+    /// Segments with payload, by side.
+    data_segments: [u64; 2],
+    /// The same when progress was told last.
+    told: [u64; 2],
+    told_at: Timestamp,
+}
+
+impl Reuse for Pair {
+    fn reset(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// The streams of all flows of a table.
+#[derive(Debug)]
+pub(in crate::flow) struct Streams {
+    pairs: Pool<Pair>,
+    flights: Pool<Flight>,
+    troubles: Pool<Trouble>,
+    /// Segments whose place in what is under way was joined with their neighbour's.
+    joined: u64,
+    pieces: Vec<(SeqNumber, Range)>,
+}
+
+/// One segment at work on both streams of its flow.
+pub(super) struct Work<'w, 'a, 'b> {
+    pub(super) seen: &'w Seen<'a, 'b>,
+    /// The sender's stream.
+    pub(super) own: &'w mut Stream,
+    /// The other one, which it acknowledges.
+    pub(super) peer: &'w mut Stream,
+    pub(super) flights: &'w mut Pool<Flight>,
+    pub(super) troubles: &'w mut Pool<Trouble>,
+    pub(super) joined: &'w mut u64,
+    /// Ranges acknowledged now that were sent again, or never captured; empty between uses.
+    pub(super) pieces: &'w mut Vec<(SeqNumber, Range)>,
+    pub(super) steps: &'w mut Vec<StreamStep>,
+}
+
+impl Streams {
+    /// Streams for at most `max_flows` flows.
+    pub(in crate::flow) fn new(max_flows: u32) -> Self {
+        let both = max_flows.saturating_mul(2);
+        Self {
+            pairs: Pool::new(max_flows),
+            flights: Pool::new(both),
+            troubles: Pool::new(both),
+            joined: 0,
+            pieces: Vec::new(),
+        }
+    }
+
+    /// Whether a flow without streams needs them for this segment.
+    pub(in crate::flow) const fn are_due(segment: &Segment<'_>) -> bool {
+        !segment.flags.intersects(TcpFlags::SYN.with(TcpFlags::RST)) || segment.payload_len > 0
+    }
+
+    /// Allots streams to a flow.
+    pub(in crate::flow) fn open(&mut self, slot: &mut PairSlot, flow: &Flow, opened: &Opened) {
+        let Some(pair) = self.pairs.demand(slot) else { return };
+        pair.told_at = flow.start;
+        for side in [Side::Low, Side::High] {
+            let stream = &mut pair.streams[side as usize];
+            if let Some(first) = flow.first_octet(side) {
+                stream.begin(first);
+                stream.facts.has_una = true;
+                stream.snd_una = first;
+            }
+            let half = if side == flow.client() { opened.server_rtt } else { opened.client_rtt };
+            if let Some(span) = half {
+                stream.round_trip.sample(span);
+            }
+        }
+    }
+
+    /// Takes a segment.
+    #[inline]
+    pub(in crate::flow) fn on_segment(
+        &mut self,
+        slot: PairSlot,
+        seen: &Seen<'_, '_>,
+        steps: &mut Vec<StreamStep>,
+    ) -> Verdict {
+        let Some(pair) = self.pairs.get_mut(slot) else { return Verdict::default() };
+        let [low, high] = &mut pair.streams;
+        let (own, peer) = if seen.side == Side::Low { (low, high) } else { (high, low) };
+        if seen.segment.payload_len > 0 {
+            pair.data_segments[seen.side as usize] += u64::from(seen.packets);
+        }
+        let mut work = Work {
+            seen,
+            own,
+            peer,
+            flights: &mut self.flights,
+            troubles: &mut self.troubles,
+            joined: &mut self.joined,
+            pieces: &mut self.pieces,
+            steps,
+        };
+        work.run()
+    }
+
+    /// Tells how far a busy flow has come, once a second.
+    #[inline]
+    pub(in crate::flow) fn tell(
+        &mut self,
+        slot: PairSlot,
+        flow: &Flow,
+        at: Timestamp,
+        stalled: impl FnOnce() -> Span,
+        progress: &mut Vec<FlowProgress>,
+    ) {
+        let Some(pair) = self.pairs.get_mut(slot) else { return };
+        if at.since(pair.told_at) >= PROGRESS && pair.told != pair.data_segments {
+            progress.push(pair.progress(flow, stalled()));
+            pair.told_at = at;
+        }
+    }
+
+    /// Gives the streams of a flow back, and tells what they came to; `at` is when the flow was seen last.
+    pub(in crate::flow) fn close(
+        &mut self,
+        slot: &mut PairSlot,
+        flow: &Flow,
+        at: Timestamp,
+        steps: &mut Vec<StreamStep>,
+    ) -> [StreamCounts; 2] {
+        let Some(pair) = self.pairs.get_mut(*slot) else { return [StreamCounts::default(); 2] };
+        for side in [Side::Low, Side::High] {
+            let stream = &mut pair.streams[side as usize];
+            stream.set_closed(false, at);
+            if let Some(trouble) = self.troubles.get_mut(stream.trouble) {
+                while let Some(gap) = trouble.take_gap(Timestamp(i64::MAX)) {
+                    let bytes = stream.confirm_gap(gap.start, gap.end);
+                    let kind = StreamStepKind::CaptureGap { bytes };
+                    steps.push(StreamStep { flow: *flow.key(), client: flow.client(), sender: side, kind });
+                }
+                if let Some(episode) = trouble.episode.take() {
+                    stream.counts.loss_episode_time =
+                        sum(stream.counts.loss_episode_time, at.since(episode.start));
+                }
+            }
+            self.troubles.release(&mut stream.trouble);
+            self.flights.release(&mut stream.flight);
+        }
+        let counts = pair.streams.map(|stream| stream.counts);
+        self.pairs.release(slot);
+        counts
+    }
+
+    /// What the streams of a flow have come to so far, and its progress since it was told last.
+    pub(in crate::flow) fn last_progress(
+        &self,
+        slot: PairSlot,
+        flow: &Flow,
+        stalled: Span,
+    ) -> Option<FlowProgress> {
+        self.pairs.get(slot).map(|pair| pair.clone().progress(flow, stalled))
+    }
+}
+
+impl Pair {
+    fn progress(&mut self, flow: &Flow, stalled: Span) -> FlowProgress {
+        let [low, high] = [0, 1].map(|index: usize| self.data_segments[index] - self.told[index]);
+        self.told = self.data_segments;
+        let retransmitted = self.streams.iter().map(|stream| stream.counts.retransmitted_segments()).sum();
+        FlowProgress {
+            flow: *flow.key(),
+            client: flow.client(),
+            start: flow.start,
+            new_data_segments: if flow.client() == Side::Low { [low, high] } else { [high, low] },
+            retransmitted_segments: retransmitted,
+            data_segments: self.data_segments.iter().sum(),
+            stalled,
+        }
+    }
+}
+
+impl Work<'_, '_, '_> {
+    #[inline]
+    fn run(&mut self) -> Verdict {
+        let segment = self.seen.segment;
+        self.count_marks();
+        if segment.flags.contains(TcpFlags::RST) {
+            self.check_reset();
+            return Verdict::default();
+        }
+        let sent = self.on_sent();
+        let acked = segment.flags.contains(TcpFlags::ACK).then(|| self.on_acknowledgement());
+        Verdict { sent, acked }
+    }
+
+    /// Tells of something that happened to the stream of `sender`.
+    #[cold]
+    pub(super) fn tell(&mut self, sender: Side, kind: StreamStepKind) {
+        let flow = self.seen.flow;
+        self.steps.push(StreamStep { flow: *flow.key(), client: flow.client(), sender, kind });
+    }
+
+    /// ECN as the segment shows it (RFC 3168); with accurate ECN the bits count something else (RFC 9768).
+    #[inline]
+    fn count_marks(&mut self) {
+        let segment = self.seen.segment;
+        if segment.is_ce {
+            self.own.counts.ce = self.own.counts.ce.saturating_add(self.seen.packets);
+        }
+        let marks = TcpFlags::ECE.with(TcpFlags::CWR);
+        if segment.flags.intersects(marks) && self.seen.flow.echoes_marks(segment) {
+            self.own.counts.ece += u32::from(segment.flags.contains(TcpFlags::ECE));
+            self.own.counts.cwr += u32::from(segment.flags.contains(TcpFlags::CWR));
+        }
+    }
+}

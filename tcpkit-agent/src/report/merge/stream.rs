@@ -1,0 +1,104 @@
+//! The retransmission, latency and stall parts of the report.
+
+use std::collections::BTreeMap;
+
+use super::{share, summary};
+use crate::{
+    analyzer::{FlowId, RetransmitAnalyzer, RoundTripAnalyzer, RoundTrips, SentAgain, StallAnalyzer},
+    flow::{Cause, Half, Side, StallKind},
+    report::{
+        FlowName, FlowRetransmissions, FlowStalls, LatencyReport, PortRetransmissions, RetransmitReport,
+        RoundTripReport, SentAgainCount, ServerRetransmissions, StallReport, StallSummary,
+    },
+};
+
+/// Servers, ports and flows that the report names; the others are summed up.
+const NAMED: usize = 100;
+
+pub(super) fn retransmit(analyzer: &RetransmitAnalyzer) -> RetransmitReport {
+    let (capture_gaps, capture_gap_bytes) = analyzer.capture_gaps();
+    RetransmitReport {
+        total: count(analyzer.total()),
+        retransmitted_bytes: analyzer.bytes(),
+        out_of_order: analyzer.out_of_order(),
+        duplicate_acks: analyzer.duplicate_acks(),
+        zero_window_episodes: analyzer.zero_windows(),
+        capture_gaps,
+        capture_gap_bytes,
+        loss_episode_us: summary(analyzer.episodes()),
+        loss_delay_us: summary(analyzer.delays()),
+        servers: servers(analyzer),
+        other_servers: count(&analyzer.servers().beyond(NAMED)),
+        ports: ports(analyzer),
+        other_ports: count(&analyzer.ports().beyond(NAMED)),
+        flows: flows(analyzer),
+    }
+}
+
+fn servers(analyzer: &RetransmitAnalyzer) -> Vec<ServerRetransmissions> {
+    let top = analyzer.servers().top(NAMED).into_iter();
+    top.map(|(server, sum)| ServerRetransmissions {
+        server_ip: server.address.to_ip(),
+        server_port: server.port,
+        count: count(sum),
+    })
+    .collect()
+}
+
+fn ports(analyzer: &RetransmitAnalyzer) -> Vec<PortRetransmissions> {
+    let top = analyzer.ports().top(NAMED).into_iter();
+    top.map(|(server_port, sum)| PortRetransmissions { server_port, count: count(sum) }).collect()
+}
+
+fn flows(analyzer: &RetransmitAnalyzer) -> Vec<FlowRetransmissions> {
+    let top = analyzer.flows().top(NAMED).into_iter();
+    top.map(|(id, trouble)| FlowRetransmissions {
+        flow: name(&id, trouble.client),
+        data_segments: trouble.data_segments,
+        retransmitted_segments: trouble.retransmitted_segments,
+    })
+    .collect()
+}
+
+fn count(sum: &SentAgain) -> SentAgainCount {
+    SentAgainCount {
+        data_segments: sum.data_segments,
+        retransmitted_segments: sum.segments(),
+        retransmission_rate: share(sum.segments(), sum.data_segments),
+        retransmissions: Cause::ALL.map(|cause| (cause.name(), sum.causes[cause.index()])).into(),
+    }
+}
+
+fn name(id: &FlowId, client: Side) -> FlowName {
+    FlowName::of(&id.key, client, Some(id.start))
+}
+
+pub(super) fn latency(analyzer: &RoundTripAnalyzer) -> LatencyReport {
+    let part = |trips: &RoundTrips| RoundTripReport {
+        rtt_us: summary(&trips.spans),
+        queueing_us: summary(&trips.above_min),
+        delayed_acks: trips.delayed_acks,
+    };
+    LatencyReport {
+        towards_server: part(analyzer.towards(Half::Server)),
+        towards_client: part(analyzer.towards(Half::Client)),
+    }
+}
+
+pub(super) fn stalls(analyzer: &StallAnalyzer) -> StallReport {
+    let kind = |kind: &StallKind| {
+        let spans = analyzer.spans(*kind);
+        let summary = StallSummary { total_us: spans.total().as_micros_f64(), span_us: summary(spans) };
+        (kind.name(), summary)
+    };
+    let top = analyzer.flows().top(NAMED).into_iter();
+    StallReport {
+        kinds: StallKind::ALL.iter().map(kind).collect::<BTreeMap<_, _>>(),
+        flows: top
+            .map(|(id, held_up)| FlowStalls {
+                flow: name(&id, held_up.client),
+                stalled_us: held_up.time.as_micros_f64(),
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,5 @@
+//! What the older tools showed, from our measurements.
+//!
+//! The contract: a view reads what `report` defines and nothing else; it renders text and never writes it.
+
+pub mod peek;

@@ -1,0 +1,115 @@
+//! The helper of `cargo xtask accuracy`: runs scenarios with the kernel as judge and prints how well tcpkit does.
+//!
+//! Words choose scenarios by a part of their name; `--keep FOLDER` leaves the captures there. Exit status 1 tells that a
+//! target does not hold. It wants root.
+
+use std::{
+    env, fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use tcpkit_tests::judge::{
+    scenario::{Run, Scenario, all},
+    score::Score,
+    verdict::Verdict,
+};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            let _closed = writeln!(io::stderr(), "tcpkit-accuracy: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether the targets hold.
+fn run() -> Result<bool> {
+    let (words, keep) = words()?;
+    let chosen: Vec<Scenario> = all()
+        .into_iter()
+        .filter(|one| words.is_empty() || words.iter().any(|word| one.name.contains(word.as_str())))
+        .collect();
+    ensure!(!chosen.is_empty(), "no scenario has {} in its name", words.join(" or "));
+    let temporary = tempfile::tempdir()?;
+    let top = keep.as_deref().unwrap_or(temporary.path());
+    let mut sum = Score::default();
+    for scenario in &chosen {
+        let folder = top.join(scenario.name.replace([' ', ',', '%'], "_"));
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let run = scenario.run(&folder).with_context(|| format!("scenario `{}`", scenario.name))?;
+        let score = Score::of(&run.verdict);
+        say(format_args!("{}\n{score}\n  kernel: {}", scenario.name, counted(&run)));
+        if keep.is_some() {
+            write_details(&folder, &run)?;
+        }
+        sum.add(&score);
+    }
+    say(format_args!("altogether\n{sum}"));
+    let misses = sum.misses();
+    say(if misses.is_empty() {
+        "all targets hold".to_owned()
+    } else {
+        format!("MISSED: {}", misses.join("; "))
+    });
+    Ok(misses.is_empty())
+}
+
+/// Parts of names, and the folder to keep captures in.
+fn words() -> Result<(Vec<String>, Option<PathBuf>)> {
+    let (mut words, mut keep) = (Vec::new(), None);
+    let mut given = env::args().skip(1);
+    while let Some(word) = given.next() {
+        if word == "--keep" {
+            keep = Some(given.next().context("--keep wants a folder")?.into());
+        } else {
+            words.push(word);
+        }
+    }
+    Ok((words, keep))
+}
+
+/// What the kernel counted beside.
+fn counted(run: &Run) -> String {
+    const NAMES: [&str; 10] = [
+        "Tcp.RetransSegs",
+        "TcpExt.TCPFastRetrans",
+        "TcpExt.TCPSlowStartRetrans",
+        "TcpExt.TCPTimeouts",
+        "TcpExt.TCPLossProbes",
+        "TcpExt.TCPLossProbeRecovery",
+        "TcpExt.TCPDSACKRecv",
+        "TcpExt.TCPDSACKUndo",
+        "TcpExt.TCPSpuriousRTOs",
+        "TcpExt.TCPLostRetransmit",
+    ];
+    let bare = |name: &str| name.split('.').next_back().unwrap_or_default().to_owned();
+    let one = |name: &&str| format!("{} {}", bare(name), run.counters.get(name));
+    NAMES.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// What was judged wrong, for whoever looks into it.
+fn write_details(folder: &Path, run: &Run) -> Result<()> {
+    let Verdict { judged, invented, unmatched, percentiles, .. } = &run.verdict;
+    let mut file = io::BufWriter::new(fs::File::create(folder.join("details.txt"))?);
+    for one in judged {
+        let mark = if one.is_right() && one.found == one.truth.segments { "right" } else { "WRONG" };
+        writeln!(file, "{mark} {one:?}")?;
+    }
+    run.truth.round_trips.iter().try_for_each(|one| writeln!(file, "{one:?}"))?;
+    invented.iter().try_for_each(|sent| writeln!(file, "INVENTED {sent:?}"))?;
+    unmatched.iter().try_for_each(|one| writeln!(file, "UNMATCHED {one:?}"))?;
+    percentiles
+        .iter()
+        .try_for_each(|one| writeln!(file, "{} {one:?}", if one.is_right() { "right" } else { "WRONG" }))?;
+    Ok(file.flush()?)
+}
+
+fn say(line: impl std::fmt::Display) {
+    let _closed = writeln!(io::stdout(), "{line}");
+}

@@ -1,0 +1,129 @@
+//! Round trips of a real connection through a real queue, beside what the sending kernel itself measured.
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    os::fd::AsRawFd as _,
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Result, ensure};
+use serde_json::Value;
+use tcpkit_tests::{
+    left_out::{Need, can_run},
+    live::Live,
+    netns::{Pair, run},
+    wait::until,
+};
+
+/// What the kernel says of a socket, in microseconds (`struct tcp_info`, include/uapi/linux/tcp.h).
+#[derive(Clone, Copy, Debug)]
+struct KernelRtt {
+    smoothed: f64,
+    min: f64,
+    /// Segments that are not acknowledged.
+    unacked: u32,
+}
+
+impl KernelRtt {
+    fn of(stream: &TcpStream) -> Result<Self> {
+        let mut info = [0_u8; 232];
+        let mut len = libc::socklen_t::try_from(info.len())?;
+        // SAFETY: the buffer has as many octets as `len` says, and the descriptor is open.
+        let result = unsafe {
+            let value = info.as_mut_ptr().cast();
+            libc::getsockopt(stream.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, value, &raw mut len)
+        };
+        ensure!(result == 0 && len >= 152, "TCP_INFO: {}", std::io::Error::last_os_error());
+        let word = |at: usize| u32::from_ne_bytes([info[at], info[at + 1], info[at + 2], info[at + 3]]);
+        Ok(Self { smoothed: word(68).into(), min: word(148).into(), unacked: word(24) })
+    }
+}
+
+/// Sends this much, waits until it is acknowledged, and resets the connection, so that no FIN is measured.
+fn send(pair: &Pair, bytes: usize) -> Result<KernelRtt> {
+    let listener = pair.server.enter(|| TcpListener::bind("10.77.0.2:7201"))??;
+    let server = thread::spawn(move || -> Result<()> {
+        let (mut stream, _) = listener.accept()?;
+        let mut buffer = vec![0; 1 << 16];
+        // The client's reset is the end.
+        while let Ok(1..) = stream.read(&mut buffer) {}
+        Ok(())
+    });
+    let mut stream = pair.client.enter(|| TcpStream::connect("10.77.0.2:7201"))??;
+    stream.set_write_timeout(Some(Duration::from_secs(20)))?;
+    for _ in 0..bytes / 10_000 {
+        stream.write_all(&[b'x'; 10_000])?;
+    }
+    let is_done = || KernelRtt::of(&stream).is_ok_and(|rtt| rtt.unacked == 0);
+    ensure!(until(Duration::from_secs(10), is_done), "not everything was acknowledged");
+    let measured = KernelRtt::of(&stream)?;
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    let len = libc::socklen_t::try_from(size_of_val(&linger))?;
+    // SAFETY: value and length belong together, and the descriptor is open.
+    let result = unsafe {
+        let value = (&raw const linger).cast();
+        libc::setsockopt(stream.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, value, len)
+    };
+    ensure!(result == 0, "SO_LINGER: {}", std::io::Error::last_os_error());
+    drop(stream);
+    server.join().expect("the server does not panic")?;
+    Ok(measured)
+}
+
+/// Captures at the sender while it sends; the client's round trips, and what the kernel says.
+fn measure(pair: &Pair, bytes: usize) -> (Value, KernelRtt) {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("flows").display().to_string();
+    let live = Live::start(&pair.client, &["-i", "veth0", "--quiet", "--flow-log", &log, "tcp port 7201"]);
+    let kernel = send(pair, bytes).unwrap();
+    live.end(libc::SIGINT).success();
+    let text = fs::read_to_string(&log).unwrap();
+    let flow: Value = serde_json::from_str(text.lines().next().expect("a flow")).unwrap();
+    (flow["client"]["rtt"].clone(), kernel)
+}
+
+fn number(rtt: &Value, name: &str) -> f64 {
+    rtt[name].as_f64().unwrap_or_else(|| panic!("no {name}: {rtt}"))
+}
+
+/// Issue 4: within 5 % or 50 us.
+fn is_close(ours: f64, kernel: f64) -> bool {
+    (ours - kernel).abs() <= (kernel * 0.05).max(50.0)
+}
+
+#[test]
+fn round_trips_are_those_that_the_sending_kernel_measured() {
+    let name = "round_trips_are_those_that_the_sending_kernel_measured";
+    if !can_run(name, &[Need::Ebpf, Need::Program("tc")]) {
+        return;
+    }
+    let pair = Pair::new("rtt").unwrap();
+    // 100 kB at 20 Mbit/s are a queue of up to 40 ms, behind the capture point.
+    let queue =
+        ["qdisc", "add", "dev", "veth0", "root", "tbf", "rate", "20mbit", "burst", "16kb", "limit", "100kb"];
+    run("tc", &[&["-n", pair.client.name()], &queue[..]].concat()).unwrap();
+    let (rtt, kernel) = measure(&pair, 3_000_000);
+    assert!(is_close(number(&rtt, "smoothed"), kernel.smoothed), "{rtt} beside {kernel:?}");
+    assert!(is_close(number(&rtt, "min"), kernel.min), "{rtt} beside {kernel:?}");
+    assert!(number(&rtt, "samples") > 50.0, "{rtt}");
+    // What the queue adds is many times the way itself.
+    let queueing = number(&rtt, "queueing");
+    assert!((5_000.0..60_000.0).contains(&queueing), "{rtt}");
+    assert!(number(&rtt, "p50") > number(&rtt, "min") * 2.0, "{rtt}");
+    let order = ["min", "p50", "p90", "p99", "max"].map(|name| number(&rtt, name));
+    assert!(order.is_sorted(), "{rtt}");
+}
+
+#[test]
+fn without_a_queue_round_trips_are_the_kernel_s_as_well() {
+    if !can_run("without_a_queue_round_trips_are_the_kernel_s_as_well", &[Need::Ebpf]) {
+        return;
+    }
+    let pair = Pair::new("direct").unwrap();
+    let (rtt, kernel) = measure(&pair, 20_000_000);
+    assert!(is_close(number(&rtt, "smoothed"), kernel.smoothed), "{rtt} beside {kernel:?}");
+    assert!(is_close(number(&rtt, "min"), kernel.min), "{rtt} beside {kernel:?}");
+}
