@@ -3,6 +3,7 @@
 mod closing;
 mod handshakes;
 mod ledger;
+mod places;
 mod scenario;
 mod shards;
 mod threads;
