@@ -1,5 +1,6 @@
 //! The whole program, live: real servers, real sockets, real signals, in namespaces of each test's own.
 
+mod accuracy;
 pub(crate) mod attach;
 pub(crate) mod backend;
 mod endpoint;

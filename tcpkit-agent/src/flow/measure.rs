@@ -87,8 +87,8 @@ impl Measurements {
             steps.push(step(flow, sample.sender, round_trip(flow, sample)));
         }
         let observed = Observed { seen, verdict, sample, rtt };
-        for stall in stalls.on_segment(&observed).into_iter().flatten() {
-            steps.push(step(flow, side, StreamStepKind::Stalled(stall)));
+        for (sender, stall) in stalls.on_segment(&observed).into_iter().flatten() {
+            steps.push(step(flow, sender, StreamStepKind::Stalled(stall)));
         }
     }
 
@@ -125,15 +125,9 @@ const fn step(flow: &Flow, sender: Side, kind: StreamStepKind) -> StreamStep {
 mod tests {
     use super::*;
 
+    /// Of the 1 KiB that an established flow may take altogether.
     #[test]
     fn a_flow_s_measurements_are_small() {
-        let all = (size_of::<Measured>(), size_of::<RttTracker>(), size_of::<StallTracker>());
-        assert!(
-            all.0 <= 0,
-            "{all:?} {} {} {}",
-            size_of::<Flow>(),
-            size_of::<Handshake>(),
-            size_of::<StreamStep>()
-        );
+        assert!(size_of::<Measured>() <= 424, "{}", size_of::<Measured>());
     }
 }

@@ -340,6 +340,7 @@ impl FlowTable {
         changes.progress.extend(self.streams.last_progress(flow.streams, &flow, held_up));
         let measured = self.measurements.close(flow.streams);
         self.counts.coarsened_rtts = self.measurements.coarsened();
+        self.counts.joined_ranges = self.streams.joined();
         let mut slot = flow.streams;
         let streams = self.streams.close(&mut slot, &flow, flow.end, &mut changes.stream_steps);
         let detail = FlowDetail::observed(&handshake, streams, measured);

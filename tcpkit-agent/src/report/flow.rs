@@ -175,6 +175,13 @@ pub struct RttRecord {
     pub queueing: Option<f64>,
     /// Samples whose acknowledgement the receiver is known to have delayed.
     pub delayed_acks: u64,
+    /// Samples that the echo of a timestamp decided, because the acknowledgement alone does not tell which copy it
+    /// answers.
+    pub by_timestamp: u64,
+    /// The least time in which the other side echoed the timestamp of an acknowledgement without data.
+    pub min_echo: Option<f64>,
+    /// How far the percentiles may be off, as a part of their value.
+    pub percentile_error: Option<f64>,
 }
 
 /// What a flow waited for.

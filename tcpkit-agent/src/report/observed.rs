@@ -125,6 +125,9 @@ impl From<&RttSummary> for RttRecord {
             variation: micros(rtt.variation),
             queueing: micros(rtt.queueing),
             delayed_acks: rtt.delayed_acks,
+            by_timestamp: rtt.by_timestamp,
+            min_echo: micros(rtt.min_echo),
+            percentile_error: rtt.percentile_error,
         }
     }
 }

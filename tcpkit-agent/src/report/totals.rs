@@ -31,6 +31,8 @@ pub struct Totals {
     pub evicted_flows: u64,
     /// Those of them that waited half-open.
     pub evicted_half_open: u64,
+    /// Times that round trips of a flow were kept coarser than usual, because memory for them had run out.
+    pub coarsened_rtts: u64,
     /// TCP segments on the wire.
     pub segments: u64,
     /// TCP payload bytes, retransmitted ones included.

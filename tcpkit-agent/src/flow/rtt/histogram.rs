@@ -11,9 +11,9 @@ use super::bucket;
 use crate::time::Span;
 
 /// Buckets that lie in the flow.
-const INLINE: usize = 6;
+const INLINE: usize = 3;
 /// Buckets that spilled memory begins with; it doubles up to [`MOST`].
-const SPILL: usize = 16;
+const SPILL: usize = 8;
 /// Buckets at most: eight octaves at full resolution, 2 KiB.
 const MOST: usize = 256;
 

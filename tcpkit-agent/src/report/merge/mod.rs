@@ -89,6 +89,7 @@ fn totals(sum: &ShardSnapshot, all: Count, duration: Option<Span>) -> Totals {
         open_flows: sum.flows.open,
         evicted_flows: sum.flows.evicted,
         evicted_half_open: sum.flows.evicted_half_open,
+        coarsened_rtts: sum.flows.coarsened_rtts,
         segments: sum.flows.segments,
         payload_bytes: sum.flows.payload_bytes,
     }

@@ -19,6 +19,7 @@ pub(crate) fn report() -> Report {
             open_flows: 21,
             evicted_flows: 3,
             evicted_half_open: 2,
+            coarsened_rtts: 0,
             segments: 4_400_000,
             payload_bytes: 6_200_000_000,
         },
