@@ -51,7 +51,8 @@ fn a_closed_port_rejects_and_a_dropping_one_times_out_after_as_many_syns_as_the_
     }
     thread::scope(|scope| {
         for address in [V4, V6, V4] {
-            scope.spawn(|| connect(&pair.client, address, 81, Duration::from_millis(3_500)).unwrap_err());
+            let client = &pair.client;
+            scope.spawn(move || connect(client, address, 81, Duration::from_millis(3_500)).unwrap_err());
         }
     });
     let kernel = Counters::of(&pair.client).unwrap().since(&before);
