@@ -209,9 +209,8 @@ impl Watch {
                 *self.observed.fins.entry(way_from(finished.flow.key(), side)).or_default() +=
                     u64::from(fins);
             }
-            let client = finished.flow.client();
-            self.observed.syns[0] += u64::from(finished.handshake.syn_retransmissions(client));
-            self.observed.syns[1] += u64::from(finished.handshake.synack_retransmissions(client));
+            self.observed.syns[0] += u64::from(finished.handshake.syn_retransmissions());
+            self.observed.syns[1] += u64::from(finished.handshake.synack_retransmissions());
         }
         self.changes.clear();
     }
