@@ -124,7 +124,7 @@ fn judge_one(verdict: &mut Verdict, frames: &mut Frames<'_>, truth: Retransmissi
                 truth,
                 is_needless,
                 is_told: sent.is_dsacked,
-                cause: sent.said.map(|said| said.cause),
+                cause: sent.said.map(|said| said.cause()),
                 found: said.min(truth.segments),
             });
         }

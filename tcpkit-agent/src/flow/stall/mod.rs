@@ -19,8 +19,9 @@
 //! or sends it along with its data, an octet has reached it one least round trip (of the half between capture point
 //! and receiver, there and back) before the answer to it could pass the capture point, and that is when thinking
 //! begins. So the network's part is not taken for thinking, wherever the capture point is; where no round trip of that
-//! half is known, it is; and of a flow without handshake the least round trip may itself have thinking in it. Thinking counts where it takes longer than one least round trip of the whole path, and
-//! [`FLOOR`]. A connection that opens is a request to a server that speaks first.
+//! half is known, it is; and of a flow without handshake the least round trip may itself have thinking in it.
+//! Thinking counts where it takes longer than one least round trip of the whole path, and [`FLOOR`]. A connection that
+//! opens is a request to a server that speaks first.
 //!
 //! A side that sends again what it had sent ends a silence too: of a time-out after another, each is a stall of its
 //! own. Time spent on one kind is not spent on another, with one exception: a window may stay shut while the server or

@@ -26,6 +26,8 @@ struct Covered {
     delivered: Timestamp,
     /// When the oldest of those was.
     oldest: Option<Timestamp>,
+    /// Where the first of them ends that was sent only once, and that the receiver was not known to hold.
+    original: Option<SeqNumber>,
     /// Any was sent again: then nobody knows which copy is acknowledged (Karn).
     is_ambiguous: bool,
 }
@@ -46,6 +48,7 @@ impl Work<'_, '_, '_> {
             selective = self.on_sack(ack);
         }
         if self.peer.trouble.is_some() {
+            self.doubt_timeout([cumulative.original, selective.original]);
             self.look_after_trouble(ack);
         }
         self.acked(&cumulative, &selective, is_duplicate)
@@ -283,6 +286,7 @@ impl Covered {
         self.octets = self.octets.saturating_add(octets(start, range.end));
         self.segments = self.segments.saturating_add(u32::from(range.segments));
         if !range.is_sacked {
+            self.original.get_or_insert(range.end);
             self.newest = self.newest.max(Some(range.sent));
             self.oldest = Some(self.oldest.map_or(range.sent, |oldest| oldest.min(range.sent)));
         }

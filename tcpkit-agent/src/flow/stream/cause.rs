@@ -78,12 +78,16 @@ impl Work<'_, '_, '_> {
             return;
         }
         let (at, until) = (self.seen.at, self.own.snd_nxt);
+        let is_timer = self.silence() >= sum(TIMER, self.near());
         let lost_at = copy.inspected.sent_before.or(copy.inspected.hole_since).unwrap_or(self.own.nxt_at);
         let Some(trouble) = self.troubles.demand(&mut self.own.trouble) else { return };
         trouble.touched = trouble.touched.max(at);
         match (cause, trouble.recovery) {
-            (Cause::Rto, Recovery::Timeout(_)) => {}
-            (Cause::Rto, _) => trouble.recovery = Recovery::Timeout(until),
+            (Cause::Rto, Recovery::Timeout(_)) => trouble.is_timeout_doubted = is_timer,
+            (Cause::Rto, before) => {
+                trouble.recovery = Recovery::Timeout(until);
+                trouble.is_timeout_doubted = before == Recovery::Open;
+            }
             (Cause::Fast, Recovery::Open) => trouble.recovery = Recovery::Fast(until),
             (Cause::Tlp, _) => trouble.probed = Some(until),
             _ => {}
@@ -137,6 +141,20 @@ impl Work<'_, '_, '_> {
     pub(super) fn undo_recovery(&mut self) {
         if let Some(trouble) = self.troubles.get_mut(self.peer.trouble)
             && matches!(trouble.recovery, Recovery::Timeout(_))
+        {
+            trouble.recovery = Recovery::Open;
+        }
+    }
+
+    /// The timer ran out in vain, for octets arrive that were sent only once before it did: the sender goes back to
+    /// where it was, and what acknowledgements tell of counts again (F-RTO, RFC 5682 §3.1). Linux looks for that until
+    /// it sends the next octets again; not where it was mending a loss already (net/ipv4/tcp_input.c,
+    /// `tcp_process_loss`). `originals` are where such octets end.
+    pub(super) fn doubt_timeout(&mut self, originals: [Option<SeqNumber>; 2]) {
+        let Some(trouble) = self.troubles.get_mut(self.peer.trouble) else { return };
+        if let Recovery::Timeout(until) = trouble.recovery
+            && trouble.is_timeout_doubted
+            && originals.into_iter().flatten().any(|end| !end.after(until))
         {
             trouble.recovery = Recovery::Open;
         }

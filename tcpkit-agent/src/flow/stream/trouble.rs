@@ -72,6 +72,8 @@ pub(super) struct Gap {
 #[derive(Debug, Default)]
 pub(super) struct Trouble {
     pub(super) recovery: Recovery,
+    /// The sender still looks for signs that its timer ran out in vain.
+    pub(super) is_timeout_doubted: bool,
     /// What a tail loss probe would bring an acknowledgement of (RFC 8985 §7.3: TLP.end_seq).
     pub(super) probed: Option<SeqNumber>,
     pub(super) episode: Option<Episode>,
