@@ -14,9 +14,24 @@ pub const MAX_SHARDS: u32 = 64;
 /// Most interfaces of one agent.
 pub const MAX_INTERFACES: u32 = 64;
 
-/// Key in the map of interfaces for every interface that is not in it: the members of a bond, on which XDP shows the
-/// frames of the bond. The kernel numbers no interface so.
-pub const EVERY_OTHER_INTERFACE: u32 = 0;
+/// Key of an interface in the map of interfaces, for the hook that sees a frame.
+///
+/// XDP has keys of its own, because XDP on a bond runs on its parts and shows their numbers: there they mean the bond,
+/// also where TC shows frames of a part for the part itself. The kernel numbers interfaces with 31 bits.
+#[inline(always)]
+#[must_use]
+pub const fn interface_key(index: u32, hook: Hook) -> u32 {
+    match hook {
+        Hook::XdpIngress => index | 1 << 31,
+        Hook::TcIngress | Hook::TcEgress => index,
+    }
+}
+
+/// Key for every interface that XDP shows and that has no key of its own: the parts of a bond.
+pub const EVERY_OTHER_INTERFACE: u32 = interface_key(0, Hook::XdpIngress);
+
+/// Most keys in the map of interfaces.
+pub const MAX_INTERFACE_KEYS: u32 = 2 * MAX_INTERFACES + 1;
 
 const _: () = assert!(MAX_INTERFACES <= u8::MAX as u32);
 

@@ -10,8 +10,8 @@ use tcpkit_common::{
     counter::COUNTERS,
     record::{Hook, RecordHeader},
     settings::{
-        EVERY_OTHER_INTERFACE, FragmentKey, InterfaceSlot, MAX_INTERFACES, MAX_SHARDS, MAX_SNAPLEN, SLEEPER_WORDS, Settings,
-        counter_row,
+        EVERY_OTHER_INTERFACE, FragmentKey, InterfaceSlot, MAX_INTERFACE_KEYS, MAX_SHARDS, MAX_SNAPLEN, SLEEPER_WORDS, Settings,
+        counter_row, interface_key,
     },
 };
 
@@ -84,7 +84,7 @@ static SCRATCH: Array<Scratch, 1> = Array::new();
 
 /// Interface index to its place among the counters, where there are several interfaces.
 #[btf_map]
-static INTERFACES: HashMap<u32, InterfaceSlot, { MAX_INTERFACES as usize + 1 }> = HashMap::new();
+static INTERFACES: HashMap<u32, InterfaceSlot, { MAX_INTERFACE_KEYS as usize }> = HashMap::new();
 
 /// What a filter reads of a frame whose bytes are not in one piece.
 #[btf_map]
@@ -94,14 +94,19 @@ static COPY: PerCpuArray<[u8; FILTER_COPY + COPY_SLACK], 1> = PerCpuArray::new()
 #[btf_map]
 static FRAGMENTS: LruHashMap<FragmentKey, u64, 4096> = LruHashMap::new();
 
-/// The place of this interface, or `None` for one that the agent does not know.
+/// The place of the interface that this hook sees, or `None` for one that the agent does not know.
 #[inline(always)]
-pub fn interface(index: u32) -> Option<InterfaceSlot> {
+pub fn interface(index: u32, hook: Hook) -> Option<InterfaceSlot> {
     if setting!(single_interface) != 0 {
         return Some(InterfaceSlot { slot: 0, link: setting!(link) });
     }
     // SAFETY: an entry stands before its interface is attached and goes after it was detached, and is never rewritten.
-    unsafe { INTERFACES.get(&index).or_else(|| INTERFACES.get(&EVERY_OTHER_INTERFACE)) }.copied()
+    let known = unsafe { INTERFACES.get(&interface_key(index, hook)) };
+    if let (None, Hook::XdpIngress) = (known, hook) {
+        // SAFETY: as above.
+        return unsafe { INTERFACES.get(&EVERY_OTHER_INTERFACE) }.copied();
+    }
+    known.copied()
 }
 
 /// The counters of this CPU for one interface and hook.

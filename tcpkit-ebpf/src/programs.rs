@@ -45,7 +45,7 @@ const NEXT: i32 = -1;
 #[inline(always)]
 fn run<F: Frame>(frame: &F, hook: Hook) {
     let index = frame.interface_index();
-    let Some(interface) = maps::interface(index) else {
+    let Some(interface) = maps::interface(index, hook) else {
         if setting!(log_level) >= WARN {
             warn!(frame, "frame of interface {}, which nobody asked for", index);
         }

@@ -12,13 +12,17 @@ use tcpkit_tests::{
 };
 
 #[test]
-pub(crate) fn nothing_stays_attached_however_it_ends() {
+fn nothing_stays_attached_however_it_ends() {
     if !can_run("nothing_stays_attached_however_it_ends", &[Need::Ebpf]) {
         return;
     }
+    nothing_stays_attached_after(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGKILL]);
+}
+
+pub(crate) fn nothing_stays_attached_after(signals: &[i32]) {
     let pair = Pair::new("ends").unwrap();
     for (hook, attached) in [("tc", Attached::by_tc()), ("xdp", Attached::by_xdp())] {
-        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGKILL] {
+        for &signal in signals {
             let live = Live::start(&pair.server, &["-i", "veth0", "--hook", hook, "--json"]);
             assert_eq!(Attached::now(&pair.server, "veth0"), attached, "{hook}");
             let outcome = live.end(signal);

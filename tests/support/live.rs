@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::{
     netns::Namespace,
     run::{Outcome, Run, Running, tcpkit},
-    wait::until,
+    wait::{patience, until},
 };
 
 /// Where the endpoint is unless told otherwise.
@@ -29,7 +29,7 @@ pub struct Live<'a> {
 
 /// A run of `tcpkit` inside a namespace, not begun.
 pub fn inside<I: IntoIterator<Item: AsRef<OsStr>>>(namespace: &Namespace, words: I) -> Run {
-    tcpkit(words).inside(["ip", "netns", "exec", namespace.name()]).deadline(Duration::from_secs(60))
+    tcpkit(words).inside(["ip", "netns", "exec", namespace.name()]).deadline(patience(60))
 }
 
 impl<'a> Live<'a> {
@@ -66,7 +66,7 @@ impl<'a> Live<'a> {
         }
         let mut running = change(inside(namespace, run)).start();
         let mut ended = false;
-        let ready = until(Duration::from_secs(30), || {
+        let ready = until(patience(30), || {
             ended = running.has_ended();
             ended || get(namespace, endpoint, "/healthz").is_ok_and(|(status, _)| status == 200)
         });

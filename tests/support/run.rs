@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::seccomp;
+use crate::{seccomp, wait::patience};
 
 /// A run of `tcpkit` with these words, not begun.
 pub fn tcpkit<I: IntoIterator<Item: AsRef<OsStr>>>(words: I) -> Run {
@@ -23,7 +23,7 @@ pub fn tcpkit<I: IntoIterator<Item: AsRef<OsStr>>>(words: I) -> Run {
         environment: Vec::new(),
         directory: None,
         refused: None,
-        deadline: Duration::from_secs(30),
+        deadline: patience(30),
     }
 }
 

@@ -42,5 +42,6 @@ fn first_line(panic: &(dyn Any + Send)) -> &str {
 fn line(kind: &str, name: &str, value: &str, remark: &str) {
     let colon = if remark.is_empty() { "" } else { ": " };
     // Past the harness, which shows what a test prints only when it fails; on a line of its own.
-    writeln!(io::stdout(), "\n{kind} {name} = {value}{colon}{remark}").unwrap();
+    let mut out = io::stdout().lock();
+    writeln!(out, "\n{kind} {name} = {value}{colon}{remark}").unwrap();
 }

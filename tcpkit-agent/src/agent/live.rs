@@ -31,7 +31,10 @@ use crate::{
 
 /// The reason alone: the advice to try libpcap is being followed.
 fn without_advice(reason: &str) -> &str {
-    reason.strip_suffix(", or try --backend pcap").unwrap_or(reason)
+    [", or try --backend pcap", "; try --backend pcap"]
+        .iter()
+        .find_map(|advice| reason.strip_suffix(advice))
+        .unwrap_or(reason)
 }
 
 /// Captures by what the user chose, or by the best that works here.

@@ -27,8 +27,8 @@ use crate::{
 pub struct FlowTable {
     pub(super) limits: FlowLimits,
     pub(super) slab: Slab,
-    streams: Streams,
-    measurements: Measurements,
+    pub(super) streams: Streams,
+    pub(super) measurements: Measurements,
     pub(super) counts: FlowCounts,
     pub(super) lingering: u32,
     /// Full flows whose handshake is not decided; those of [`Slab::waiting`] need no timer.
@@ -331,6 +331,9 @@ impl FlowTable {
             Phase::Open | Phase::Vacant => self.counts.open -= 1,
         }
         flow.ending.get_or_insert(ending);
+        if handshake.syn_len > 0 && !flow.streams.is_some() {
+            flow.streams = self.open_streams_at_syn(&flow, &handshake, changes);
+        }
         if handshake.outcome() == Outcome::Pending {
             let took = handshake.since_first_syn(flow.end);
             changes.decided.push(Decided { at, took, flow, handshake });

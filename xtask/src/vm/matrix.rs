@@ -1,11 +1,20 @@
-//! Runs the guests' tests on one kernel after the other and gathers what came of them.
+//! Runs the guests' tests on several kernels and gathers what came of them.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use anyhow::Result;
 
 use super::{
     guest::{self, Boot, End, Outcome, Stream},
+    initramfs::Archive,
     packages::{self, Fetched, Kernel},
     payload,
     releases::Release,
@@ -30,8 +39,21 @@ pub(crate) struct Report {
 pub(crate) enum Trial {
     /// Its guest was started.
     Ran(Box<Ran>),
-    /// It could not be had, and why.
+    /// Its suite could not be reached, and why.
     LeftOut(String),
+    /// Its guest could not be started, and why.
+    Broken(String),
+}
+
+impl Report {
+    /// What is wrong, if anything is; what was left out is not wrong by itself.
+    pub(crate) fn complaint(&self) -> Option<String> {
+        match &self.result {
+            Trial::Ran(ran) => ran.complaint(),
+            Trial::Broken(why) => Some(why.clone()),
+            Trial::LeftOut(_) => None,
+        }
+    }
 }
 
 /// A guest that was started.
@@ -52,6 +74,8 @@ pub(crate) struct Conditions {
     pub append: String,
     /// How long a guest may take.
     pub timeout: Option<Duration>,
+    /// Guests at a time.
+    pub jobs: usize,
     /// Emulated processors.
     pub processors: u32,
     /// Memory, in MiB.
@@ -64,7 +88,7 @@ pub(crate) struct Conditions {
 
 impl Ran {
     /// Whether the guest ended by itself, and all that it tried went well.
-    pub(crate) fn is_well(&self) -> bool {
+    fn is_well(&self) -> bool {
         self.outcome.end == End::Status(0) && self.results.are_well()
     }
 
@@ -74,7 +98,7 @@ impl Ran {
     }
 
     /// What is wrong, if anything is.
-    pub(crate) fn complaint(&self) -> Option<String> {
+    pub(super) fn complaint(&self) -> Option<String> {
         if self.is_well() {
             return None;
         }
@@ -90,39 +114,73 @@ impl Ran {
     }
 }
 
-/// Boots these kernels, one after the other, and runs the guests' tests in each; `show` gets every line.
+/// What is the same for all guests of a run.
+struct Run<'a, S> {
+    conditions: &'a Conditions,
+    payload: &'a Archive<Vec<u8>>,
+    command: Vec<String>,
+    environment: Vec<(String, String)>,
+    show: S,
+}
+
+/// Boots these kernels and runs the guests' tests in each; `show` gets every line. Reports come in the order of the
+/// releases, however many guests run at a time.
 ///
 /// # Errors
-/// If something that all guests need is missing, a build fails, or a kernel lacks a module.
-pub(crate) fn run(releases: &[Release], conditions: &Conditions, show: impl Fn(&str)) -> Result<Vec<Report>> {
+/// If something that all guests need is missing, or a build fails.
+pub(crate) fn run(
+    releases: &[Release],
+    conditions: &Conditions,
+    show: impl Fn(&str) + Sync,
+) -> Result<Vec<Report>> {
     let binaries = payload::build()?;
     let payload = payload::archive(&binaries)?;
     let command = test_command(&conditions.filter);
-    let environment = super::environment();
-    let mut reports = Vec::new();
-    for &release in releases {
-        let result = match packages::fetch(release, conditions.refresh)? {
-            Fetched::Unreachable(why) => Trial::LeftOut(why),
-            Fetched::Here(kernel) => {
-                let boot = Boot {
-                    kernel: &kernel,
-                    payload: &payload,
-                    command: &command,
-                    environment: &environment,
-                    append: &conditions.append,
-                    timeout: conditions.timeout,
-                    processors: conditions.processors,
-                    memory: conditions.memory,
-                };
-                let (outcome, results) = tests_in(&boot, &show)?;
-                Trial::Ran(Box::new(Ran { kernel, outcome, results }))
-            }
-        };
+    let run = Run { conditions, payload: &payload, command, environment: super::environment(), show };
+    let next = AtomicUsize::new(0);
+    let reports = Mutex::new(BTreeMap::new());
+    thread::scope(|scope| {
+        for _ in 0..conditions.jobs.clamp(1, releases.len().max(1)) {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(&release) = releases.get(index) else { return };
+                    let report = run.trial(release);
+                    reports.lock().unwrap_or_else(PoisonError::into_inner).insert(index, report);
+                }
+            });
+        }
+    });
+    Ok(reports.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect())
+}
+
+impl<S: Fn(&str) + Sync> Run<'_, S> {
+    /// One kernel; what goes wrong with it does not end the others.
+    fn trial(&self, release: Release) -> Report {
+        let result = self.result(release).unwrap_or_else(|error| Trial::Broken(format!("{error:#}")));
         let report = Report { release, result };
         tell(&report);
-        reports.push(report);
+        report
     }
-    Ok(reports)
+
+    fn result(&self, release: Release) -> Result<Trial> {
+        let kernel = match packages::fetch(release, self.conditions.refresh)? {
+            Fetched::Unreachable(why) => return Ok(Trial::LeftOut(why)),
+            Fetched::Here(kernel) => kernel,
+        };
+        let boot = Boot {
+            kernel: &kernel,
+            payload: self.payload,
+            command: &self.command,
+            environment: &self.environment,
+            append: &self.conditions.append,
+            timeout: self.conditions.timeout,
+            processors: self.conditions.processors,
+            memory: self.conditions.memory,
+        };
+        let (outcome, results) = tests_in(&boot, &self.show)?;
+        Ok(Trial::Ran(Box::new(Ran { kernel, outcome, results })))
+    }
 }
 
 /// One at a time: what they measure must not be each other.
@@ -154,6 +212,7 @@ fn tell(report: &Report) {
     let name = report.release.name;
     match &report.result {
         Trial::LeftOut(why) => say(format_args!("vm: LEFT OUT: kernel {name}: {why}")),
+        Trial::Broken(why) => say(format_args!("vm: {name}: FAILED: {why}")),
         Trial::Ran(ran) => {
             super::tell_complaints(&ran.kernel, &ran.outcome);
             let whole = seconds(ran.outcome.whole);

@@ -64,6 +64,11 @@ pub(super) struct Binaries {
 /// # Errors
 /// If something needed is missing, or a build fails.
 pub(super) fn build() -> Result<Binaries> {
+    ensure!(
+        cfg!(target_arch = "x86_64"),
+        "guests are amd64 machines, and this one is {}",
+        std::env::consts::ARCH
+    );
     setup::ensure(Scope::Ebpf)?;
     build::object(Warnings::Shown)?;
     Ok(Binaries { agent: build::agent(Profile::Debug)?, scenarios: scenarios()? })

@@ -152,7 +152,7 @@ impl Attacher<'_> {
                 }))
             }
             Err(error) => {
-                self.note(format!("{name}: no native XDP ({}); using TC", xdp_refusal(&error)));
+                self.note(format!("{name}: no native XDP ({}); using TC", xdp_refusal(device, &error)));
                 Ok(None)
             }
         }
@@ -263,10 +263,13 @@ fn is_unknown(error: &ProgramError) -> bool {
 }
 
 /// Why the kernel refused XDP, for an operator.
-fn xdp_refusal(error: &ProgramError) -> String {
+fn xdp_refusal(device: &Device, error: &ProgramError) -> String {
     let ProgramError::SyscallError(error) = error else { return object::one_line(error) };
     match error.io_error.raw_os_error() {
         Some(libc::EBUSY | libc::EEXIST) => "another XDP program is attached, which is left alone".to_owned(),
+        Some(libc::EOPNOTSUPP) if device.spreads => {
+            "this mode of the bond, or a part of it, has none".to_owned()
+        }
         Some(libc::EOPNOTSUPP) => "the driver has none".to_owned(),
         _ => io_reason(&error.io_error),
     }

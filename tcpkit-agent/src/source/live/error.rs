@@ -4,6 +4,8 @@ use std::io;
 
 use tcpkit_common::{record::Hook, settings::MAX_INTERFACES};
 
+use super::sys;
+
 /// Why a live capture cannot begin.
 #[derive(Debug, thiserror::Error)]
 pub enum LiveError {
@@ -108,6 +110,14 @@ pub enum LiveError {
         /// The kernel's words.
         message: String,
     },
+    /// No BTF of the kernel itself, by which the verifier knows the context of our global functions.
+    #[error(
+        "{kernel} was built without its types (CONFIG_DEBUG_INFO_BTF), which live eBPF capture needs; try --backend pcap"
+    )]
+    NoTypes {
+        /// Its name and release.
+        kernel: String,
+    },
     /// The filter is more than this kernel's verifier examines.
     #[error(
         "the filter is too long for this kernel's verifier ({message}); shorten the expression (networks instead of \
@@ -158,6 +168,15 @@ pub enum LiveError {
 }
 
 impl LiveError {
+    /// A program that the kernel does not take; `words` are all of the kernel's.
+    pub(super) fn load(hook: Hook, words: &str, message: String) -> Self {
+        if words.contains(WITHOUT_TYPES) {
+            Self::NoTypes { kernel: sys::kernel() }
+        } else {
+            Self::Load { hook, message }
+        }
+    }
+
     /// The same where the kernel may have meant the limit of locked memory, which could not be lifted.
     pub(super) fn about_locked_memory(self, limit: Option<u64>) -> Self {
         match (limit, self.to_string()) {
@@ -180,6 +199,9 @@ impl LiveError {
     }
 }
 
+/// What the verifier says of a global function's context when the kernel has no types (linux/kernel/bpf/btf.c).
+const WITHOUT_TYPES: &str = "btf_vmlinux is malformed";
+
 /// EPERM, in the words of the system.
 const NOT_PERMITTED: &str = "Operation not permitted";
 
@@ -200,5 +222,23 @@ mod tests {
         assert!(text.starts_with("the filter is too long"), "{text}");
         assert!(text.contains("(The sequence of 8193 jumps is too complex); shorten"), "{text}");
         assert!(error("R1 is not a scalar").starts_with("the kernel refuses the TcIngress program"));
+    }
+
+    #[test]
+    fn a_kernel_without_types_is_told_from_a_program_that_is_wrong() {
+        let text = |words: &str| LiveError::load(Hook::TcEgress, words, words.to_owned()).to_string();
+        let log = "func#1 @59\nbtf_vmlinux is malformed\nArg#0 type PTR in filter_tc() is not supported yet.";
+        assert!(text(log).contains("CONFIG_DEBUG_INFO_BTF"), "{}", text(log));
+        assert!(text("R1 is not a scalar").starts_with("the kernel refuses the TcEgress program"));
+    }
+
+    #[test]
+    fn locked_memory_is_meant_only_where_it_is_limited() {
+        let error =
+            || LiveError::Object("failed to create map: Operation not permitted (os error 1)".to_owned());
+        assert!(error().about_locked_memory(Some(65_536)).to_string().contains("`ulimit -l`"));
+        assert!(matches!(error().about_locked_memory(None), LiveError::Object(_)));
+        let other = LiveError::Object("no such map".to_owned());
+        assert!(matches!(other.about_locked_memory(Some(65_536)), LiveError::Object(_)));
     }
 }

@@ -7,7 +7,10 @@
 //!   that, when an interface of the name that was asked for is there.
 //! - Attaching again needs CAP_BPF and CAP_NET_ADMIN, and loads nothing.
 
-use tcpkit_common::settings::{EVERY_OTHER_INTERFACE, InterfaceSlot};
+use tcpkit_common::{
+    record::Hook,
+    settings::{EVERY_OTHER_INTERFACE, InterfaceSlot, interface_key},
+};
 
 use super::{
     Asked, InterfaceChange, InterfaceState, LiveCapture, LiveError, Standing,
@@ -171,6 +174,7 @@ impl LiveCapture {
             problems.for_each(|problem| tracing::warn!("{problem}"));
             return Err(error);
         }
+        self.give_up_xdp_key(&device, &attached)?;
         self.listen(&device, notes);
         let interface = &mut self.interfaces[position];
         interface.hooks.extend(attached.iter().map(|attachment| attachment.hook));
@@ -193,29 +197,39 @@ impl LiveCapture {
         let entry = InterfaceSlot { slot, link: device.link()?.0 };
         let map = object::map_fd(&self.ebpf, "INTERFACES")?;
         if let Some(old) = self.lives[position].number.take() {
-            // No program has run there since it was detached; that it is not there is nothing to tell.
-            drop(sys::delete_from_map(map, &old));
+            for key in keys(old) {
+                // No program has run there since it was detached; that it is not there is nothing to tell.
+                drop(sys::delete_from_map(map, &key));
+            }
         }
-        sys::update_map(map, &device.index, &entry).map_err(failed)?;
-        self.lives[position].number = Some(device.index);
+        for key in keys(device.index) {
+            sys::update_map(map, &key, &entry).map_err(failed)?;
+        }
+        if self.watch.master(position).is_some_and(|it| it.spreads && self.watch.is_there(it.index)) {
+            device.without_xdp = Some("no XDP on a part of a bond that is captured too");
+        }
         if device.spreads {
-            device.without_xdp = self.why_no_xdp_on_bond(position, device);
+            if self.spreader.is_none_or(|spreader| spreader == position) {
+                self.spreader = Some(position);
+                sys::update_map(map, &EVERY_OTHER_INTERFACE, &entry).map_err(failed)?;
+            } else {
+                device.without_xdp =
+                    Some("no XDP on a second bond, whose frames would pass for the first one's");
+            }
         }
-        if device.spreads && device.without_xdp.is_none() {
-            self.spreader = Some(position);
-            sys::update_map(map, &EVERY_OTHER_INTERFACE, &entry).map_err(failed)?;
-        }
+        self.lives[position].number = Some(device.index);
         Ok(())
     }
 
-    /// XDP on a bond runs on its parts and shows their numbers, which must mean the bond and nothing else.
-    fn why_no_xdp_on_bond(&self, position: usize, device: &Device) -> Option<&'static str> {
-        let is_part = |other: usize| self.watch.master(other).is_some_and(|it| it.index == device.index);
-        if (0..self.interfaces.len()).any(is_part) {
-            return Some("no XDP on a bond together with parts of it, whose frames it would take");
+    /// Without XDP of its own, what XDP shows under its number is its bond's, now or when it joins one.
+    fn give_up_xdp_key(&self, device: &Device, attached: &[Attachment]) -> Result<(), LiveError> {
+        let is_by_xdp = attached.iter().any(|attachment| attachment.hook == Hook::XdpIngress);
+        if self.interfaces.len() > 1 && !is_by_xdp {
+            let map = object::map_fd(&self.ebpf, "INTERFACES")?;
+            // That it is not there is nothing to tell.
+            drop(sys::delete_from_map(map, &interface_key(device.index, Hook::XdpIngress)));
         }
-        let is_other = self.spreader.is_some_and(|spreader| spreader != position);
-        is_other.then_some("no XDP on a second bond, whose frames would pass for the first one's")
+        Ok(())
     }
 
     /// A tap must take frames that are not addressed to it.
@@ -257,4 +271,9 @@ impl LiveCapture {
             interface.standing = standing;
         }
     }
+}
+
+/// Both keys of an interface in the map of interfaces.
+fn keys(index: u32) -> [u32; 2] {
+    [Hook::TcIngress, Hook::XdpIngress].map(|hook| interface_key(index, hook))
 }

@@ -82,7 +82,7 @@ pub(super) fn load_program(ebpf: &mut Ebpf, hook: Hook, xdp: XdpKind) -> Result<
         match offered(ebpf, hook, name)? {
             Ok(()) => break,
             Err(error) if position + 1 < names.len() && is_unknown_kind(&error) => {}
-            Err(error) => return Err(LiveError::Load { hook, message: one_line(&error) }),
+            Err(error) => return Err(LiveError::load(hook, &said(&error), one_line(&error))),
         }
     }
     Ok(())
@@ -111,6 +111,14 @@ fn offered(ebpf: &mut Ebpf, hook: Hook, name: &'static str) -> Result<Result<(),
 fn is_unknown_kind(error: &ProgramError) -> bool {
     matches!(error, ProgramError::LoadError { io_error, verifier_log }
         if io_error.raw_os_error() == Some(libc::EINVAL) && verifier_log.to_string().trim().is_empty())
+}
+
+/// All that the verifier said.
+fn said(error: &ProgramError) -> String {
+    match error {
+        ProgramError::LoadError { verifier_log, .. } => verifier_log.to_string(),
+        other => other.to_string(),
+    }
 }
 
 /// The verifier gives up with EAGAIN when a signal is waiting (`bpf_check` and `do_check`, linux/kernel/bpf/verifier.c);

@@ -132,6 +132,11 @@ impl InterfaceWatch {
         .collect()
     }
 
+    /// Whether the interface with this number is one of ours.
+    pub(super) fn is_there(&self, index: u32) -> bool {
+        self.watched.iter().any(|watched| watched.index == Some(index))
+    }
+
     /// What an interface is called, or was when it was there.
     pub(super) fn name(&self, position: usize) -> &str {
         &self.watched[position].name
