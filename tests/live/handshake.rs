@@ -1,20 +1,18 @@
 //! Handshakes that real kernels refuse, ignore and drop, beside what those kernels counted.
 
 use std::{
-    net::{IpAddr, SocketAddr, TcpListener, TcpStream},
-    os::fd::AsRawFd as _,
+    net::{IpAddr, SocketAddr, TcpStream},
     thread,
     time::Duration,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use serde_json::Value;
 use tcpkit_tests::{
     judge::counters::Counters,
     left_out::{Need, can_run},
     live::Live,
-    netns::{Namespace, Pair, run},
-    wait::until,
+    netns::{Namespace, Pair},
 };
 
 use super::mix::{V4, V6, nft};
@@ -51,7 +49,8 @@ fn a_closed_port_rejects_and_a_dropping_one_times_out_after_as_many_syns_as_the_
     }
     thread::scope(|scope| {
         for address in [V4, V6, V4] {
-            scope.spawn(|| connect(&pair.client, address, 81, Duration::from_millis(3_500)).unwrap_err());
+            let client = &pair.client;
+            scope.spawn(move || connect(client, address, 81, Duration::from_millis(3_500)).unwrap_err());
         }
     });
     let kernel = Counters::of(&pair.client).unwrap().since(&before);
@@ -97,53 +96,4 @@ fn what_a_firewall_answers_is_unreachable_by_type_and_code() {
         let told = told.unwrap_or_else(|| panic!("no {name} for port {port}: {handshake}"));
         assert_eq!(number(&told["unreachable"]), 1, "{told}");
     }
-}
-
-/// Connections that the server's queue holds beside the one that makes it full.
-const BACKLOG: i32 = 4;
-
-/// A listener whose backlog is this, and which nobody asks for its connections.
-fn deaf(server: &Namespace) -> Result<TcpListener> {
-    let listener = server.enter(|| TcpListener::bind((V4, 95)))??;
-    // SAFETY: the descriptor is open and a socket that listens already; a second call changes its backlog.
-    let result = unsafe { libc::listen(listener.as_raw_fd(), BACKLOG) };
-    ensure!(result == 0, "listen: {}", std::io::Error::last_os_error());
-    Ok(listener)
-}
-
-#[test]
-fn a_full_accept_queue_is_suspected_for_each_connection_whose_ack_the_kernel_dropped() {
-    if !can_run("a full accept queue", &[Need::Ebpf, Need::Program("tc")]) {
-        return;
-    }
-    let pair = Pair::new("accept").unwrap();
-    // Cookies would answer a SYN that the queue has no place for, and leave nothing behind that is sent again.
-    for setting in ["net.ipv4.tcp_syncookies=0", "net.ipv4.tcp_abort_on_overflow=0"] {
-        let name = pair.server.name();
-        run("ip", &["netns", "exec", name, "sysctl", "-q", "-w", setting]).unwrap();
-    }
-    let listener = deaf(&pair.server).unwrap();
-    let live = Live::start(&pair.server, &["-i", "veth0", "--json", "--quiet"]);
-    let wait = Duration::from_secs(5);
-    let ready: Vec<_> = (0..BACKLOG).map(|_| connect(&pair.client, V4, 95, wait).unwrap()).collect();
-    // From now on each packet of the client takes 10 ms, so every SYN is through before the first ACK.
-    let slow =
-        ["qdisc", "add", "dev", "veth0", "root", "tbf", "rate", "64kbit", "burst", "120", "latency", "5s"];
-    run("tc", &[&["-n", pair.client.name()], slow.as_slice()].concat()).unwrap();
-    let before = Counters::of(&pair.server).unwrap();
-    let late: Vec<_> = thread::scope(|scope| {
-        let one = || scope.spawn(|| connect(&pair.client, V4, 95, wait));
-        let all: Vec<_> = (0..BACKLOG).map(|_| one()).collect();
-        all.into_iter().map(|one| one.join().expect("no panic").unwrap()).collect()
-    });
-    let overflows = || Counters::of(&pair.server).unwrap().since(&before).get("TcpExt.ListenOverflows");
-    let dropped = u64::try_from(BACKLOG - 1).unwrap();
-    // Each of them drops its first ACK, and the one for the SYN/ACK that comes again after a second.
-    assert!(until(Duration::from_secs(4), || overflows() >= 2 * dropped), "{} overflows", overflows());
-    let handshake = &report(live)["handshake"];
-    let again = number(&handshake["synack_retransmissions"]);
-    assert_eq!(number(&handshake["accept_queue_overflows"]), dropped, "{handshake}");
-    assert_eq!(dropped + again, overflows(), "one drop for each SYN/ACK: {handshake}");
-    assert_eq!(number(&handshake["servers"][0]["accept_queue_overflows"]), dropped);
-    drop((ready, late, listener));
 }
