@@ -273,8 +273,10 @@ impl FlowTable {
     fn open_streams(&mut self, slot: u32, at: Timestamp, changes: &mut Changes) {
         let handshake = &self.slab.handshakes[slot as usize];
         let flow = &mut self.slab.flows[slot as usize];
+        // What was sent again tells no round trip (Karn): both halves begin with the first copy.
         let server_rtt = handshake.server_rtt().filter(|_| handshake.syn_retransmissions() == 0);
-        let opened = Opened { server_rtt, client_rtt: handshake.client_rtt() };
+        let client_rtt = handshake.client_rtt().filter(|_| handshake.synack_retransmissions() == 0);
+        let opened = Opened { server_rtt, client_rtt };
         let mut streams = flow.streams;
         self.streams.open(&mut streams, flow, &opened);
         flow.streams = streams;

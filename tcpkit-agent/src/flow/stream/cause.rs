@@ -165,7 +165,10 @@ impl Work<'_, '_, '_> {
         let is_head = !self.own.facts.has_una || !copy.from.after(self.own.snd_una);
         let full = self.full_round_trip().unwrap_or_default();
         let is_late = silence >= SHORT_TIMER.max(sum(full, Span(full.0 / 2)));
-        let is_timer = silence >= sum(TIMER, self.near());
+        // The timer counts from the head's last copy, whatever else is said meanwhile that acknowledges nothing.
+        let waited =
+            copy.inspected.sent_before.filter(|_| is_head).map_or(silence, |sent| self.seen.at.since(sent));
+        let is_timer = waited.max(silence) >= sum(TIMER, self.near());
         if is_timer || (is_head && is_late) { Cause::Rto } else { Cause::Unknown }
     }
 

@@ -66,6 +66,33 @@ fn what_follows_a_time_out_belongs_to_it() {
 }
 
 #[test]
+fn a_timer_that_ran_out_before_originals_arrived_gives_way_to_what_the_receiver_tells() {
+    // The acknowledgement that told of 4 and 5 was lost on its way: the timer ran out for want of it.
+    let mut talk = Talk::opened();
+    talk.data(0, 6).ms(220).data(0, 1).ms(10).sack(1, &[(4, 6)]).data(1, 1).data(2, 2).ms(10).ack(6);
+    assert_eq!(talk.causes(), [1, 3, 0, 0, 0]);
+}
+
+#[test]
+fn originals_that_arrive_after_more_was_sent_again_change_nothing() {
+    let mut talk = Talk::opened();
+    talk.data(0, 6).ms(220).data(0, 1).ms(10).ack(1).data(1, 2).ms(10).sack(3, &[(5, 6)]).data(3, 2);
+    talk.ms(10).ack(6);
+    assert_eq!(talk.causes(), [5, 0, 0, 0, 0]);
+}
+
+#[test]
+fn the_timer_counts_from_the_last_copy_whatever_the_sender_says_besides() {
+    let mut talk = Talk::opened();
+    talk.data(0, 2).ms(24).data(1, 1).ms(190);
+    // A request of the other side that acknowledges nothing, and its acknowledgement.
+    talk.take(Who::Server, &Line { len: 300, ..line() });
+    talk.take(Who::Client, &Line { seq: 2 * MSS, ack: 300, ..line() });
+    talk.ms(8).data(0, 1).ms(10).ack(1).data(1, 1).ms(10).ack(2);
+    assert_eq!(talk.causes(), [2, 0, 1, 0, 0]);
+}
+
+#[test]
 fn a_lost_copy_is_sent_again_by_the_timer_although_there_were_acknowledgements() {
     let mut talk = Talk::opened();
     talk.data(0, 4).ms(10).sack(0, &[(1, 4)]).data(0, 1).ms(300).data(0, 1).ms(10).ack(4);
