@@ -1,7 +1,8 @@
 //! The helper of `cargo xtask accuracy`: runs scenarios with the kernel as judge and prints how well tcpkit does.
 //!
-//! Words choose scenarios by a part of their name; `--keep FOLDER` leaves the captures there. Exit status 1 tells that a
-//! target does not hold. It wants root.
+//! Words choose scenarios by a part of their name; `--keep FOLDER` leaves the captures there, with every verdict, and
+//! `--table FILE` writes the figures as they stand in ARCHITECTURE.md. Exit status 1 tells that a target does not hold.
+//! It wants root.
 
 use std::{
     env, fs,
@@ -30,15 +31,16 @@ fn main() -> ExitCode {
 
 /// Whether the targets hold.
 fn run() -> Result<bool> {
-    let (words, keep) = words()?;
+    let Words { names, keep, table } = Words::given()?;
     let chosen: Vec<Scenario> = all()
         .into_iter()
-        .filter(|one| words.is_empty() || words.iter().any(|word| one.name.contains(word.as_str())))
+        .filter(|one| names.is_empty() || names.iter().any(|word| one.name.contains(word.as_str())))
         .collect();
-    ensure!(!chosen.is_empty(), "no scenario has {} in its name", words.join(" or "));
+    ensure!(!chosen.is_empty(), "no scenario has {} in its name", names.join(" or "));
     let temporary = tempfile::tempdir()?;
     let top = keep.as_deref().unwrap_or(temporary.path());
     let mut sum = Score::default();
+    let mut lines = vec![Score::HEADING.to_owned()];
     for scenario in &chosen {
         let folder = top.join(scenario.name.replace([' ', ',', '%'], "_"));
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -48,9 +50,14 @@ fn run() -> Result<bool> {
         if keep.is_some() {
             write_details(&folder, &run)?;
         }
+        lines.push(score.line(scenario.name));
         sum.add(&score);
     }
     say(format_args!("altogether\n{sum}"));
+    if let Some(path) = table {
+        let text = format!("{}\n{}\n\n```text\n{sum}\n```\n", lines.join("\n"), sum.line("altogether"));
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
     let misses = sum.misses();
     say(if misses.is_empty() {
         "all targets hold".to_owned()
@@ -60,18 +67,30 @@ fn run() -> Result<bool> {
     Ok(misses.is_empty())
 }
 
-/// Parts of names, and the folder to keep captures in.
-fn words() -> Result<(Vec<String>, Option<PathBuf>)> {
-    let (mut words, mut keep) = (Vec::new(), None);
-    let mut given = env::args().skip(1);
-    while let Some(word) = given.next() {
-        if word == "--keep" {
-            keep = Some(given.next().context("--keep wants a folder")?.into());
-        } else {
-            words.push(word);
+/// What it is called with.
+#[derive(Default)]
+struct Words {
+    /// Parts of names.
+    names: Vec<String>,
+    /// Folder to keep captures in.
+    keep: Option<PathBuf>,
+    /// Where the table goes.
+    table: Option<PathBuf>,
+}
+
+impl Words {
+    fn given() -> Result<Self> {
+        let mut words = Self::default();
+        let mut given = env::args().skip(1);
+        while let Some(word) = given.next() {
+            match word.as_str() {
+                "--keep" => words.keep = Some(given.next().context("--keep wants a folder")?.into()),
+                "--table" => words.table = Some(given.next().context("--table wants a file")?.into()),
+                _ => words.names.push(word),
+            }
         }
+        Ok(words)
     }
-    Ok((words, keep))
 }
 
 /// What the kernel counted beside.

@@ -1,8 +1,9 @@
-//! The helper of `cargo xtask bench`: frames made inside the kernel, and the cost of each eBPF program.
+//! The helper of `cargo xtask bench`: frames made inside the kernel, the cost of each eBPF program, what a flow costs.
 //!
-//! Both print one JSON object on standard output. Both want root.
+//! Each prints one JSON object on standard output. All but the last want root.
 
 mod generate;
+mod memory;
 mod programs;
 
 use std::{
@@ -30,7 +31,10 @@ fn main() -> ExitCode {
 fn reply(words: &[String]) -> Result<serde_json::Value> {
     match words.split_first() {
         Some((word, options)) if word == "generate" => generate::run(options),
+        Some((word, [])) if word == "memory" => memory::run(),
         Some((word, [])) if word == "programs" => programs::run(),
-        _ => bail!("call it `generate --interface NAME --share 0..1 --seconds N --flows N`, or `programs`"),
+        _ => bail!(
+            "call it `generate --interface NAME --share 0..1 --seconds N --flows N`, `memory` or `programs`"
+        ),
     }
 }

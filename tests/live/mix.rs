@@ -128,7 +128,7 @@ impl Bed {
 }
 
 /// One rule of a firewall of this namespace.
-fn nft(namespace: &Namespace, hook: &str, rule: &str) -> Result<()> {
+pub(super) fn nft(namespace: &Namespace, hook: &str, rule: &str) -> Result<()> {
     let script = format!(
         "add table inet scenario; \
          add chain inet scenario {hook} {{ type filter hook {hook} priority 0; }}; \

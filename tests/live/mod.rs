@@ -1,13 +1,16 @@
 //! The whole program, live: real servers, real sockets, real signals, in namespaces of each test's own.
 
+mod accuracy;
 pub(crate) mod attach;
 pub(crate) mod backend;
 mod endpoint;
 mod filter;
+mod handshake;
 pub(crate) mod ledger;
 pub(crate) mod life;
 mod mix;
 pub(crate) mod offload;
+mod peek;
 mod privileges;
 pub(crate) mod refused;
 mod replay;

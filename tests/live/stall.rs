@@ -78,7 +78,11 @@ fn a_server_that_sleeps_thinks_and_so_does_its_client() {
         };
         let stalls = stalls(at_server, serve, ask, plain);
         assert!(is_about(&stalls["server_thinking"], 4, 200_000.0), "{stalls}");
-        assert!(is_about(&stalls["client_thinking"], 3, 100_000.0), "{stalls}");
+        // It may also be slow to ask for the first time.
+        let client = &stalls["client_thinking"];
+        assert!(client["count"] == 3 || client["count"] == 4, "{stalls}");
+        let took = client["us"].as_f64().unwrap();
+        assert!((297_000.0..300_000.0 + 4.0 * LATE).contains(&took), "{stalls}");
         for kind in ["zero_window", "rto", "sender_idle"] {
             assert_eq!(stalls[kind]["count"], 0, "{stalls}");
         }

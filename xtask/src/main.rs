@@ -3,6 +3,7 @@
 //! Every command starts from the workspace root, says on standard error what it does, and ends with status 0 only
 //! when all of it went well. `run` becomes the agent, whose status and signals are then its own.
 
+mod accuracy;
 mod bench;
 mod build;
 mod privilege;
@@ -47,6 +48,8 @@ enum Task {
     Bench(bench::Options),
     /// Boot Debian's kernels under emulation and run the guests' tests, or a command, in them.
     Vm(vm::Options),
+    /// Judge causes of retransmissions and round trips by the kernel's own, and print the confusion matrix.
+    Accuracy(accuracy::Options),
     /// Run a test binary as root, with the variables that tests know (the runner of `test`).
     #[command(hide = true)]
     AsRoot {
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Task::Test => test::command(),
         Task::Tidy => tidy::command(),
         Task::Bench(options) => bench::command(&options),
+        Task::Accuracy(options) => accuracy::command(&options),
         Task::Vm(options) => vm::command(&options),
         Task::AsRoot { command } => privilege::exec_as_root(&command),
     };

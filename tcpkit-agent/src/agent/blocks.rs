@@ -11,7 +11,7 @@ use super::{
 use crate::{
     cli::{Config, Failure, Live, Stream},
     filter::Matcher,
-    flow::FlowLimits,
+    flow::{FlowLimits, Patience},
     pipeline::{BlockPlan, BlockSource, EngineSettings, Pipeline, ReaderTally},
     report::{Event, EventKind, Report, merge::assemble},
     sink::progress::Progress,
@@ -103,7 +103,8 @@ fn adopt(limits: &mut FlowLimits, timers: Option<FlowTimers>) {
     let Some(timers) = timers else { return };
     limits.linger = timers.linger;
     limits.idle = limits.idle.or(timers.idle);
-    if limits.handshake_timeout == EngineSettings::HANDSHAKE_TIMEOUT {
+    let is_usual = limits.patience == Patience::FromFirstSyn;
+    if is_usual && limits.handshake_timeout == EngineSettings::HANDSHAKE_TIMEOUT {
         limits.handshake_timeout = timers.handshake;
     }
 }
@@ -158,6 +159,7 @@ impl Run<'_> {
         let Self { config, pipeline, mut description, progress, .. } = self;
         pipeline.stop();
         outlets.ended();
+        let dropped = pipeline.dropped_records();
         let (snapshots, outcome, tally) = pipeline.finish_blocks()?;
         if let Some(progress) = progress {
             progress.finish();
@@ -167,7 +169,10 @@ impl Run<'_> {
         description.notes.extend(notes(ending, &tally));
         outlets::record_notes(&records, &mut description.notes);
         description.notes.extend(outcome.errors.iter().map(ToString::to_string));
-        let context = description.of_blocks(&tally, outcome.end, true);
+        let mut context = description.of_blocks(&tally, outcome.end, true);
+        if let Some(first) = context.sources.first_mut() {
+            first.notes.push(("records_dropped", dropped));
+        }
         let report = assemble(context, &snapshots);
         let printed = outlets::print(config, &report);
         outlets.conclude(&report);

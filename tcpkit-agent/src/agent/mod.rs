@@ -26,6 +26,7 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _};
 
 use crate::{
     cli::{Config, Input, LogLevel, View},
+    flow::Patience,
     pipeline::{EngineSettings, Wanted},
     source,
     wire::Verify,
@@ -48,6 +49,7 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
     let mut settings = if live { EngineSettings::live(shards) } else { EngineSettings::replay(shards) };
     settings.parse.decapsulate = config.decapsulate;
     settings.flows.max_flows = config.limits.max_flows;
+    settings.flows.max_half_open = config.limits.max_half_open;
     settings.flows.handshake_timeout = config.limits.handshake_timeout;
     settings.flows.idle = config.limits.idle_timeout;
     settings.wanted = Wanted {
@@ -59,6 +61,7 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
     };
     if let View::Peek(args) = &config.view {
         settings.icmp = args.icmp;
+        settings.flows.patience = Patience::FromLastSegment;
         settings.parse.verify = Verify { ip: args.checksums.ip, transport: args.checksums.transport };
     }
     settings

@@ -152,6 +152,10 @@ pub struct AnalysisArgs {
     /// Flows remembered at one time, in all shards together; beyond it the longest idle one gives way.
     #[arg(long, value_name = "FLOWS", default_value = "1000000", value_parser = clap::value_parser!(u32).range(64..))]
     pub max_flows: u32,
+    /// Half-open flows remembered at one time, of all flows: in a SYN flood the oldest of them gives way, and no
+    /// established flow.
+    #[arg(long, value_name = "FLOWS", default_value = "262144", value_parser = clap::value_parser!(u32).range(64..))]
+    pub max_half_open: u32,
     /// Forget a flow after this many seconds of capture time without a frame; 0 is never [default: 3600 live, 0 for
     /// files].
     #[arg(long, value_name = "SECONDS", value_parser = value::seconds)]

@@ -91,6 +91,8 @@ pub struct Live {
 pub struct Limits {
     /// Flows in all shards together.
     pub max_flows: u32,
+    /// Half-open flows of them, at most.
+    pub max_half_open: u32,
     /// Capture time without a frame after which a flow is forgotten; `None` is never.
     pub idle_timeout: Option<Span>,
     /// Capture time without an answer after which a handshake has failed.
@@ -197,6 +199,7 @@ impl Config {
             shards: args.analysis.shards.unwrap_or_else(|| shards(system.cores, live)),
             limits: Limits {
                 max_flows: args.analysis.max_flows,
+                max_half_open: args.analysis.max_half_open,
                 idle_timeout: idle_timeout(args.analysis.idle_timeout, live),
                 handshake_timeout: span(args.analysis.handshake_timeout),
             },

@@ -162,7 +162,7 @@ fn find(
         !grammar.long_only
             && (other.takes_argument, other.stands_for) == (first.takes_argument, first.stands_for)
     };
-    if candidates.iter().skip(1).all(|other| is_same(other)) {
+    if candidates.iter().skip(1).all(is_same) {
         return Ok(first);
     }
     let possibilities = candidates.iter().map(|long| format!(" '{dashes}{}'", long.name)).collect();

@@ -95,6 +95,7 @@ fn live_capture_has_the_defaults_of_the_manual() {
         config.limits,
         Limits {
             max_flows: 1_000_000,
+            max_half_open: 262_144,
             idle_timeout: Some(Span::from_secs(3_600)),
             handshake_timeout: Span::from_secs(60),
         }
@@ -120,7 +121,7 @@ fn a_replay_has_no_idle_time_out_and_does_not_listen_unless_asked() {
 fn options_reach_what_they_name() {
     let config = config(
         "-i lo -i eth0 -i lo --hook xdp --backend ebpf --snaplen 0 --ring-bytes 1M --kernel-log debug --duration 2.5 \
-         --count 7 --shards 3 --max-flows 100 --idle-timeout 0 --handshake-timeout 5 --no-decap --strict-filter \
+         --count 7 --shards 3 --max-flows 100 --max-half-open 70 --idle-timeout 0 --handshake-timeout 5 --no-decap --strict-filter \
          -w x.pcapng -C 2 -G 60 --flow-log f --event-log - --stats-listen off --log trace",
     )
     .unwrap();
@@ -132,7 +133,7 @@ fn options_reach_what_they_name() {
     assert_eq!(live.duration, Some(Duration::from_millis(2_500)));
     assert_eq!(config.count.map(std::num::NonZeroU64::get), Some(7));
     assert_eq!((config.shards, config.limits.max_flows, config.limits.idle_timeout), (3, 100, None));
-    assert_eq!(config.limits.handshake_timeout, Span::from_secs(5));
+    assert_eq!((config.limits.max_half_open, config.limits.handshake_timeout), (70, Span::from_secs(5)));
     assert!(!config.decapsulate && config.strict_filter);
     let capture = config.output.capture.unwrap();
     assert_eq!(capture.target, Stream::File("x.pcapng".into()));
@@ -187,6 +188,7 @@ fn bad_usage_is_one_line_that_names_the_word() {
         ("-i lo --shards 0", "--shards"),
         ("-i lo --count 0", "--count"),
         ("-i lo --max-flows 1", "--max-flows"),
+        ("-i lo --max-half-open 1", "--max-half-open"),
         ("-i lo -C 5", "--write"),
         ("-i lo --stats-listen 80", "--stats-listen"),
         ("-i lo --handshake-timeout 0", "--handshake-timeout"),

@@ -186,6 +186,8 @@ pub struct FlowCounts {
     pub payload_bytes: u64,
     /// Times that round trips of a flow were kept coarser than usual, because memory for them had run out.
     pub coarsened_rtts: u64,
+    /// Times that segments under way were kept together, because memory for each had run out.
+    pub joined_ranges: u64,
 }
 
 impl FlowCounts {
@@ -198,5 +200,6 @@ impl FlowCounts {
         self.segments += other.segments;
         self.payload_bytes += other.payload_bytes;
         self.coarsened_rtts += other.coarsened_rtts;
+        self.joined_ranges += other.joined_ranges;
     }
 }

@@ -9,11 +9,12 @@ use super::{
     handshake::{Handshake, Opening},
     slab::Place,
     state::Phase,
+    stream::Streams,
     table::{FlowTable, Sender},
 };
 use crate::{
     time::Timestamp,
-    wire::{Segment, SeqNumber, TcpFlags, TcpOptions},
+    wire::{Segment, TcpFlags},
 };
 
 impl FlowTable {
@@ -76,7 +77,8 @@ impl FlowTable {
             return taken;
         }
         let is_closed = ends(segment) && thawed.flow.is_closed_by(sender.side, segment);
-        let place = match HalfOpen::freeze(&thawed) {
+        let frozen = HalfOpen::freeze(&thawed).filter(|_| !Streams::are_due(segment));
+        let place = match frozen {
             Some(frozen) => self.keep_half_open(slot, frozen),
             None => {
                 let full = self.promote(sender.hash, slot, &thawed, arrival, changes);
@@ -111,29 +113,10 @@ impl FlowTable {
         let full = self.slab.promote(hash, slot, thawed);
         self.watch_full(full, thawed, arrival.now);
         if thawed.handshake.syn_len > 0 {
-            self.give_streams_the_syn(full, thawed, arrival, changes);
+            let streams = self.open_streams_at_syn(&thawed.flow, &thawed.handshake, changes);
+            self.slab.flow_mut(full).streams = streams;
         }
         full
-    }
-
-    /// Data of the SYN (RFC 7413) is part of the client's stream, which begins only now.
-    #[cold]
-    fn give_streams_the_syn(&mut self, slot: u32, thawed: &Thawed, arrival: &Arrival, changes: &mut Changes) {
-        let Thawed { flow, handshake, .. } = thawed;
-        let syn = Segment {
-            tuple: flow.key.tuple_from(flow.client),
-            seq: handshake.syn_seq,
-            ack: SeqNumber::default(),
-            flags: TcpFlags::SYN,
-            window: u16::MAX,
-            payload_len: handshake.syn_len.into(),
-            header_len: 0,
-            payload: &[],
-            options: TcpOptions::default(),
-            is_ce: false,
-        };
-        let at_syn = Arrival { timestamp: flow.start, ..*arrival };
-        self.follow_streams(slot, flow.client, &syn, (&at_syn, 1), changes);
     }
 
     fn go_on(

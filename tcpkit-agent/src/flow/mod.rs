@@ -9,6 +9,7 @@
 mod changes;
 mod detail;
 mod expiry;
+mod fast_open;
 mod follow;
 mod half_open;
 mod half_table;

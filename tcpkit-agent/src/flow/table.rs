@@ -27,8 +27,8 @@ use crate::{
 pub struct FlowTable {
     pub(super) limits: FlowLimits,
     pub(super) slab: Slab,
-    streams: Streams,
-    measurements: Measurements,
+    pub(super) streams: Streams,
+    pub(super) measurements: Measurements,
     pub(super) counts: FlowCounts,
     pub(super) lingering: u32,
     /// Full flows whose handshake is not decided; those of [`Slab::waiting`] need no timer.
@@ -273,8 +273,10 @@ impl FlowTable {
     fn open_streams(&mut self, slot: u32, at: Timestamp, changes: &mut Changes) {
         let handshake = &self.slab.handshakes[slot as usize];
         let flow = &mut self.slab.flows[slot as usize];
+        // What was sent again tells no round trip (Karn): both halves begin with the first copy.
         let server_rtt = handshake.server_rtt().filter(|_| handshake.syn_retransmissions() == 0);
-        let opened = Opened { server_rtt, client_rtt: handshake.client_rtt() };
+        let client_rtt = handshake.client_rtt().filter(|_| handshake.synack_retransmissions() == 0);
+        let opened = Opened { server_rtt, client_rtt };
         let mut streams = flow.streams;
         self.streams.open(&mut streams, flow, &opened);
         flow.streams = streams;
@@ -329,6 +331,9 @@ impl FlowTable {
             Phase::Open | Phase::Vacant => self.counts.open -= 1,
         }
         flow.ending.get_or_insert(ending);
+        if handshake.syn_len > 0 && !flow.streams.is_some() {
+            flow.streams = self.open_streams_at_syn(&flow, &handshake, changes);
+        }
         if handshake.outcome() == Outcome::Pending {
             let took = handshake.since_first_syn(flow.end);
             changes.decided.push(Decided { at, took, flow, handshake });
@@ -337,6 +342,7 @@ impl FlowTable {
         changes.progress.extend(self.streams.last_progress(flow.streams, &flow, held_up));
         let measured = self.measurements.close(flow.streams);
         self.counts.coarsened_rtts = self.measurements.coarsened();
+        self.counts.joined_ranges = self.streams.joined();
         let mut slot = flow.streams;
         let streams = self.streams.close(&mut slot, &flow, flow.end, &mut changes.stream_steps);
         let detail = FlowDetail::observed(&handshake, streams, measured);

@@ -8,8 +8,8 @@ use super::{
     shard::Shard,
 };
 use crate::{
-    flow::{Decided, Ending, Failed, FinishedFlow, StreamStep, StreamStepKind},
-    report::{Event, EventKind, FlowRecord, HandshakeRecord, HandshakeResult},
+    flow::{Decided, Failed, FinishedFlow, StreamStep, StreamStepKind},
+    report::{Event, EventKind, FlowRecord, HandshakeRecord},
     wire::InterfaceId,
 };
 
@@ -73,15 +73,10 @@ fn record(finished: &FinishedFlow, interfaces: &[InterfaceFacts]) -> Finished {
     Finished { at: finished.at, record }
 }
 
-/// What a handshake became; one that was silent for as long as a flow may be has timed out.
 fn handshake(decided: &Decided, interfaces: &[InterfaceFacts]) -> Option<DecidedHandshake> {
     let Decided { at, took, flow, handshake } = decided;
     let interface = name(interfaces, flow.interface);
-    let mut record = HandshakeRecord::observed(flow, handshake, *took, interface)?;
-    if record.result == HandshakeResult::Pending && flow.ending() == Some(Ending::Idle) {
-        record.result = HandshakeResult::Timeout;
-        record.took = at.since(record.start);
-    }
+    let record = HandshakeRecord::observed(flow, handshake, *took, interface)?;
     Some(DecidedHandshake { at: *at, record })
 }
 

@@ -29,6 +29,13 @@ pub struct FlowRecord {
     /// ICMP type and code behind `unreachable`, as `3/1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub icmp: Option<String>,
+    /// What its RFC calls that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub icmp_name: Option<&'static str>,
+    /// ICMP errors that quote a segment of the flow; no more than 65,535 are counted.
+    pub icmp_errors: u16,
+    /// Those of them that ask for smaller packets: *fragmentation needed*, *packet too big*.
+    pub path_mtu_errors: u16,
     /// First SYN to the ACK that completes it.
     pub handshake_us: Option<f64>,
     /// First SYN to SYN/ACK.
@@ -39,6 +46,8 @@ pub struct FlowRecord {
     pub syn_retransmissions: u32,
     /// SYN/ACKs sent again.
     pub synack_retransmissions: u32,
+    /// The server sent its SYN/ACK again although it must have got the ACK: its accept queue seems to have been full.
+    pub accept_queue_overflow: bool,
     /// What the client sent.
     pub client: DirectionRecord,
     /// What the server sent.
@@ -47,6 +56,8 @@ pub struct FlowRecord {
     pub stalls: StallsByKind,
     /// Data came in the SYN (TCP Fast Open, RFC 7413).
     pub fast_open: bool,
+    /// The server acknowledged data of the SYN.
+    pub fast_open_accepted: bool,
     /// Both sides sent a SYN (RFC 9293 §3.5).
     pub simultaneous_open: bool,
     /// A SYN offered Multipath TCP (RFC 8684).
@@ -164,6 +175,13 @@ pub struct RttRecord {
     pub queueing: Option<f64>,
     /// Samples whose acknowledgement the receiver is known to have delayed.
     pub delayed_acks: u64,
+    /// Samples that the echo of a timestamp decided, because the acknowledgement alone does not tell which copy it
+    /// answers.
+    pub by_timestamp: u64,
+    /// The least time in which the other side echoed the timestamp of an acknowledgement without data.
+    pub min_echo: Option<f64>,
+    /// How far the percentiles may be off, as a part of their value.
+    pub percentile_error: Option<f64>,
 }
 
 /// What a flow waited for.

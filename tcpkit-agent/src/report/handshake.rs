@@ -35,9 +35,9 @@ pub struct HandshakeRecord {
     /// First SYN to what decided it: the last segment of the handshake, the ICMP error, or the time-out.
     #[serde(rename = "took_us", serialize_with = "as_micros_f64")]
     pub took: Span,
-    /// SYNs sent again until then.
+    /// SYNs sent again until then: tcpeek's `DUP SYN`.
     pub syn_repeats: u32,
-    /// SYN/ACKs sent again until then.
+    /// SYN/ACKs that repeat the first one until then, sequence number and all: tcpeek's `DUP S/A`.
     pub synack_repeats: u32,
 }
 

@@ -8,6 +8,7 @@ mod capture;
 mod event;
 mod flow;
 mod handshake;
+mod handshakes;
 mod ledger;
 pub mod merge;
 mod observed;
@@ -23,6 +24,7 @@ pub use flow::{
     StallsByKind,
 };
 pub use handshake::HandshakeRecord;
+pub use handshakes::{HandshakeCounts, HandshakeReport, IcmpErrorCount, ServerHandshakes};
 pub use ledger::{Ledger, LedgerEntry};
 pub use record::{LedgerReport, Record};
 pub use snapshot::{Extent, ShardSnapshot};
@@ -30,9 +32,7 @@ pub use stream::{
     FlowName, FlowRetransmissions, FlowStalls, LatencyReport, PortRetransmissions, RetransmitReport,
     RoundTripReport, SentAgainCount, ServerRetransmissions, StallReport, StallSummary,
 };
-pub use totals::{
-    BandwidthReport, Count, HandshakeReport, InterfaceBandwidth, SizeBucket, SpanSummary, Totals,
-};
+pub use totals::{BandwidthReport, Count, InterfaceBandwidth, SizeBucket, SpanSummary, Totals};
 
 use serde::Serialize;
 

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     flow::{
         Cause, Ending, Flow, FlowDetail, Handshake, IcmpReason, Outcome, RttSummary, Side, SideState,
-        StallCounts, StallKind,
+        StallCounts, StallKind, Trait,
     },
     time::Span,
 };
@@ -36,15 +36,20 @@ impl FlowRecord {
             end_us: flow.end.as_micros(),
             handshake: handshake.outcome().into(),
             icmp: handshake.icmp().map(|IcmpReason { kind, code, .. }| format!("{kind}/{code}")),
+            icmp_name: handshake.icmp().map(IcmpReason::name),
+            icmp_errors: handshake.icmp_errors(),
+            path_mtu_errors: handshake.path_mtu_errors(),
             handshake_us: handshake.duration().map(Span::as_micros_f64),
             server_rtt_us: handshake.server_rtt().map(Span::as_micros_f64),
             client_rtt_us: handshake.client_rtt().map(Span::as_micros_f64),
             syn_retransmissions: handshake.syn_retransmissions(),
             synack_retransmissions: handshake.synack_retransmissions(),
+            accept_queue_overflow: handshake.shows(Trait::AcceptQueueOverflow),
             client: DirectionRecord::observed(flow.side(client), detail, client),
             server: DirectionRecord::observed(flow.side(client.other()), detail, client.other()),
             stalls: (&detail.stalls).into(),
             fast_open: detail.fast_open,
+            fast_open_accepted: handshake.shows(Trait::FastOpenAccepted),
             simultaneous_open: detail.simultaneous_open,
             mptcp: detail.mptcp,
             ecn: detail.ecn,
@@ -120,6 +125,9 @@ impl From<&RttSummary> for RttRecord {
             variation: micros(rtt.variation),
             queueing: micros(rtt.queueing),
             delayed_acks: rtt.delayed_acks,
+            by_timestamp: rtt.by_timestamp,
+            min_echo: micros(rtt.min_echo),
+            percentile_error: rtt.percentile_error,
         }
     }
 }

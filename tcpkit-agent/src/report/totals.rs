@@ -1,4 +1,4 @@
-//! Sums over the capture: totals, handshakes, bandwidth.
+//! Sums over the capture: totals, durations, bandwidth.
 
 use std::collections::BTreeMap;
 
@@ -27,29 +27,16 @@ pub struct Totals {
     pub flows: u64,
     /// Flows that are open now, or were when the capture ended.
     pub open_flows: u64,
-    /// Flows that gave way to `--max-flows`.
+    /// Flows that gave way to `--max-flows` or `--max-half-open`.
     pub evicted_flows: u64,
+    /// Those of them that waited half-open.
+    pub evicted_half_open: u64,
+    /// Times that round trips of a flow were kept coarser than usual, because memory for them had run out.
+    pub coarsened_rtts: u64,
     /// TCP segments on the wire.
     pub segments: u64,
     /// TCP payload bytes, retransmitted ones included.
     pub payload_bytes: u64,
-}
-
-/// Handshakes by result, and their times.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct HandshakeReport {
-    /// Flows by `HandshakeResult`.
-    pub results: BTreeMap<&'static str, u64>,
-    /// SYNs sent again.
-    pub syn_retransmissions: u64,
-    /// SYN/ACKs sent again.
-    pub synack_retransmissions: u64,
-    /// First SYN to the ACK that completes the handshake.
-    pub handshake_us: SpanSummary,
-    /// First SYN to SYN/ACK: the server's half.
-    pub server_rtt_us: SpanSummary,
-    /// SYN/ACK to ACK: the client's half.
-    pub client_rtt_us: SpanSummary,
 }
 
 /// A set of durations, in microseconds.

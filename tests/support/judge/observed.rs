@@ -41,10 +41,20 @@ pub struct Sent {
 /// What the engine says of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Said {
-    /// Why it was sent again.
-    pub cause: Cause,
+    /// Why it was sent again, as the engine said at once.
+    at_once: Cause,
     /// How many segments were.
     pub segments: u32,
+    /// Of how many it took that back, and what it said then.
+    revised: (u32, Cause),
+}
+
+impl Said {
+    /// Why it was sent again, as the engine has it at the end: of most of its segments.
+    #[must_use]
+    pub const fn cause(&self) -> Cause {
+        if self.revised.0 * 2 >= self.segments { self.revised.1 } else { self.at_once }
+    }
 }
 
 /// What the engine says of a whole capture.
@@ -163,7 +173,7 @@ impl Watch {
                 let said = &mut self.observed.sent[place].said;
                 match said {
                     Some(said) => said.segments += segments,
-                    None => *said = Some(Said { cause, segments }),
+                    None => *said = Some(Said { at_once: cause, segments, revised: (0, cause) }),
                 }
             }
             StreamStepKind::Revised { from, to, segments } => {
@@ -178,18 +188,15 @@ impl Watch {
         let way = way_from(&step.flow, step.sender);
         let places = self.places.get(&way).map(Vec::as_slice).unwrap_or_default();
         let block = dsack(by);
-        let is_named = |sent: &Sent| block.as_ref().is_some_and(|block| overlaps(sent, block));
         for wants_name in [true, false] {
             for place in places.iter().rev() {
                 let sent = &mut self.observed.sent[*place];
-                let named = is_named(sent);
-                if let Some(said) = &mut sent.said
-                    && segments > 0
-                    && said.cause == from
-                    && (named || !wants_name)
-                {
-                    said.cause = to;
-                    segments = segments.saturating_sub(said.segments);
+                let is_named = block.as_ref().is_some_and(|block| overlaps(sent, block));
+                let Some(said) = sent.said.as_mut().filter(|said| said.at_once == from) else { continue };
+                if is_named || !wants_name {
+                    let taken = segments.min(said.segments - said.revised.0);
+                    said.revised = (said.revised.0 + taken, to);
+                    segments -= taken;
                 }
             }
         }

@@ -107,7 +107,6 @@ fn load(code: &[u8]) -> Result<OwnedFd> {
         log_level: 1,
         log_size: u32::try_from(log.len())?,
         log: log.as_mut_ptr().addr() as u64,
-        ..Program::default()
     };
     // SAFETY: every pointer among the attributes points to memory that outlives the call.
     let loaded = unsafe { bpf(BPF_PROG_LOAD, &mut program) };
@@ -131,7 +130,6 @@ fn open_tracepoint(name: &str, program: &OwnedFd) -> Result<OwnedFd> {
 }
 
 /// The fields of `union bpf_attr` for `BPF_PROG_LOAD`, as far as they are needed.
-#[derive(Default)]
 #[repr(C)]
 struct Program {
     kind: u32,

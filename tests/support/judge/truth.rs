@@ -4,9 +4,9 @@
 //! socket: the timer has put congestion control into `TCP_CA_Loss` before it sends again (net/ipv4/tcp_timer.c), and
 //! whatever follows in that state is sent again for the timer's sake; acknowledgements have put it into
 //! `TCP_CA_Recovery`; and outside both, a loss probe is sent while the socket's timer is `ICSK_TIME_LOSS_PROBE`. Round
-//! trips are those of RACK (RFC 8985 §6.2): for each acknowledgement, of the newest segment that it delivers, as it
-//! stands in the socket when the next segment comes (`tcp:tcp_probe`). RACK does not keep Karn's rule, so what was sent
-//! when something was sent again is left out.
+//! trips are those that move the socket's smoothed one: since the oldest segment that an acknowledgement is the first to
+//! cover, by Karn's rule. They follow from the smoothed round trip before and behind each segment that comes
+//! (`tcp:tcp_probe`), because `tcp_rtt_estimator` adds an eighth of the difference without rounding.
 
 use std::{collections::HashMap, fs, os::unix::fs::MetadataExt as _};
 
@@ -127,7 +127,7 @@ impl Recorder {
         let socket = Socket(&btf);
         let ports = socket.ports()?;
         let values = [&ports[..], &socket.state()?, &buffer(&btf)?, &[Value::Argument(2)]].concat();
-        let sample = [&ports[..], &socket.rack()?].concat();
+        let sample = [&ports[..], &socket.round_trip()?].concat();
         Ok(Self {
             retransmissions: [attach("tcp_retransmit_skb", &values)?, attach("tcp_retransmit_skb", &values)?],
             synacks: attach("tcp_retransmit_synack", &ports)?,
@@ -206,7 +206,7 @@ fn way(row: &[u64]) -> Way {
     Way { from: port(row[1]), to: port(row[2]).swap_bytes() }
 }
 
-/// Each new time that RACK has, but for those of segments sent again.
+/// Each round trip that moved the smoothed one; what stands in a row came with the segment before.
 fn round_trips(rows: &[Vec<u64>], retransmissions: &[Retransmission]) -> Vec<RoundTrip> {
     let mut resent: HashMap<Way, Vec<u64>> = HashMap::new();
     for one in retransmissions {
@@ -216,13 +216,26 @@ fn round_trips(rows: &[Vec<u64>], retransmissions: &[Retransmission]) -> Vec<Rou
     let mut all = Vec::new();
     for row in rows {
         let way = way(row);
-        // What stands there now came with the segment before this one.
-        let Some(last) = before.insert(way, row).filter(|last| last[3..] != row[3..]) else { continue };
-        let sent_us = (last[0] / 1_000).saturating_sub(row[4]);
-        let times = resent.get(&way).map(Vec::as_slice).unwrap_or_default();
-        let near = times.partition_point(|time| time + RESENT_US < sent_us);
-        let is_resent = times.get(near).is_some_and(|time| *time <= sent_us + RESENT_US);
-        if !is_resent && let Ok(span_us) = u32::try_from(row[4]) {
+        let span_us = match before.insert(way, row) {
+            None => row[3] / 8,
+            Some(last) if last[3..] == row[3..] => continue,
+            Some(last) if last[3] == row[3] => {
+                // It did not move: the round trip was as long, or it was of something sent again.
+                let sent_us = (last[0] / 1_000).saturating_sub(row[5]);
+                let times = resent.get(&way).map(Vec::as_slice).unwrap_or_default();
+                let near = times.partition_point(|time| time + RESENT_US < sent_us);
+                if times.get(near).is_some_and(|time| *time <= sent_us + RESENT_US) {
+                    continue;
+                }
+                row[3] / 8
+            }
+            Some(last) => (row[3] + last[3] / 8).saturating_sub(last[3]),
+        };
+        // Where only timestamps tell, the kernel knows whole milliseconds: no round trip to be held to.
+        if span_us > 0
+            && !span_us.is_multiple_of(1_000)
+            && let Ok(span_us) = u32::try_from(span_us)
+        {
             all.push(RoundTrip { way, span_us });
         }
     }
@@ -245,9 +258,10 @@ impl Socket<'_> {
         Ok([self.at(&format!("{common}.skc_num"), 2)?, self.at(&format!("{common}.skc_dport"), 2)?])
     }
 
-    /// When the newest segment delivered was sent, and how long the latest one took.
-    fn rack(&self) -> Result<[Value; 2]> {
-        Ok([self.at("rack.mstamp", 8)?, self.at("rack.rtt_us", 4)?])
+    /// The smoothed round trip, in eighths of a microsecond; of what was delivered last, when it was sent and how long
+    /// it took (RACK).
+    fn round_trip(&self) -> Result<[Value; 3]> {
+        Ok([self.at("srtt_us", 4)?, self.at("rack.mstamp", 8)?, self.at("rack.rtt_us", 4)?])
     }
 
     /// Its state of congestion control and its timer.

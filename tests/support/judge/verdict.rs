@@ -124,7 +124,7 @@ fn judge_one(verdict: &mut Verdict, frames: &mut Frames<'_>, truth: Retransmissi
                 truth,
                 is_needless,
                 is_told: sent.is_dsacked,
-                cause: sent.said.map(|said| said.cause),
+                cause: sent.said.map(|said| said.cause()),
                 found: said.min(truth.segments),
             });
         }
@@ -186,12 +186,12 @@ struct Reached {
 }
 
 impl Reached {
-    fn from_base(&self, seq: u32) -> i64 {
+    fn offset_of(&self, seq: u32) -> i64 {
         i64::from(seq.wrapping_sub(self.base).cast_signed())
     }
 
     fn covers(&self, sent: &Sent) -> bool {
-        let start = self.from_base(sent.seq.0);
+        let start = self.offset_of(sent.seq.0);
         let before = self.ranges.range(..=start).next_back();
         before.is_some_and(|(_, end)| *end >= start + i64::from(sent.payload_len))
     }
@@ -204,7 +204,7 @@ impl Reached {
             let seq = sent.seq.advanced(at).0;
             match arrived.get(&(sent.way, seq, sent.identification.wrapping_add(part))) {
                 Some(len) => {
-                    self.insert(self.from_base(seq), i64::from(*len));
+                    self.insert(self.offset_of(seq), i64::from(*len));
                     at += len;
                 }
                 None => at += sent.segment_len,

@@ -145,20 +145,27 @@ fn prepare(stream: &TcpStream, congestion: Congestion) -> Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.set_nodelay(true)?;
+    // All that is written fits: while a writer holds the socket, the kernel merges acknowledgements before it measures.
+    set(stream, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, &ROOM.to_ne_bytes()).context("no send buffer")?;
     let name = match congestion {
         Congestion::Cubic => "cubic",
         Congestion::Reno => "reno",
         Congestion::Bbr => "bbr",
     };
-    let len = libc::socklen_t::try_from(name.len())?;
-    // SAFETY: the name lives through the call and is as long as said.
-    let result = unsafe {
-        let value = name.as_ptr().cast();
-        libc::setsockopt(stream.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_CONGESTION, value, len)
-    };
-    ensure!(result == 0, "congestion control {name}: {}", Error::last_os_error());
+    set(stream, libc::IPPROTO_TCP, libc::TCP_CONGESTION, name.as_bytes())
+        .with_context(|| format!("no congestion control {name}"))
+}
+
+fn set(stream: &TcpStream, level: i32, option: i32, value: &[u8]) -> Result<()> {
+    let len = libc::socklen_t::try_from(value.len())?;
+    // SAFETY: the value lives through the call and is as long as said.
+    let result = unsafe { libc::setsockopt(stream.as_raw_fd(), level, option, value.as_ptr().cast(), len) };
+    ensure!(result == 0, "{}", Error::last_os_error());
     Ok(())
 }
+
+/// Octets of a send buffer; the kernel doubles it.
+const ROOM: i32 = 6_000_000;
 
 /// How long a connection may do nothing.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -61,6 +61,15 @@ impl Generator {
         Ok((network.arrived()?.saturating_sub(before), took))
     }
 
+    /// Octets of memory for each flow, by kind.
+    ///
+    /// # Errors
+    /// If the helper fails.
+    pub(super) fn memory(&self) -> Result<BTreeMap<String, f64>> {
+        let reply = read(Command::new(&self.binary).arg("memory"))?;
+        serde_json::from_str(&reply).context("the helper's reply is not JSON")
+    }
+
     /// What each eBPF program costs, by kind of filter.
     ///
     /// # Errors

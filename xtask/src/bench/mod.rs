@@ -7,6 +7,7 @@ mod bulk;
 mod generator;
 mod kernel;
 mod measure;
+mod memory;
 mod network;
 mod offline;
 mod template;
@@ -53,6 +54,8 @@ enum Benchmark {
     Tc,
     /// Bulk TCP between two namespaces with tcpkit attached, beside without.
     Bulk,
+    /// Octets of memory for each half-open and each established flow.
+    Memory,
     /// Nanoseconds per packet of each eBPF program (`BPF_PROG_TEST_RUN`).
     Program,
 }
@@ -92,7 +95,7 @@ impl Limit {
 pub(crate) fn command(options: &Options) -> Result<ExitCode> {
     setup::ensure(Scope::Tests)?;
     let wanted = wanted(options);
-    if wanted.iter().any(|benchmark| *benchmark != Benchmark::Offline) {
+    if wanted.iter().any(|benchmark| !matches!(benchmark, Benchmark::Offline | Benchmark::Memory)) {
         build::object(Warnings::Shown)?;
     }
     let tcpkit = build::agent(Profile::Release)?;
@@ -111,6 +114,7 @@ pub(crate) fn command(options: &Options) -> Result<ExitCode> {
                 let hooks: Vec<_> = wanted.iter().copied().filter_map(hook).collect();
                 kernel::rates(&tcpkit, &hooks, options)?
             }
+            Benchmark::Memory => memory::flows()?,
             Benchmark::Program => kernel::programs()?,
         });
     }
@@ -121,7 +125,7 @@ const fn hook(benchmark: Benchmark) -> Option<kernel::Hook> {
     match benchmark {
         Benchmark::Xdp => Some(kernel::Hook::Xdp),
         Benchmark::Tc => Some(kernel::Hook::Tc),
-        Benchmark::Offline | Benchmark::Bulk | Benchmark::Program => None,
+        Benchmark::Offline | Benchmark::Bulk | Benchmark::Memory | Benchmark::Program => None,
     }
 }
 

@@ -126,11 +126,13 @@ fn tests_in_guests(options: &Options, releases: &[Release]) -> Result<ExitCode> 
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The guests' tests on the kernels that every run of the gate boots; `show` gets each line that they say.
+/// The guests' tests on the kernels that every run of the gate boots, all at a time: a guest keeps little more than one
+/// processor busy. `show` gets each line that they say.
 ///
 /// # Errors
 /// If something needed is missing, or a build fails.
 pub(crate) fn gate(limit: Duration, show: impl Fn(&str) + Sync) -> Result<Vec<Report>> {
+    let releases = releases::of_the_gate();
     let conditions = Conditions {
         append: String::new(),
         timeout: Some(limit),
@@ -138,9 +140,9 @@ pub(crate) fn gate(limit: Duration, show: impl Fn(&str) + Sync) -> Result<Vec<Re
         memory: MEMORY,
         refresh: false,
         filter: TESTS.to_owned(),
-        jobs: 1,
+        jobs: releases.len(),
     };
-    matrix::run(&releases::of_the_gate(), &conditions, show)
+    matrix::run(&releases, &conditions, show)
 }
 
 /// What guests said, for a terminal.

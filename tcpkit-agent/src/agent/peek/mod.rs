@@ -1,7 +1,6 @@
 //! `tcpkit peek` and `tcpkit peekstat`: tcpeek and tcpeekstat on our engine.
 //!
-//! A session fails for silence when nothing of it came for `-t` seconds. That is the table's idle time-out, so the
-//! engine's own handshake time-out, which counts from the first SYN, never comes here.
+//! A session fails for silence when nothing of it came for `-t` seconds, however often the client tried before.
 
 mod lines;
 mod outlet;
@@ -13,8 +12,7 @@ use std::path::PathBuf;
 use super::{log_to_stderr, run};
 use crate::{
     cli::{
-        BackendChoice, Config, Failure, HookChoice, Input, Limits, Live, LogLevel, Output, PeekArgs, Stream,
-        System, View,
+        Config, Failure, HookChoice, Input, Limits, Live, LogLevel, Output, PeekArgs, Stream, System, View,
     },
     filter::libpcap_version,
     pipeline::EngineSettings,
@@ -47,16 +45,20 @@ pub fn version() -> String {
 }
 
 fn config(args: PeekArgs, input: Input, system: &System) -> Config {
+    // The reader of files has a core of its own.
+    let others = u32::from(matches!(input, Input::Files(_)));
     Config {
         input,
         expression: None,
         strict_filter: false,
         decapsulate: true,
-        shards: system.cores.clamp(1, 64),
+        shards: system.cores.saturating_sub(others).clamp(1, 64),
         limits: Limits {
             max_flows: EngineSettings::MAX_FLOWS,
-            idle_timeout: Some(args.timeout),
-            handshake_timeout: Span(u64::MAX),
+            max_half_open: EngineSettings::MAX_HALF_OPEN,
+            // Who has succeeded is of no more interest; the margin keeps an undecided one from being forgotten first.
+            idle_timeout: Some(Span(args.timeout.0.saturating_add(IDLE_MARGIN.0))),
+            handshake_timeout: args.timeout,
         },
         count: None,
         output: Output {
@@ -79,8 +81,7 @@ fn live(args: &PeekArgs, system: &System) -> Result<Input, Failure> {
         Some(name) => name.clone(),
         None => first_interface()?,
     };
-    let is_known = system.interfaces.contains(&name) || name == Live::EVERY_INTERFACE;
-    if !is_known && args.backend != BackendChoice::Pcap {
+    if !system.interfaces.contains(&name) && name != Live::EVERY_INTERFACE {
         return Err(Failure::run(format!("interface {name}"))
             .because("does not exist")
             .hint(format!("there are: {}", system.list())));
@@ -129,6 +130,9 @@ fn ignore_signals() {
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
 }
+
+/// How much longer than its handshake a silent flow is remembered.
+const IDLE_MARGIN: Span = Span::from_secs(60);
 
 /// Bytes of each frame that tcpeek looked at; every header up to TCP's options fits, and what ICMP quotes of one.
 const SNAPLEN: u32 = 138;

@@ -123,6 +123,12 @@ impl PeekOutlet {
         };
         let text = self.peek.lock().summary(period, Received::of(report));
         write_stderr_text(&text);
+        let dropped = report.ledger.total.notes.get("records_dropped").copied().unwrap_or(0);
+        if dropped > 0 {
+            write_stderr(&format!(
+                "tcpkit: warning: {dropped} sessions were neither shown nor counted, because standard error was read too slowly"
+            ));
+        }
         let malformed = report.ledger.total.malformed.iter();
         let wrong: u64 =
             malformed.filter(|(name, _)| name.ends_with(".checksum")).map(|(_, count)| count).sum();

@@ -39,7 +39,8 @@ impl ServerCounts {
         failed.map(|outcome| self.count(*outcome)).sum()
     }
 
-    fn merge(&mut self, other: &Self) {
+    /// Adds other handshakes.
+    pub fn merge(&mut self, other: &Self) {
         self.outcomes.iter_mut().zip(other.outcomes).for_each(|(own, theirs)| *own += theirs);
         self.syn_retransmissions += other.syn_retransmissions;
         self.synack_retransmissions += other.synack_retransmissions;

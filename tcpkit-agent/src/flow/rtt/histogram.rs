@@ -11,17 +11,15 @@ use super::bucket;
 use crate::time::Span;
 
 /// Buckets that lie in the flow.
-const INLINE: usize = 6;
+const INLINE: usize = 3;
 /// Buckets that spilled memory begins with; it doubles up to [`MOST`].
-const SPILL: usize = 16;
+const SPILL: usize = 8;
 /// Buckets at most: eight octaves at full resolution, 2 KiB.
 const MOST: usize = 256;
 
 /// A set of durations. It is not copied, because its memory is counted.
 #[derive(Debug, Default)]
 pub(in crate::flow) struct RttHistogram {
-    /// Low digits of a bucket's number that count no more.
-    coarseness: u8,
     buckets: Buckets,
 }
 
@@ -35,8 +33,8 @@ impl RttHistogram {
     /// Adds all durations of another set.
     #[cfg(test)]
     pub(in crate::flow) fn merge(&mut self, other: &Self, budget: &mut SpillBudget) {
-        while self.coarseness < other.coarseness {
-            self.coarsen();
+        while self.buckets.coarseness() < other.buckets.coarseness() {
+            self.buckets.coarsen();
         }
         for bucket in other.buckets.as_slice() {
             self.add(bucket.number(), bucket.count(), budget);
@@ -55,18 +53,18 @@ impl RttHistogram {
         let mut below = 0;
         self.buckets.as_slice().iter().find_map(|bucket| {
             below += u128::from(bucket.count());
-            (below >= rank).then(|| bucket::middle(bucket.number(), self.coarseness))
+            (below >= rank).then(|| bucket::middle(bucket.number(), self.buckets.coarseness()))
         })
     }
 
     /// How far a quantile may be off, as a part of its value.
     pub(in crate::flow) fn error(&self) -> f64 {
-        bucket::error(self.coarseness)
+        bucket::error(self.buckets.coarseness())
     }
 
     /// Gives spilled memory back: the flow is gone.
     pub(in crate::flow) fn release(&mut self, budget: &mut SpillBudget) {
-        if let Buckets::Spilled(spilled) = &self.buckets {
+        if let Buckets::Spilled { buckets: spilled, .. } = &self.buckets {
             budget.give_back(spilled.capacity());
         }
         *self = Self::default();
@@ -74,17 +72,11 @@ impl RttHistogram {
 
     #[inline]
     fn add(&mut self, number: u16, count: u64, budget: &mut SpillBudget) {
-        while !self.buckets.add(bucket::coarsened(number, self.coarseness), count) {
+        while !self.buckets.add(bucket::coarsened(number, self.buckets.coarseness()), count) {
             if !self.buckets.grow(budget) {
-                self.coarsen();
+                self.buckets.coarsen();
             }
         }
-    }
-
-    #[cold]
-    fn coarsen(&mut self) {
-        self.coarseness += 1;
-        self.buckets.coarsen(self.coarseness);
     }
 }
 
@@ -142,31 +134,38 @@ impl Bucket {
     }
 }
 
-/// Buckets in ascending order of their numbers.
+/// Buckets in ascending order of their numbers; `coarseness` is how many low digits of a number count no more.
 #[derive(Debug)]
 enum Buckets {
-    Inline { len: u8, buckets: [Bucket; INLINE] },
-    Spilled(Vec<Bucket>),
+    Inline { coarseness: u8, len: u8, buckets: [Bucket; INLINE] },
+    Spilled { coarseness: u8, buckets: Vec<Bucket> },
 }
 
 impl Default for Buckets {
     fn default() -> Self {
-        Self::Inline { len: 0, buckets: [Bucket::default(); INLINE] }
+        Self::Inline { coarseness: 0, len: 0, buckets: [Bucket::default(); INLINE] }
     }
 }
 
 impl Buckets {
+    #[inline]
+    const fn coarseness(&self) -> u8 {
+        match self {
+            Self::Inline { coarseness, .. } | Self::Spilled { coarseness, .. } => *coarseness,
+        }
+    }
+
     fn as_slice(&self) -> &[Bucket] {
         match self {
-            Self::Inline { len, buckets } => &buckets[..usize::from(*len)],
-            Self::Spilled(spilled) => spilled,
+            Self::Inline { len, buckets, .. } => &buckets[..usize::from(*len)],
+            Self::Spilled { buckets: spilled, .. } => spilled,
         }
     }
 
     fn as_mut_slice(&mut self) -> &mut [Bucket] {
         match self {
-            Self::Inline { len, buckets } => &mut buckets[..usize::from(*len)],
-            Self::Spilled(spilled) => spilled,
+            Self::Inline { len, buckets, .. } => &mut buckets[..usize::from(*len)],
+            Self::Spilled { buckets: spilled, .. } => spilled,
         }
     }
 
@@ -185,7 +184,7 @@ impl Buckets {
 
     fn insert(&mut self, place: usize, bucket: Bucket) -> bool {
         match self {
-            Self::Inline { len, buckets } => {
+            Self::Inline { len, buckets, .. } => {
                 let used = usize::from(*len);
                 if used == INLINE {
                     return false;
@@ -194,7 +193,7 @@ impl Buckets {
                 buckets[place] = bucket;
                 *len += 1;
             }
-            Self::Spilled(spilled) => {
+            Self::Spilled { buckets: spilled, .. } => {
                 if spilled.len() == spilled.capacity() {
                     return false;
                 }
@@ -209,7 +208,7 @@ impl Buckets {
     fn grow(&mut self, budget: &mut SpillBudget) -> bool {
         let (room, more) = match self {
             Self::Inline { .. } => (0, SPILL),
-            Self::Spilled(spilled) => (spilled.capacity(), spilled.capacity()),
+            Self::Spilled { buckets: spilled, .. } => (spilled.capacity(), spilled.capacity()),
         };
         if room + more > MOST || !budget.take(more) {
             return false;
@@ -218,15 +217,17 @@ impl Buckets {
             Self::Inline { .. } => {
                 let mut spilled = Vec::with_capacity(more);
                 spilled.extend_from_slice(self.as_slice());
-                *self = Self::Spilled(spilled);
+                *self = Self::Spilled { coarseness: self.coarseness(), buckets: spilled };
             }
-            Self::Spilled(spilled) => spilled.reserve_exact(more),
+            Self::Spilled { buckets: spilled, .. } => spilled.reserve_exact(more),
         }
         true
     }
 
-    /// Makes one bucket of those that are the same now.
-    fn coarsen(&mut self, coarseness: u8) {
+    /// Makes one bucket of two neighbours.
+    #[cold]
+    fn coarsen(&mut self) {
+        let coarseness = self.coarseness() + 1;
         let buckets = self.as_mut_slice();
         let mut kept = 0;
         for place in 0..buckets.len() {
@@ -240,8 +241,14 @@ impl Buckets {
             }
         }
         match self {
-            Self::Inline { len, .. } => *len = u8::try_from(kept).expect("there are at most INLINE"),
-            Self::Spilled(spilled) => spilled.truncate(kept),
+            Self::Inline { coarseness: own, len, .. } => {
+                *own = coarseness;
+                *len = u8::try_from(kept).expect("there are at most INLINE");
+            }
+            Self::Spilled { coarseness: own, buckets: spilled } => {
+                *own = coarseness;
+                spilled.truncate(kept);
+            }
         }
     }
 }
@@ -261,7 +268,7 @@ mod tests {
     }
 
     fn content(histogram: &RttHistogram) -> (u8, Vec<Bucket>) {
-        (histogram.coarseness, histogram.buckets.as_slice().to_vec())
+        (histogram.buckets.coarseness(), histogram.buckets.as_slice().to_vec())
     }
 
     /// Values of every magnitude.
@@ -280,7 +287,7 @@ mod tests {
         let mut budget = SpillBudget::new(PLENTY);
         let wide: Vec<u64> = (0..256 * 8).map(|step| 20_000 + 19_900 * step / 8).collect();
         let histogram = set(&wide, &mut budget);
-        assert_eq!((histogram.coarseness, histogram.samples()), (0, wide.len() as u64));
+        assert_eq!((histogram.buckets.coarseness(), histogram.samples()), (0, wide.len() as u64));
         assert!(histogram.error() < 0.016);
     }
 

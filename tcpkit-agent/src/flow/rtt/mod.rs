@@ -4,9 +4,9 @@
 //! data is the server's half. Captured at the sender, it is what the sender's own kernel measures, sample by sample
 //! (net/ipv4/tcp_input.c, `tcp_clean_rtx_queue` and `tcp_ack_update_rtt`):
 //! - one sample for each acknowledgement of something that had been sent only once (Karn's algorithm, RFC 6298 §3),
-//!   SYN and FIN included, by the acknowledgement number or by SACK;
-//! - where the number covers something that had been sent twice, and only SYN or number tell, the echoed timestamp
-//!   decides which copy was answered (RFC 7323 §4.1): [`timestamps`];
+//!   the SYN included, by the acknowledgement number or by SACK; a FIN alone is none, it ends what the sender can use;
+//! - where the number covers something that had been sent twice, the echoed timestamp decides which copy was answered
+//!   (RFC 7323 §4.1): [`timestamps`];
 //! - samples, quantiles and SRTT are those of the *oldest* segment that was acknowledged, what waited longest, as
 //!   RFC 6298 and Linux take it; the least is that of the *newest*, whose acknowledgement nothing held up, as Linux's
 //!   `min_rtt`. So the least may be less than every sample.

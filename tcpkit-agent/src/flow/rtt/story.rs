@@ -182,7 +182,8 @@ impl Story {
         let flow = Flow { client: CLIENT, ..Flow::default() };
         let seen = Seen { flow: &flow, segment: &segment, side, at, packets: 1 };
         let observed = Observed { seen: &seen, verdict: &verdict, sample, rtt: &self.rtt };
-        self.ended.extend(self.stalls.on_segment(&observed).into_iter().flatten());
+        let ended = self.stalls.on_segment(&observed).into_iter().flatten();
+        self.ended.extend(ended.map(|(_, stall)| stall));
         self
     }
 }

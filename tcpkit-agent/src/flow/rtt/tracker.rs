@@ -76,16 +76,18 @@ impl RttTracker {
         verdict: &Verdict,
         budget: &mut SpillBudget,
     ) -> Option<RttSample> {
-        let timestamps = segment.options.timestamps();
-        if let Some((tsval, tsecr)) = timestamps {
-            self.follow_timestamps(side, at, segment, verdict, (tsval, tsecr));
+        let acked = verdict.acked.as_ref();
+        let lets_go = acked.is_some_and(|acked| acked.octets > 0) && segment.segment_len() == 0;
+        let own = &mut self.directions[side as usize];
+        own.bare_acks = own.bare_acks.saturating_add(u32::from(lets_go));
+        let resends = verdict.sent.again > 0 && !verdict.sent.is_probe;
+        let mut tsecr = None;
+        if resends || own.is_watched() || self.directions[side.other() as usize].is_watched() {
+            tsecr = self.follow_timestamps(side, at, segment, resends, lets_go);
         }
-        let acked = verdict.acked.as_ref()?;
-        if acked.rtt.is_none() && acked.octets == 0 {
-            return None;
-        }
+        let acked = acked.filter(|acked| acked.rtt.is_some() || acked.octets > 0)?;
         let direction = &mut self.directions[side.other() as usize];
-        let trip = direction.trip(acked, at, timestamps.map(|(_, tsecr)| tsecr))?;
+        let trip = direction.trip(acked, at, tsecr)?;
         let ack = AckShape {
             is_lone: acked.segments <= 1 && acked.selectively == 0 && acked.in_flight == 0,
             is_bare: segment.payload_len == 0,
@@ -93,27 +95,30 @@ impl RttTracker {
         Some(direction.record(side.other(), trip, ack, budget))
     }
 
+    /// Looks at the timestamps of a segment; gives the one that it echoes.
+    #[cold]
     fn follow_timestamps(
         &mut self,
         side: Side,
         at: Timestamp,
         segment: &Segment<'_>,
-        verdict: &Verdict,
-        (tsval, tsecr): (u32, u32),
-    ) {
-        let lets_go = verdict.acked.is_some_and(|acked| acked.octets > 0) && segment.segment_len() == 0;
+        resends: bool,
+        lets_go: bool,
+    ) -> Option<u32> {
+        let (tsval, tsecr) = segment.options.timestamps()?;
         let own = &mut self.directions[side as usize];
-        if verdict.sent.again > 0 && !verdict.sent.is_probe {
+        let is_listening = own.bare_acks > ONE_SIDED;
+        if resends {
             own.echoes.get_or_insert_default().resent.note(tsval, at);
         }
-        own.bare_acks = if lets_go { own.bare_acks.saturating_add(1) } else { own.bare_acks };
-        if own.bare_acks > ONE_SIDED {
-            own.echoes.get_or_insert_default().watch.on_sent(tsval, at, lets_go);
+        if is_listening || own.echoes.is_some() {
+            own.echoes.get_or_insert_default().watch.on_sent(tsval, at, lets_go && is_listening);
         }
-        let other = &mut self.directions[side.other() as usize];
-        if let Some(echoes) = other.echoes.as_mut().filter(|_| segment.flags.contains(TcpFlags::ACK)) {
+        let tsecr = Some(tsecr).filter(|_| segment.flags.contains(TcpFlags::ACK))?;
+        if let Some(echoes) = &mut self.directions[side.other() as usize].echoes {
             echoes.watch.on_echo(tsecr, at);
         }
+        Some(tsecr)
     }
 
     /// What a side's data took so far.
@@ -187,6 +192,11 @@ struct Echoes {
 }
 
 impl Direction {
+    /// Whether timestamps tell something of this side's segments.
+    const fn is_watched(&self) -> bool {
+        self.echoes.is_some() || self.bare_acks > ONE_SIDED
+    }
+
     /// What an acknowledgement tells: by itself, else by the retransmission whose timestamp it echoes.
     fn trip(&mut self, acked: &Acked, at: Timestamp, tsecr: Option<u32>) -> Option<Trip> {
         if let Some(newest) = acked.rtt {

@@ -19,8 +19,9 @@
 //! or sends it along with its data, an octet has reached it one least round trip (of the half between capture point
 //! and receiver, there and back) before the answer to it could pass the capture point, and that is when thinking
 //! begins. So the network's part is not taken for thinking, wherever the capture point is; where no round trip of that
-//! half is known, it is; and of a flow without handshake the least round trip may itself have thinking in it. Thinking counts where it takes longer than one least round trip of the whole path, and
-//! [`FLOOR`]. A connection that opens is a request to a server that speaks first.
+//! half is known, it is; and of a flow without handshake the least round trip may itself have thinking in it.
+//! Thinking counts where it takes longer than one least round trip of the whole path, and [`FLOOR`]. A connection that
+//! opens is a request to a server that speaks first.
 //!
 //! A side that sends again what it had sent ends a silence too: of a time-out after another, each is a stall of its
 //! own. Time spent on one kind is not spent on another, with one exception: a window may stay shut while the server or
@@ -45,8 +46,6 @@ pub struct StallCounts {
     pub count: [u32; StallKind::COUNT],
     /// How long, by [`StallKind::index`].
     pub time: [Span; StallKind::COUNT],
-    /// The longest of those that are no thinking.
-    pub longest: Option<Stall>,
 }
 
 impl StallCounts {
@@ -62,11 +61,6 @@ impl StallCounts {
         let (kind, took) = (stall.kind.index(), stall.end.since(stall.start));
         self.count[kind] = self.count[kind].saturating_add(1);
         self.time[kind] = Span(self.time[kind].0.saturating_add(took.0));
-        let is_thinking = matches!(stall.kind, StallKind::ServerThinking | StallKind::ClientThinking);
-        let is_longest = self.longest.is_none_or(|longest| took > longest.end.since(longest.start));
-        if !is_thinking && is_longest {
-            self.longest = Some(stall);
-        }
     }
 }
 

@@ -6,28 +6,29 @@ use crate::time::Timestamp;
 /// One side of a flow.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct SideState {
-    /// Its latest octet, or SYN, or FIN.
+    /// Its latest octet, or FIN.
     pub(super) spoke: Option<Moment>,
     /// When its direction moved last: it sent something, or something was acknowledged.
     pub(super) moved: Option<Moment>,
     /// Since when it has all that it needs to go on, as its own acknowledgement tells.
     pub(super) ready: Option<Moment>,
-    /// Whether the window for its data is shut.
-    pub(super) gate: Gate,
+    /// Since when the window for its data was zero, until it is known whether it waited for that.
+    shut: Option<Moment>,
+    /// When the window opened again.
+    reopened: Option<Moment>,
+    /// It showed that it has something to send while the window was zero.
+    is_probed: bool,
+    /// It announced a window.
+    has_window: bool,
     /// The window that it announced last.
-    pub(super) window: Option<u32>,
+    window: u32,
 }
 
-/// The window that the other side leaves open, or not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Gate {
-    /// Something may be sent.
-    #[default]
-    Open,
-    /// The window is zero; `is_probed` is whether this side showed that it has something to send.
-    Shut { since: Moment, is_probed: bool },
-    /// It was zero, and whether this side waited for it is not known yet.
-    Reopened { since: Moment, until: Moment },
+/// A window that was zero and is not any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ShutWindow {
+    pub(super) since: Timestamp,
+    pub(super) until: Timestamp,
 }
 
 impl SideState {
@@ -37,15 +38,44 @@ impl SideState {
         self.moved = Some(at.into());
     }
 
+    /// It announces a window; whether that is another one than before.
+    pub(super) fn announces(&mut self, window: u32) -> bool {
+        let is_news = !self.has_window || self.window != window;
+        (self.has_window, self.window) = (true, window);
+        is_news
+    }
+
     /// It showed that it has something to send.
-    pub(super) fn probes(&mut self) {
-        if let Gate::Shut { is_probed, .. } = &mut self.gate {
-            *is_probed = true;
-        }
+    pub(super) const fn probes(&mut self) {
+        self.is_probed |= self.is_shut();
     }
 
     /// Whether nothing may be sent.
     pub(super) const fn is_shut(&self) -> bool {
-        matches!(self.gate, Gate::Shut { .. })
+        self.shut.is_some() && self.reopened.is_none()
+    }
+
+    /// The other side's window is zero.
+    pub(super) fn shuts(&mut self, at: Timestamp) {
+        if !self.is_shut() {
+            (self.shut, self.reopened, self.is_probed) = (Some(at.into()), None, false);
+        }
+    }
+
+    /// The other side's window is not zero; tells how long it was, if this side is known to have waited.
+    pub(super) fn opens(&mut self, at: Timestamp) -> Option<ShutWindow> {
+        if !self.is_shut() {
+            return None;
+        }
+        self.moved = Some(at.into());
+        self.reopened = self.moved;
+        if self.is_probed { self.waited() } else { None }
+    }
+
+    /// How long the window was zero that is open again; it is told once.
+    pub(super) fn waited(&mut self) -> Option<ShutWindow> {
+        let (since, until) = self.shut.zip(self.reopened)?;
+        (self.shut, self.reopened) = (None, None);
+        Some(ShutWindow { since: since.timestamp(), until: until.timestamp() })
     }
 }

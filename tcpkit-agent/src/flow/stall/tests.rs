@@ -96,7 +96,6 @@ fn a_time_out_after_another_is_waited_for_each_time() {
     let answer = asked().ms(10).data(SERVER, 1448);
     let lost = answer.ms(212).again(SERVER, Cause::Rto).ms(424).again(SERVER, Cause::Rto).ms(2).ack(CLIENT);
     assert_eq!(told(&lost), [(StallKind::Rto, 212), (StallKind::Rto, 424)]);
-    assert_eq!(lost.stalls.counts().longest.unwrap().kind, StallKind::Rto);
 }
 
 #[test]
@@ -161,11 +160,6 @@ fn sums_are_of_what_was_told() {
     let times = times.map(|kind| (counts.count[kind.index()], counts.time[kind.index()]));
     assert_eq!(times, [200, 212, 100].map(|time| (1, Span::from_millis(time))));
     assert_eq!(counts.held_up(), Span::from_millis(312));
-}
-
-#[test]
-fn a_flow_holds_little() {
-    assert!(size_of::<super::StallTracker>() <= 240, "{}", size_of::<super::StallTracker>());
 }
 
 proptest! {

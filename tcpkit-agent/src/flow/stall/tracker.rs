@@ -8,7 +8,7 @@ use super::{
     },
     StallCounts, limits,
     moment::Moment,
-    side::{Gate, SideState},
+    side::{ShutWindow, SideState},
 };
 use crate::{
     time::{Span, Timestamp},
@@ -39,8 +39,14 @@ pub(in crate::flow) struct Observed<'w, 'a, 'b> {
     pub(in crate::flow) rtt: &'w RttTracker,
 }
 
-/// Stalls that one segment ended: that of a window, and whatever else.
-pub(in crate::flow) type Ended = [Option<Stall>; 2];
+impl Observed<'_, '_, '_> {
+    const fn server(&self) -> Side {
+        self.seen.flow.client().other()
+    }
+}
+
+/// Stalls that one segment ended, each with the side whose data was waited for.
+pub(in crate::flow) type Ended = [Option<(Side, Stall)>; 4];
 
 impl StallTracker {
     /// The stalls so far.
@@ -61,29 +67,28 @@ impl StallTracker {
     /// Takes a segment; tells the stalls that it ended.
     #[inline]
     pub(in crate::flow) fn on_segment(&mut self, now: &Observed<'_, '_, '_>) -> Ended {
-        let sent = &now.verdict.sent;
-        let mut ended = Ended::default();
+        let (sent, side) = (&now.verdict.sent, now.seen.side);
         let closes = now.seen.segment.flags.intersects(TcpFlags::FIN.with(TcpFlags::RST));
+        let speaks = !sent.is_probe && (sent.new > 0 || sent.again > 0);
+        let mut ended = Ended::default();
         if sent.is_probe {
-            self.sides[now.seen.side as usize].probes();
-        } else if sent.again > 0 {
-            ended[0] = self.waited_for_window(now);
-            ended[1] = self.on_retransmission(now);
-        } else if sent.new > 0 {
-            ended[0] = self.waited_for_window(now);
-            ended[1] = self.on_data(now);
+            self.sides[side as usize].probes();
+        } else if speaks {
+            ended[0] = self.waited_for_window(now).map(|stall| (side, stall));
+            let other = if sent.again > 0 { self.on_retransmission(now) } else { self.on_data(now) };
+            ended[1] = other.map(|stall| (side, stall));
         }
         if closes {
-            ended[1] = ended[1].or(self.on_close(now));
+            ended[2] = self.on_close(now).map(|stall| (now.server(), stall));
         }
         if let Some(acked) = &now.verdict.acked {
-            ended[0] = ended[0].or(self.on_window(now, acked.window));
+            ended[3] = self.on_window(now, acked.window).map(|stall| (side.other(), stall));
             self.on_acknowledgement(now, acked);
         }
-        if closes || sent.new > 0 || sent.again > 0 && !sent.is_probe {
+        if closes || speaks {
             self.last = Some(now.seen.at.into());
         }
-        ended.iter().flatten().for_each(|stall| self.counts.add(*stall));
+        ended.iter().flatten().for_each(|(_, stall)| self.counts.add(*stall));
         ended
     }
 
@@ -118,9 +123,8 @@ impl StallTracker {
     /// A FIN or RST leaves a question unanswered, or is what was said last.
     fn on_close(&mut self, now: &Observed<'_, '_, '_>) -> Option<Stall> {
         let is_asked = self.turn == Some(now.seen.flow.client());
-        let server = now.seen.flow.client().other();
-        let ended = if is_asked { self.thought(now, server) } else { None };
-        if now.seen.segment.flags.contains(TcpFlags::RST) || is_asked && now.seen.side == server {
+        let ended = if is_asked { self.thought(now, now.server()) } else { None };
+        if now.seen.segment.flags.contains(TcpFlags::RST) || is_asked && now.seen.side == now.server() {
             self.turn = None;
             self.sides = [SideState::default(); 2];
         } else {
@@ -131,11 +135,8 @@ impl StallTracker {
 
     /// The time that `thinker` took, from when it had what the other side said last.
     fn thought(&self, now: &Observed<'_, '_, '_>, thinker: Side) -> Option<Stall> {
-        let kind = if thinker == now.seen.flow.client() {
-            StallKind::ClientThinking
-        } else {
-            StallKind::ServerThinking
-        };
+        let is_server = thinker == now.server();
+        let kind = if is_server { StallKind::ServerThinking } else { StallKind::ClientThinking };
         let asked = self.sides[thinker.other() as usize].spoke?.timestamp();
         let way = now.rtt.least(thinker.other()).unwrap_or_default();
         let ready = self.sides[thinker as usize].ready.map_or(asked + way, Moment::timestamp);
@@ -156,45 +157,31 @@ impl StallTracker {
     /// Whether this side, which goes on, had waited for a window that is open again.
     fn waited_for_window(&mut self, now: &Observed<'_, '_, '_>) -> Option<Stall> {
         let own = &mut self.sides[now.seen.side as usize];
-        let Gate::Reopened { since, until } = own.gate else { return None };
-        own.gate = Gate::Open;
+        let ShutWindow { since, until } = own.waited()?;
         let limit = limits::silence(now.rtt, now.seen.side);
-        if now.seen.at.since(until.timestamp()) > limit {
+        if now.seen.at.since(until) > limit {
             return None;
         }
-        own.ready = Some(until);
-        stall(StallKind::ZeroWindow, since.timestamp(), until.timestamp(), limit)
+        own.ready = Some(until.into());
+        stall(StallKind::ZeroWindow, since, until, limit)
     }
 
     /// The window that this side announces for the other side's data.
     fn on_window(&mut self, now: &Observed<'_, '_, '_>, window: u32) -> Option<Stall> {
-        if now.seen.segment.flags.intersects(TcpFlags::RST.with(TcpFlags::SYN)) {
+        let at = now.seen.at;
+        let is_plain = !now.seen.segment.flags.intersects(TcpFlags::RST.with(TcpFlags::SYN));
+        if !is_plain || !self.sides[now.seen.side as usize].announces(window) {
             return None;
         }
-        if self.sides[now.seen.side as usize].window.replace(window) == Some(window) {
-            return None;
-        }
-        self.last = Some(now.seen.at.into());
-        let limit = limits::silence(now.rtt, now.seen.side.other());
+        self.last = Some(at.into());
         let other = &mut self.sides[now.seen.side.other() as usize];
-        match other.gate {
-            Gate::Open | Gate::Reopened { .. } if window == 0 => {
-                other.gate = Gate::Shut { since: now.seen.at.into(), is_probed: false };
-                None
-            }
-            Gate::Shut { since, is_probed: true } if window > 0 => {
-                other.gate = Gate::Open;
-                other.ready = Some(now.seen.at.into());
-                other.moved = other.ready;
-                stall(StallKind::ZeroWindow, since.timestamp(), now.seen.at, limit)
-            }
-            Gate::Shut { since, is_probed: false } if window > 0 => {
-                other.gate = Gate::Reopened { since, until: now.seen.at.into() };
-                other.moved = Some(now.seen.at.into());
-                None
-            }
-            Gate::Open | Gate::Shut { .. } | Gate::Reopened { .. } => None,
+        if window == 0 {
+            other.shuts(at);
+            return None;
         }
+        let ShutWindow { since, until } = other.opens(at)?;
+        other.ready = Some(until.into());
+        stall(StallKind::ZeroWindow, since, until, limits::silence(now.rtt, now.seen.side.other()))
     }
 
     /// What this side acknowledges moves the other's direction; all of it, at once, tells when this side was ready.

@@ -2,7 +2,7 @@
 
 use super::{
     counts::Cause,
-    flight::{Range, later, octets},
+    flight::{Flight, Range, later, octets},
     pair::Work,
     sent::FAR,
     sequence::Stream,
@@ -26,6 +26,8 @@ struct Covered {
     delivered: Timestamp,
     /// When the oldest of those was.
     oldest: Option<Timestamp>,
+    /// Where the first of them ends that was sent only once, and that the receiver was not known to hold.
+    original: Option<SeqNumber>,
     /// Any was sent again: then nobody knows which copy is acknowledged (Karn).
     is_ambiguous: bool,
 }
@@ -46,6 +48,7 @@ impl Work<'_, '_, '_> {
             selective = self.on_sack(ack);
         }
         if self.peer.trouble.is_some() {
+            self.doubt_timeout([cumulative.original, selective.original]);
             self.look_after_trouble(ack);
         }
         self.acked(&cumulative, &selective, is_duplicate)
@@ -88,7 +91,7 @@ impl Work<'_, '_, '_> {
             let pieces = &mut *self.pieces;
             flight.acknowledge(ack, |start, range| covered.add(start, &range, pieces));
             if flight.is_empty() {
-                self.flights.release(&mut self.peer.flight);
+                Flight::release(self.flights, &mut self.peer.flight, self.budget);
             }
         }
         self.peer.delivered = self.peer.delivered.max(covered.delivered);
@@ -125,7 +128,8 @@ impl Work<'_, '_, '_> {
             }
             let Some(flight) = self.flights.get_mut(self.peer.flight) else { continue };
             let pieces = &mut *self.pieces;
-            flight.hold(block.left, block.right, |start, range| covered.add(start, range, pieces));
+            flight
+                .hold(block.left, block.right, self.budget, |start, range| covered.add(start, range, pieces));
         }
         self.peer.delivered = self.peer.delivered.max(covered.delivered);
         if !self.pieces.is_empty() {
@@ -190,7 +194,7 @@ impl Work<'_, '_, '_> {
     /// something only of the range that the acknowledgement stood at; the other answer holds for all.
     fn echoes_older(&self, range: &Range) -> Option<bool> {
         let (_, tsecr) = self.seen.segment.options.timestamps()?;
-        Some(SeqNumber(tsecr).before(SeqNumber(range.tsval?)))
+        Some(SeqNumber(tsecr).before(SeqNumber(range.tsval()?)))
     }
 
     /// The receiver got octets twice: what was sent again of them was sent in vain.
@@ -282,6 +286,7 @@ impl Covered {
         self.octets = self.octets.saturating_add(octets(start, range.end));
         self.segments = self.segments.saturating_add(u32::from(range.segments));
         if !range.is_sacked {
+            self.original.get_or_insert(range.end);
             self.newest = self.newest.max(Some(range.sent));
             self.oldest = Some(self.oldest.map_or(range.sent, |oldest| oldest.min(range.sent)));
         }

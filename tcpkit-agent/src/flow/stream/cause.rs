@@ -26,7 +26,6 @@ const SHORT_TIMER: Span = Span::from_millis(15);
 /// Octets that come (again) before the edge.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Copy {
-    pub(super) start: SeqNumber,
     pub(super) end: SeqNumber,
     /// Those from here on are not acknowledged.
     pub(super) from: SeqNumber,
@@ -79,12 +78,16 @@ impl Work<'_, '_, '_> {
             return;
         }
         let (at, until) = (self.seen.at, self.own.snd_nxt);
+        let is_timer = self.silence() >= sum(TIMER, self.near());
         let lost_at = copy.inspected.sent_before.or(copy.inspected.hole_since).unwrap_or(self.own.nxt_at);
         let Some(trouble) = self.troubles.demand(&mut self.own.trouble) else { return };
         trouble.touched = trouble.touched.max(at);
         match (cause, trouble.recovery) {
-            (Cause::Rto, Recovery::Timeout(_)) => {}
-            (Cause::Rto, _) => trouble.recovery = Recovery::Timeout(until),
+            (Cause::Rto, Recovery::Timeout(_)) => trouble.is_timeout_doubted = is_timer,
+            (Cause::Rto, before) => {
+                trouble.recovery = Recovery::Timeout(until);
+                trouble.is_timeout_doubted = before == Recovery::Open;
+            }
             (Cause::Fast, Recovery::Open) => trouble.recovery = Recovery::Fast(until),
             (Cause::Tlp, _) => trouble.probed = Some(until),
             _ => {}
@@ -143,12 +146,29 @@ impl Work<'_, '_, '_> {
         }
     }
 
+    /// The timer ran out in vain, for octets arrive that were sent only once before it did: the sender goes back to
+    /// where it was, and what acknowledgements tell of counts again (F-RTO, RFC 5682 §3.1). Linux looks for that until
+    /// it sends the next octets again; not where it was mending a loss already (net/ipv4/tcp_input.c,
+    /// `tcp_process_loss`). `originals` are where such octets end.
+    pub(super) fn doubt_timeout(&mut self, originals: [Option<SeqNumber>; 2]) {
+        let Some(trouble) = self.troubles.get_mut(self.peer.trouble) else { return };
+        if let Recovery::Timeout(until) = trouble.recovery
+            && trouble.is_timeout_doubted
+            && originals.into_iter().flatten().any(|end| !end.after(until))
+        {
+            trouble.recovery = Recovery::Open;
+        }
+    }
+
     /// A timer, or nothing that shows.
     fn timer_cause(&self, copy: &Copy, silence: Span) -> Cause {
         let is_head = !self.own.facts.has_una || !copy.from.after(self.own.snd_una);
         let full = self.full_round_trip().unwrap_or_default();
         let is_late = silence >= SHORT_TIMER.max(sum(full, Span(full.0 / 2)));
-        let is_timer = silence >= sum(TIMER, self.near());
+        // The timer counts from the head's last copy, whatever else is said meanwhile that acknowledges nothing.
+        let waited =
+            copy.inspected.sent_before.filter(|_| is_head).map_or(silence, |sent| self.seen.at.since(sent));
+        let is_timer = waited.max(silence) >= sum(TIMER, self.near());
         if is_timer || (is_head && is_late) { Cause::Rto } else { Cause::Unknown }
     }
 

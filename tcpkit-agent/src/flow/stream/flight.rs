@@ -1,17 +1,21 @@
 //! What one direction has under way: ranges from the oldest octet not acknowledged to the newest one sent.
 //!
 //! The ranges lie end to end. A range that was never captured is a *hole*; the others know when they were sent last,
-//! how often, and whether the receiver holds them (RFC 2018). Bounded: beyond [`MAX_RANGES`] neighbours are joined.
+//! how often, and whether the receiver holds them (RFC 2018). Bounded by [`MAX_RANGES`] and by the [`Budget`] of all
+//! flights together: beyond them what comes is joined with its neighbour, and that is counted.
 
 use std::collections::VecDeque;
 
-use super::{counts::Cause, pool::Reuse};
+use super::{
+    counts::Cause,
+    pool::{Pool, Reuse, Slot},
+};
 use crate::{time::Timestamp, wire::SeqNumber};
 
 /// Ranges that one direction may have; 48 KiB.
-pub(super) const MAX_RANGES: usize = 2048;
-/// Ranges whose memory a flight keeps while nothing is under way.
-const KEPT: usize = 16;
+const MAX_RANGES: usize = 2048;
+/// Ranges that every flight has memory for, and keeps while nothing is under way.
+const FREE: usize = 16;
 
 /// Octets that were sent together, up to `end`.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +23,8 @@ pub(super) struct Range {
     /// The octet behind the last one.
     pub(super) end: SeqNumber,
     /// TSval (RFC 7323) of the first copy that was sent again; of a hole, that of the segment behind it.
-    pub(super) tsval: Option<u32>,
+    tsval: u32,
+    has_tsval: bool,
     /// When it was sent last; of a hole, when the segment behind it came.
     pub(super) sent: Timestamp,
     /// Segments on the wire.
@@ -33,6 +38,29 @@ pub(super) struct Range {
 }
 
 impl Range {
+    /// Sent for the first time.
+    #[inline]
+    pub(super) fn first(end: SeqNumber, sent: Timestamp, packets: u32) -> Self {
+        let segments = u16::try_from(packets).unwrap_or(u16::MAX);
+        Self { end, tsval: 0, has_tsval: false, sent, segments, copies: 1, is_sacked: false, cause: None }
+    }
+
+    /// Not captured; what shows it was sent at `sent` and carried this TSval.
+    pub(super) fn hole(end: SeqNumber, sent: Timestamp, tsval: Option<u32>) -> Self {
+        let mut range = Self { copies: 0, ..Self::first(end, sent, 1) };
+        range.set_tsval(tsval);
+        range
+    }
+
+    /// See `tsval`.
+    pub(super) const fn tsval(&self) -> Option<u32> {
+        if self.has_tsval { Some(self.tsval) } else { None }
+    }
+
+    fn set_tsval(&mut self, tsval: Option<u32>) {
+        (self.tsval, self.has_tsval) = (tsval.unwrap_or(0), tsval.is_some());
+    }
+
     /// Never captured.
     #[inline]
     pub(super) const fn is_hole(&self) -> bool {
@@ -75,22 +103,29 @@ impl Flight {
         self.ranges.is_empty()
     }
 
-    /// Octets that the receiver holds beyond what it has acknowledged.
-    pub(super) const fn sacked(&self) -> u32 {
-        self.sacked
-    }
-
-    /// Adds what was sent behind everything else. True where the bound made it join its neighbour.
+    /// Adds what was sent behind everything else.
     #[inline]
-    pub(super) fn push(&mut self, start: SeqNumber, range: Range) -> bool {
+    pub(super) fn push(&mut self, start: SeqNumber, range: Range, budget: &mut Budget) {
         if self.ranges.is_empty() {
             self.start = start;
         }
-        if self.ranges.len() >= MAX_RANGES {
-            return self.join(range);
+        if self.ranges.len() < self.ranges.capacity() || self.grow(budget) {
+            self.ranges.push_back(range);
+        } else {
+            self.join(range);
         }
-        self.ranges.push_back(range);
-        false
+    }
+
+    /// Gives back what it has, and its slot.
+    #[inline]
+    pub(super) fn release(flights: &mut Pool<Self>, slot: &mut Slot, budget: &mut Budget) {
+        if let Some(flight) = flights.get_mut(*slot) {
+            if flight.ranges.capacity() > FREE {
+                budget.left += flight.ranges.capacity();
+                flight.ranges = VecDeque::with_capacity(FREE);
+            }
+            flights.release(slot);
+        }
     }
 
     /// Takes what is acknowledged up to `ack` from the front, piece by piece, and tells each with its start.
@@ -122,9 +157,10 @@ impl Flight {
         &mut self,
         left: SeqNumber,
         right: SeqNumber,
+        budget: &mut Budget,
         mut told: impl FnMut(SeqNumber, &Range),
     ) {
-        let Some((from, to)) = self.cut_out(left, right) else { return };
+        let Some((from, to)) = self.cut_out(left, right, budget) else { return };
         let mut start = self.start_of(from);
         for index in from..to {
             let range = &mut self.ranges[index];
@@ -154,7 +190,8 @@ impl Flight {
 
     /// Octets behind `seq` that the receiver holds: evidence that what lies before was lost.
     pub(super) fn holds_behind(&self, seq: SeqNumber) -> bool {
-        self.sacked > 0 && self.ranges.iter().rev().any(|range| range.is_sacked && range.end.after(seq))
+        let mut behind = self.ranges.iter().rev().take_while(|range| range.end.after(seq));
+        self.sacked > 0 && behind.any(|range| range.is_sacked)
     }
 
     /// Marks octets as sent (again) now: for `cause`, or for the first time where that is `None`.
@@ -165,11 +202,12 @@ impl Flight {
         sent: Timestamp,
         tsval: Option<u32>,
         cause: Option<Cause>,
+        budget: &mut Budget,
     ) {
-        let Some((from, to)) = self.cut_out(left, right) else { return };
+        let Some((from, to)) = self.cut_out(left, right, budget) else { return };
         for range in self.ranges.range_mut(from..to) {
             if range.copies < 2 {
-                range.tsval = tsval;
+                range.set_tsval(tsval);
             }
             // A hole that was sent again was sent before, where nobody looked.
             let least = if cause.is_some() { 2 } else { 1 };
@@ -194,25 +232,27 @@ impl Flight {
     }
 
     /// The indices of the ranges that make up these octets, cut where they begin and end; `None` where none are.
-    fn cut_out(&mut self, left: SeqNumber, right: SeqNumber) -> Option<(usize, usize)> {
+    fn cut_out(&mut self, left: SeqNumber, right: SeqNumber, budget: &mut Budget) -> Option<(usize, usize)> {
         let last = self.ranges.back()?.end;
         let (left, right) = (later(self.start, left), earlier(last, right));
         if !left.before(right) {
             return None;
         }
-        let from = self.cut(left);
-        Some((from, self.cut(right).max(from + 1)))
+        let from = self.cut(left, budget);
+        Some((from, self.cut(right, budget).max(from + 1)))
     }
 
     /// Cuts a range in two at `seq`, and gives the index of what begins there. At the bound it is left whole.
-    fn cut(&mut self, seq: SeqNumber) -> usize {
+    fn cut(&mut self, seq: SeqNumber, budget: &mut Budget) -> usize {
         let index = self.index_of(seq);
         let start = self.start_of(index);
-        let is_full = self.ranges.len() >= MAX_RANGES;
-        let Some(range) = self.ranges.get_mut(index) else { return index };
-        if start == seq || is_full {
+        if start == seq || index >= self.ranges.len() {
             return index;
         }
+        if self.ranges.len() == self.ranges.capacity() && !self.grow(budget) {
+            return index;
+        }
+        let Some(range) = self.ranges.get_mut(index) else { return index };
         let first = part(range, start, seq);
         range.segments = range.segments.saturating_sub(first.segments);
         self.ranges.insert(index, first);
@@ -234,23 +274,53 @@ impl Flight {
         }
     }
 
+    /// Makes room for as many again, where the bounds allow it.
     #[cold]
-    fn join(&mut self, range: Range) -> bool {
+    fn grow(&mut self, budget: &mut Budget) -> bool {
+        let has = self.ranges.capacity();
+        if has < FREE {
+            self.ranges.reserve_exact(has.max(FREE / 4));
+            return true;
+        }
+        // What was free until now counts from here on.
+        let taken = if has > FREE { has } else { 2 * has };
+        if has >= MAX_RANGES || taken > budget.left {
+            budget.joined += 1;
+            return false;
+        }
+        self.ranges.reserve_exact(2 * has - self.ranges.len());
+        budget.left -= taken;
+        true
+    }
+
+    #[cold]
+    fn join(&mut self, range: Range) {
         if let Some(last) = self.ranges.back_mut() {
             last.end = range.end;
             last.sent = range.sent;
             last.segments = last.segments.saturating_add(range.segments);
         }
-        true
+    }
+}
+
+/// Ranges that all flights of a table may have beyond those that each one has anyway.
+#[derive(Debug)]
+pub(super) struct Budget {
+    left: usize,
+    /// Times that it, or the bound of one flight, made a range join its neighbour or stay whole.
+    pub(super) joined: u64,
+}
+
+impl Budget {
+    /// This many ranges.
+    pub(super) const fn new(ranges: usize) -> Self {
+        Self { left: ranges, joined: 0 }
     }
 }
 
 impl Reuse for Flight {
     fn reset(&mut self) {
         self.ranges.clear();
-        if self.ranges.capacity() > KEPT {
-            self.ranges.shrink_to(KEPT);
-        }
         self.sacked = 0;
     }
 }
@@ -260,7 +330,7 @@ impl Inspected {
         if range.is_hole() {
             self.filled += octets;
             self.hole_since.get_or_insert(range.sent);
-            self.hole_tsval = self.hole_tsval.or(range.tsval);
+            self.hole_tsval = self.hole_tsval.or(range.tsval());
         } else {
             self.again += octets;
             self.sent_before = self.sent_before.max(Some(range.sent));

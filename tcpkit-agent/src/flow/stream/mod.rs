@@ -15,6 +15,8 @@ mod pool;
 mod sent;
 mod sequence;
 mod step;
+#[cfg(test)]
+mod tests;
 mod trouble;
 mod verdict;
 mod window;

@@ -5,7 +5,7 @@
 
 use super::{
     counts::StreamCounts,
-    flight::{Flight, Range},
+    flight::{Budget, Flight, Range},
     pool::{Pool, Reuse, Slot},
     sequence::{Stream, sum},
     step::{FlowProgress, StreamStep, StreamStepKind},
@@ -20,6 +20,12 @@ use crate::{
 
 /// The streams of one flow, for the table to keep with it.
 pub(in crate::flow) type PairSlot = Slot;
+
+/// Ranges under way that the flows of a table may have on average, beyond the few that each may have; a busy one has
+/// hundreds.
+const RANGES_PER_FLOW: usize = 4;
+/// As many as all flows of a small table may have: 1.5 MiB.
+const LEAST_RANGES: usize = 1 << 16;
 
 /// How often a busy flow tells how far it has come.
 const PROGRESS: Span = Span::from_secs(1);
@@ -71,8 +77,7 @@ pub(in crate::flow) struct Streams {
     pairs: Pool<Pair>,
     flights: Pool<Flight>,
     troubles: Pool<Trouble>,
-    /// Segments whose place in what is under way was joined with their neighbour's.
-    joined: u64,
+    budget: Budget,
     pieces: Vec<(SeqNumber, Range)>,
 }
 
@@ -85,7 +90,7 @@ pub(super) struct Work<'w, 'a, 'b> {
     pub(super) peer: &'w mut Stream,
     pub(super) flights: &'w mut Pool<Flight>,
     pub(super) troubles: &'w mut Pool<Trouble>,
-    pub(super) joined: &'w mut u64,
+    pub(super) budget: &'w mut Budget,
     /// Ranges acknowledged now that were sent again, or never captured; empty between uses.
     pub(super) pieces: &'w mut Vec<(SeqNumber, Range)>,
     pub(super) steps: &'w mut Vec<StreamStep>,
@@ -99,9 +104,14 @@ impl Streams {
             pairs: Pool::new(max_flows),
             flights: Pool::new(both),
             troubles: Pool::new(both),
-            joined: 0,
+            budget: Budget::new((max_flows as usize).saturating_mul(RANGES_PER_FLOW).max(LEAST_RANGES)),
             pieces: Vec::new(),
         }
+    }
+
+    /// Times that the bound on what is kept of segments under way made one of them join its neighbour, or stay whole.
+    pub(in crate::flow) const fn joined(&self) -> u64 {
+        self.budget.joined
     }
 
     /// Whether a flow without streams needs them for this segment.
@@ -147,7 +157,7 @@ impl Streams {
             peer,
             flights: &mut self.flights,
             troubles: &mut self.troubles,
-            joined: &mut self.joined,
+            budget: &mut self.budget,
             pieces: &mut self.pieces,
             steps,
         };
@@ -195,7 +205,7 @@ impl Streams {
                 }
             }
             self.troubles.release(&mut stream.trouble);
-            self.flights.release(&mut stream.flight);
+            Flight::release(&mut self.flights, &mut stream.flight, &mut self.budget);
         }
         let counts = pair.streams.map(|stream| stream.counts);
         self.pairs.release(slot);

@@ -1,5 +1,7 @@
 //! Objects that exist only while something is under way: slots that are used again, and what they held is kept warm.
 
+use crate::flow::slab::make_place;
+
 /// What a pool keeps: emptied instead of dropped.
 pub(super) trait Reuse: Default {
     /// Forgets everything and keeps a little memory.
@@ -94,6 +96,7 @@ impl<T: Reuse> Pool<T> {
             self.refused += 1;
             return None;
         }
+        make_place(&mut self.items);
         self.items.push(T::default());
         slot.map(Slot)
     }

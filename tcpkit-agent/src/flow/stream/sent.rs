@@ -6,7 +6,7 @@
 use super::{
     cause::Copy,
     counts::Cause,
-    flight::{Inspected, Range, earlier, later, octets},
+    flight::{Flight, Inspected, Range, earlier, later, octets},
     pair::Work,
     step::StreamStepKind,
     verdict::Sent,
@@ -153,7 +153,7 @@ impl Work<'_, '_, '_> {
     /// Octets before the edge: sent again, or late.
     fn on_overlap(&mut self, start: SeqNumber, end: SeqNumber) -> Sent {
         let parts = self.parts(start, end);
-        let copy = Copy { start, end, from: parts.from, inspected: parts.inspected };
+        let copy = Copy { end, from: parts.from, inspected: parts.inspected };
         let is_resent = parts.again() > 0 || (parts.filled() > 0 && self.is_sent_again(&copy));
         self.own.counts.unique_bytes += u64::from(parts.filled());
         let tsval = self.seen.segment.options.timestamps().map(|(tsval, _)| tsval);
@@ -178,7 +178,7 @@ impl Work<'_, '_, '_> {
 
     fn note_resent(&mut self, parts: &Parts, end: SeqNumber, tsval: Option<u32>, cause: Option<Cause>) {
         if let Some(flight) = self.flights.get_mut(self.own.flight) {
-            flight.resend(parts.from, end, self.seen.at, tsval, cause);
+            flight.resend(parts.from, end, self.seen.at, tsval, cause, self.budget);
         }
     }
 
@@ -221,8 +221,7 @@ impl Work<'_, '_, '_> {
         let from = if self.own.facts.has_una { later(edge, self.own.snd_una) } else { edge };
         if from.before(start) {
             let tsval = self.seen.segment.options.timestamps().map(|(tsval, _)| tsval);
-            let hole = Range { copies: 0, tsval, ..self.range(start) };
-            self.push(from, hole);
+            self.push(from, Range::hole(start, self.seen.at, tsval));
         }
     }
 
@@ -236,29 +235,26 @@ impl Work<'_, '_, '_> {
         self.own.facts.edge_is_probe = false;
         self.own.counts.unique_bytes += u64::from(octets(start, end));
         let from = if self.own.facts.has_una { later(start, self.own.snd_una) } else { start };
+        if from != start {
+            self.on_late(start, earlier(from, end));
+        }
         if from.before(end) {
-            let range = self.range(end);
-            self.push(from, range);
+            self.push(from, Range::first(end, self.seen.at, self.seen.packets));
         }
     }
 
-    #[inline]
-    fn range(&self, end: SeqNumber) -> Range {
-        Range {
-            end,
-            tsval: None,
-            sent: self.seen.at,
-            segments: u16::try_from(self.seen.packets).unwrap_or(u16::MAX),
-            copies: 1,
-            is_sacked: false,
-            cause: None,
+    /// Octets come that were acknowledged before they were captured: they were no loss of ours.
+    #[cold]
+    fn on_late(&mut self, start: SeqNumber, end: SeqNumber) {
+        if let Some(trouble) = self.troubles.get_mut(self.own.trouble) {
+            trouble.fill_gaps(start, end);
         }
     }
 
     #[inline]
     fn push(&mut self, start: SeqNumber, range: Range) {
         if let Some(flight) = self.flights.demand(&mut self.own.flight) {
-            *self.joined += u64::from(flight.push(start, range));
+            flight.push(start, range, self.budget);
         }
     }
 
@@ -290,7 +286,7 @@ impl Work<'_, '_, '_> {
     fn resynchronises(&mut self, start: SeqNumber, end: SeqNumber) -> bool {
         let is_known = self.own.facts.has_una && self.own.snd_una.distance(start).unsigned_abs() <= FAR;
         if is_known {
-            self.flights.release(&mut self.own.flight);
+            Flight::release(self.flights, &mut self.own.flight, self.budget);
             self.own.snd_nxt = later(start, earlier(end, self.own.snd_una));
             self.own.facts.has_fin = false;
         }

@@ -70,7 +70,6 @@ pub(super) struct Facts {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct RoundTrip {
     smoothed: u32,
-    variation: u32,
     /// Zero where nothing was measured.
     min: u32,
     /// How often it was measured, up to a few.
@@ -137,12 +136,10 @@ impl RoundTrip {
         let micros = micros(span);
         self.samples = self.samples.saturating_add(1);
         if self.min == 0 {
-            (self.smoothed, self.variation, self.min) = (micros, micros / 2, micros);
+            (self.smoothed, self.min) = (micros, micros);
             return;
         }
-        // RFC 6298 §2.3: alpha is 1/8, beta is 1/4.
-        let error = self.smoothed.abs_diff(micros);
-        self.variation = self.variation - self.variation / 4 + error / 4;
+        // RFC 6298 §2.3: alpha is 1/8.
         self.smoothed = self.smoothed - self.smoothed / 8 + micros / 8;
         self.min = self.min.min(micros);
     }
@@ -162,11 +159,6 @@ impl RoundTrip {
     #[inline]
     pub(super) const fn smoothed(&self) -> Option<Span> {
         if self.min == 0 { None } else { Some(Span(self.smoothed as u64 * 1_000)) }
-    }
-
-    /// Four times RTTVAR: what a retransmission timer adds.
-    pub(super) const fn spread(&self) -> Span {
-        Span(self.variation as u64 * 4_000)
     }
 }
 

@@ -72,6 +72,8 @@ pub(super) struct Gap {
 #[derive(Debug, Default)]
 pub(super) struct Trouble {
     pub(super) recovery: Recovery,
+    /// The sender still looks for signs that its timer ran out in vain.
+    pub(super) is_timeout_doubted: bool,
     /// What a tail loss probe would bring an acknowledgement of (RFC 8985 §7.3: TLP.end_seq).
     pub(super) probed: Option<SeqNumber>,
     pub(super) episode: Option<Episode>,
@@ -109,16 +111,23 @@ impl Trouble {
 
     /// The receiver got these octets twice: takes what was sent of them in vain, and tells causes and segments.
     pub(super) fn take_past(&mut self, left: SeqNumber, right: SeqNumber, mut told: impl FnMut(Cause, u32)) {
-        for past in &mut self.past {
+        let mut index = 0;
+        while let Some(past) = self.past.get(index).copied() {
             let (from, to) = (later(past.start, left), earlier(past.end, right));
             if past.cause == Cause::Spurious || !from.before(to) {
+                index += 1;
                 continue;
             }
-            let share = share(past, octets(from, to));
-            told(past.cause, u32::from(share));
-            past.segments -= share;
-            if past.segments == 0 {
-                past.cause = Cause::Spurious;
+            self.past.remove(index);
+            let front = past.share(octets(past.start, from));
+            let taken = past.share(octets(past.start, to)) - front;
+            told(past.cause, u32::from(taken));
+            let rest = past.segments - front - taken;
+            for (start, end, segments) in [(past.start, from, front), (to, past.end, rest)] {
+                if start.before(end) && self.past.len() < MAX_PAST {
+                    self.past.insert(index, Past { start, end, segments, ..past });
+                    index += 1;
+                }
             }
         }
     }
@@ -174,9 +183,11 @@ impl Reuse for Trouble {
     }
 }
 
-/// How many of a copy's segments these octets were.
-fn share(past: &Past, count: u32) -> u16 {
-    let whole = u64::from(octets(past.start, past.end)).max(1);
-    let share = (u64::from(past.segments) * u64::from(count)).div_ceil(whole);
-    u16::try_from(share).unwrap_or(u16::MAX).min(past.segments)
+impl Past {
+    /// How many of its segments its first octets were.
+    fn share(&self, count: u32) -> u16 {
+        let whole = u64::from(octets(self.start, self.end)).max(1);
+        let share = (u64::from(self.segments) * u64::from(count) + whole / 2) / whole;
+        u16::try_from(share).unwrap_or(u16::MAX).min(self.segments)
+    }
 }

@@ -37,7 +37,7 @@ pub(in crate::flow) struct Acked {
     /// Octets acknowledged for the first time by SACK blocks.
     pub(in crate::flow) selectively: u32,
     /// Since the newest segment that this acknowledges first, and that was sent only once (Karn); `None` where none
-    /// tells. SYN and FIN are segments here. Linux calls it `ca_rtt_us` and takes its least for `min_rtt`.
+    /// tells. Linux calls it `ca_rtt_us` and takes its least for `min_rtt`.
     pub(in crate::flow) rtt: Option<Span>,
     /// The same since the oldest such segment: what Linux calls `seq_rtt_us` and smooths (net/ipv4/tcp_input.c,
     /// `tcp_clean_rtx_queue`).

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::flow::{
-    FinishedFlow, FlowCounts, Outcome,
+    FinishedFlow, FlowCounts, HandshakeStep, Outcome, Trait,
     half_open::HalfOpen,
     handshake::{Handshake, ServedStep},
     state::{Ending, Flow},
@@ -36,6 +36,7 @@ struct Told {
     decided: Vec<String>,
     failed: Vec<String>,
     finished: Vec<String>,
+    streams: Vec<String>,
     counts: FlowCounts,
 }
 
@@ -54,13 +55,14 @@ fn tell(steps: &[Step], limits: FlowLimits, freezes: bool) -> Told {
             _ => (there.reversed(), 5000 + seq, 1000 + ack),
         };
         let options = TcpOptions(if octets > 0 { &[2, 4, 5, 180, 4, 2, 1, 3, 3, 7] } else { &[] });
-        let payload_len = u32::from(octets) * 3;
         let flags = TcpFlags(flags);
+        // Data of a SYN meets streams that begin later in small; `fast_open_data_is_part_of_the_stream` looks at that.
+        let payload_len = if flags.contains(SYN) { 0 } else { u32::from(octets) * 3 };
         let segment = Segment { options, payload_len, ..segment(tuple, flags, seq, ack) };
         bench.give(&segment, interface);
     }
     bench.finish();
-    let Changes { steps, decided, failed, finished, .. } = bench.changes;
+    let Changes { steps, decided, failed, finished, stream_steps, progress } = bench.changes;
     Told {
         steps,
         decided: decided
@@ -68,7 +70,11 @@ fn tell(steps: &[Step], limits: FlowLimits, freezes: bool) -> Told {
             .map(|it| format!("{:?}", (it.at, it.took, bare(&it.flow), it.handshake)))
             .collect(),
         failed: failed.iter().map(|it| format!("{:?}", (it.at, bare(&it.flow), it.handshake))).collect(),
-        finished: finished.iter().map(|it| format!("{:?}", (it.at, bare(&it.flow), it.handshake))).collect(),
+        finished: finished
+            .iter()
+            .map(|it| format!("{:?}", (it.at, bare(&it.flow), it.handshake, it.detail)))
+            .collect(),
+        streams: [format!("{stream_steps:?}"), format!("{progress:?}")].to_vec(),
         counts: *bench.table.counts(),
     }
 }
@@ -117,6 +123,52 @@ fn what_does_not_fit_is_kept_in_full() {
     let FinishedFlow { flow, handshake, .. } = bench.changes.finished[0];
     assert_eq!(handshake.syn_retransmissions(), 69_999);
     assert_eq!(flow.side(flow.client()).frames, 70_000);
+}
+
+#[test]
+fn fast_open_data_is_part_of_the_stream() {
+    let syn = Segment { payload_len: 100, ..segment(tuple(Client(1)), SYN, 1000, 0) };
+    let mut bench = Bench::new();
+    bench.give(&syn, 0);
+    bench.finish();
+    let FinishedFlow { flow, detail, .. } = bench.changes.finished[0];
+    assert_eq!(
+        (flow.side(flow.client()).payload_bytes, detail.stream(flow.client()).unique_bytes),
+        (100, 100)
+    );
+    assert!(detail.fast_open);
+
+    let mut bench = Bench::new();
+    bench.give(&syn, 0).after(ms(1)).server(Client(1), SYN_ACK, 0, 101).after(ms(1)).client(
+        Client(1),
+        ACK,
+        101,
+        1,
+    );
+    let more = Segment { payload_len: 50, ..segment(tuple(Client(1)), ACK, 1101, 5001) };
+    bench.after(ms(1)).give(&more, 0).server(Client(1), ACK, 1, 151).finish();
+    let FinishedFlow { flow, handshake, detail, .. } = bench.changes.finished[0];
+    let sent = detail.stream(flow.client());
+    assert_eq!((sent.unique_bytes, sent.capture_gaps, sent.retransmitted_segments()), (150, 0, 0));
+    assert!(handshake.shows(Trait::FastOpenAccepted));
+}
+
+#[test]
+fn an_ack_that_the_server_does_not_take_is_a_suspected_overflow() {
+    let overflow = |bench: &Bench| {
+        let shown = HandshakeStep::Showed(Trait::AcceptQueueOverflow);
+        bench.changes.steps.iter().filter(|served| served.step == shown).count()
+    };
+    let mut bench = Bench::new();
+    bench.handshake(Client(1)).after(ms(9)).server(Client(1), SYN_ACK, 0, 1);
+    assert_eq!(overflow(&bench), 0, "it was under way before the ACK can have arrived");
+    bench.after(ms(1000)).server(Client(1), SYN_ACK, 0, 1).client(Client(1), ACK, 1, 1);
+    bench.after(ms(2000)).server(Client(1), SYN_ACK, 0, 1).client(Client(1), ACK, 1, 1);
+    assert_eq!(overflow(&bench), 1, "once for each handshake");
+    let mut bench = Bench::new();
+    bench.client(Client(1), SYN, 0, 0).after(ms(5)).server(Client(1), SYN_ACK, 0, 1);
+    bench.after(ms(1000)).server(Client(1), SYN_ACK, 0, 1).client(Client(1), ACK, 1, 1);
+    assert_eq!(overflow(&bench), 0, "without an ACK the SYN/ACK was lost, or the client is gone");
 }
 
 #[test]

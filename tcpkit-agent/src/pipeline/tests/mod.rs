@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use super::{EngineSettings, InterfaceFacts, Output, Shard};
 use crate::{
     report::{
-        Event, FlowRecord, Report,
+        Event, FlowRecord, HandshakeRecord, Report,
         merge::{ReportContext, SourceCounts, assemble},
     },
     time::{Span, Timestamp},
@@ -28,6 +28,7 @@ struct Observed {
     /// In the order of a merger: by time of ending, then start, then endpoints.
     records: Vec<FlowRecord>,
     events: Vec<Event>,
+    handshakes: Vec<HandshakeRecord>,
     report: Report,
 }
 
@@ -60,6 +61,7 @@ fn observe(frames: &[Captured], settings: &EngineSettings) -> Observed {
     Observed {
         records: out.finished.into_iter().map(|finished| finished.record).collect(),
         events: out.events,
+        handshakes: out.handshakes.into_iter().map(|decided| decided.record).collect(),
         report: assemble(context(frames), &snapshots),
     }
 }

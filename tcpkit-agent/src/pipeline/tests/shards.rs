@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{Observed, observe, scenario::*};
 use crate::{
     pipeline::{EngineSettings, Output, Shard},
-    report::ShardSnapshot,
+    report::{HandshakeResult, ShardSnapshot},
     time::{Span, Timestamp},
     wire::TcpFlags,
 };
@@ -49,15 +49,27 @@ fn canonical(observed: &Observed) -> (Vec<String>, String, Vec<String>) {
     (records, report.to_string(), events)
 }
 
+/// Each decided handshake, in an order of its own.
+fn handshakes(observed: &Observed) -> Vec<String> {
+    let handshakes = observed.handshakes.iter();
+    let mut handshakes: Vec<_> = handshakes.map(|one| serde_json::to_string(one).unwrap()).collect();
+    handshakes.sort();
+    handshakes
+}
+
 proptest! {
     #[test]
     fn a_report_does_not_depend_on_the_number_of_shards(frames in frames(), shards in 2u32..6, live: bool) {
         let mut settings = if live { EngineSettings::live(1) } else { EngineSettings::replay(1) };
         settings.flows.idle = live.then_some(Span::from_secs(100));
+        settings.wanted.handshakes = true;
         let one = observe(&frames, &settings);
         settings.shards = shards;
         let many = observe(&frames, &settings);
         prop_assert_eq!(canonical(&one), canonical(&many));
+        prop_assert_eq!(handshakes(&one), handshakes(&many));
+        let seen = one.records.iter().filter(|record| record.handshake != HandshakeResult::Midstream).count();
+        prop_assert_eq!(one.handshakes.len(), seen, "each handshake is told once");
         prop_assert!(one.report.ledger.closes);
         let results: u64 = one.report.handshake.results.values().sum();
         prop_assert_eq!(results, one.report.totals.flows);

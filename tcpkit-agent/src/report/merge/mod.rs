@@ -1,17 +1,15 @@
 //! From the shards' measurements to one report, with a ledger that is checked.
 
 mod bandwidth;
+mod handshake;
 mod ledger;
 mod stream;
 
 use std::collections::BTreeMap;
 
-use super::{
-    CaptureInfo, Count, HandshakeReport, HandshakeResult, Report, SCHEMA, ShardSnapshot, SpanSummary, Totals,
-};
+use super::{CaptureInfo, Count, Report, SCHEMA, ShardSnapshot, SpanSummary, Totals};
 use crate::{
     analyzer::{Place, SpanHistogram},
-    flow::Outcome,
     time::{Span, Timestamp},
     wire::InterfaceId,
 };
@@ -68,7 +66,7 @@ pub fn assemble(context: ReportContext, snapshots: &[ShardSnapshot]) -> Report {
         capture,
         ledger,
         totals: totals(&sum, bandwidth.total, duration),
-        handshake: handshake(&sum),
+        handshake: handshake::report(&sum.handshakes),
         retransmit: stream::retransmit(&sum.retransmissions),
         latency: stream::latency(&sum.round_trips),
         stalls: stream::stalls(&sum.stalls),
@@ -90,21 +88,10 @@ fn totals(sum: &ShardSnapshot, all: Count, duration: Option<Span>) -> Totals {
         flows: sum.flows.opened,
         open_flows: sum.flows.open,
         evicted_flows: sum.flows.evicted,
+        evicted_half_open: sum.flows.evicted_half_open,
+        coarsened_rtts: sum.flows.coarsened_rtts,
         segments: sum.flows.segments,
         payload_bytes: sum.flows.payload_bytes,
-    }
-}
-
-fn handshake(sum: &ShardSnapshot) -> HandshakeReport {
-    let handshakes = &sum.handshakes;
-    let result = |outcome: &Outcome| (HandshakeResult::from(*outcome).name(), handshakes.count(*outcome));
-    HandshakeReport {
-        results: Outcome::ALL.iter().map(result).collect(),
-        syn_retransmissions: handshakes.syn_retransmissions(),
-        synack_retransmissions: handshakes.synack_retransmissions(),
-        handshake_us: summary(handshakes.durations()),
-        server_rtt_us: summary(handshakes.server_rtts()),
-        client_rtt_us: summary(handshakes.client_rtts()),
     }
 }
 

@@ -12,14 +12,16 @@
 //! ```
 //! A section without content is left out.
 
+use std::net::SocketAddr;
+
 use super::{
     TextOptions,
     number::{count, fit, percent, rate, ratio, share, span, time, whole_number},
     style::{Tone, paint, safe},
 };
 use crate::report::{
-    BandwidthReport, CaptureInfo, Count, HandshakeReport, HandshakeResult, LedgerEntry, Report, SizeBucket,
-    SpanSummary,
+    BandwidthReport, CaptureInfo, Count, HandshakeReport, HandshakeResult, IcmpErrorCount, LedgerEntry,
+    Report, ServerHandshakes, SizeBucket, SpanSummary,
 };
 
 /// The report as people read it, with a final newline.
@@ -185,7 +187,30 @@ impl Screen {
             );
             self.field("sent again", &again);
         }
+        self.refusals(handshake);
         self.times(handshake);
+    }
+
+    /// What tells why handshakes fail, where anything does.
+    fn refusals(&mut self, handshake: &HandshakeReport) {
+        if handshake.accept_queue_overflows > 0 {
+            let text = format!(
+                "{} ACKs dropped, as if the accept queue was full",
+                count(handshake.accept_queue_overflows)
+            );
+            self.field("servers", &text);
+        }
+        for icmp in &handshake.icmp {
+            let IcmpErrorCount { protocol, kind, code, name, errors, unreachable } = icmp;
+            let text = format!("{name} ({kind}/{code}) {}, {} to a SYN", count(*errors), count(*unreachable));
+            self.field(protocol, &text);
+        }
+        let failing = handshake.servers.iter().filter(|server| server.counts.failures > 0);
+        for ServerHandshakes { server_ip, server_port, counts } in failing.take(FAILING_SERVERS) {
+            let server = SocketAddr::new(*server_ip, *server_port).to_string();
+            let text = format!("{server}: {} of {}", count(counts.failures), count(counts.attempts));
+            self.field("failed", &text);
+        }
     }
 
     fn times(&mut self, handshake: &HandshakeReport) {
@@ -372,6 +397,8 @@ fn bar_columns(part: u64, whole: u64) -> usize {
     usize::try_from(part.saturating_mul(BAR_COLUMNS).div_ceil(whole)).unwrap_or(0)
 }
 
+/// Servers named of those whose handshakes failed; JSON names more.
+const FAILING_SERVERS: usize = 5;
 const COLUMNS: usize = 80;
 const FIELD_COLUMN: usize = 16;
 const PLACE_COLUMNS: usize = 22;
