@@ -7,7 +7,7 @@ use tcpkit_tests::{
     netns::Namespace,
 };
 
-use super::tell::{feature, judge};
+use super::tell::{feature, judge, judge_at_length};
 
 #[test]
 #[ignore = "for a guest of `cargo xtask vm`"]
@@ -16,7 +16,7 @@ fn what_is_attached_sees_all_and_leaves_nothing_behind() {
         "classifiers by clsact; a small process takes them off within a second when the agent is killed";
     let (value, remark) = if has_tcx() { ("yes", "") } else { ("no", remark) };
     feature("TCX (6.6)", value, remark);
-    judge("TC, clsact and native XDP count what the interface and TCP count", || {
+    judge_at_length("TC, clsact and native XDP count what the interface and TCP count", || {
         crate::kernel::live::counters_agree_with_the_interface_and_with_tcp();
         ""
     });
@@ -24,7 +24,7 @@ fn what_is_attached_sees_all_and_leaves_nothing_behind() {
         crate::kernel::live::nothing_stays_attached_after_sigkill();
         ""
     });
-    judge("nothing stays attached when SIGINT or SIGKILL end the agent", || {
+    judge_at_length("nothing stays attached when SIGINT or SIGKILL end the agent", || {
         crate::live::attach::nothing_stays_attached_after(&[libc::SIGINT, libc::SIGKILL]);
         ""
     });
@@ -33,7 +33,7 @@ fn what_is_attached_sees_all_and_leaves_nothing_behind() {
 #[test]
 #[ignore = "for a guest of `cargo xtask vm`"]
 fn programs_and_classifiers_of_others_are_left_alone() {
-    judge("another's clsact, filters and XDP program stay", || {
+    judge_at_length("another's clsact, filters and XDP program stay", || {
         crate::kernel::live::a_foreign_clsact_and_its_filters_stay();
         crate::kernel::live::a_foreign_xdp_program_stays_and_tc_is_used();
         ""

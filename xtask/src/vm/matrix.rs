@@ -13,6 +13,7 @@ use std::{
 use anyhow::Result;
 
 use super::{
+    Share,
     guest::{self, Boot, End, Outcome, Stream},
     initramfs::Archive,
     packages::{self, Fetched, Kernel},
@@ -84,12 +85,19 @@ pub(crate) struct Conditions {
     pub refresh: bool,
     /// Only tests whose names contain this.
     pub filter: String,
+    /// How much of each.
+    pub share: Share,
 }
 
 impl Ran {
     /// Whether the guest ended by itself, and all that it tried went well.
     fn is_well(&self) -> bool {
         self.outcome.end == End::Status(0) && self.results.are_well()
+    }
+
+    /// Whether the guest's tests came to their end, well or not.
+    pub(super) const fn ended(&self) -> bool {
+        matches!(self.outcome.end, End::Status(_))
     }
 
     /// What its tests counted.
@@ -136,7 +144,13 @@ pub(crate) fn run(
     let binaries = payload::build()?;
     let payload = payload::archive(&binaries)?;
     let command = test_command(&conditions.filter);
-    let run = Run { conditions, payload: &payload, command, environment: super::environment(), show };
+    let run = Run {
+        conditions,
+        payload: &payload,
+        command,
+        environment: super::environment(conditions.share),
+        show,
+    };
     let next = AtomicUsize::new(0);
     let reports = Mutex::new(BTreeMap::new());
     thread::scope(|scope| {

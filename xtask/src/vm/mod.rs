@@ -49,6 +49,9 @@ pub(crate) struct Options {
     /// Write docs/kernels.md from the run; wants --all.
     #[arg(long, requires = "all", conflicts_with_all = ["command", "filter"])]
     update_docs: bool,
+    /// Only the share of the guests' tests that `cargo xtask test` runs.
+    #[arg(long, conflicts_with_all = ["command", "update_docs"])]
+    gate: bool,
     /// Boot all of them.
     #[arg(long, conflicts_with = "kernel")]
     all: bool,
@@ -73,6 +76,25 @@ pub(crate) struct Options {
     /// The command and its arguments, after `--`; without one, `--kernel` alone gives a shell.
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
+}
+
+/// How much of the guests' tests is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Share {
+    /// What every run of `cargo xtask test` has time for; tests say what they leave out.
+    Gate,
+    /// Everything.
+    All,
+}
+
+impl Share {
+    /// How tests learn of it: `TCPKIT_GUEST`.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Gate => "gate",
+            Self::All => "all",
+        }
+    }
 }
 
 /// What the guests' tests have in their names.
@@ -114,6 +136,7 @@ fn tests_in_guests(options: &Options, releases: &[Release]) -> Result<ExitCode> 
         memory: options.memory,
         refresh: options.refresh,
         filter: options.filter.clone(),
+        share: if options.gate { Share::Gate } else { Share::All },
         jobs: options.jobs,
     };
     let reports = matrix::run(releases, &conditions, |line| answer(line))?;
@@ -126,7 +149,7 @@ fn tests_in_guests(options: &Options, releases: &[Release]) -> Result<ExitCode> 
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The guests' tests on the kernels that every run of the gate boots, all at a time: a guest keeps little more than one
+/// The gate's share of the guests' tests, on the kernels that every run of it boots, all at a time: a guest keeps little more than one
 /// processor busy. `show` gets each line that they say.
 ///
 /// # Errors
@@ -140,6 +163,7 @@ pub(crate) fn gate(limit: Duration, show: impl Fn(&str) + Sync) -> Result<Vec<Re
         memory: MEMORY,
         refresh: false,
         filter: TESTS.to_owned(),
+        share: Share::Gate,
         jobs: releases.len(),
     };
     matrix::run(&releases, &conditions, show)
@@ -158,7 +182,7 @@ pub(crate) fn tables(reports: &[Report]) -> String {
 impl Options {
     /// Whether somebody wants to type commands.
     fn is_shell(&self) -> bool {
-        self.command.is_empty() && self.kernel.len() == 1 && !self.tests
+        self.command.is_empty() && self.kernel.len() == 1 && !self.tests && !self.gate
     }
 }
 
@@ -186,7 +210,7 @@ fn command_in_guests(options: &Options, releases: &[Release]) -> Result<ExitCode
                 continue;
             }
         };
-        let environment = environment();
+        let environment = environment(Share::All);
         let boot = Boot {
             kernel: &kernel,
             payload: &payload,
@@ -214,7 +238,7 @@ fn limit(options: &Options) -> Option<Duration> {
 }
 
 /// What the command gets to know: where the binary under test is, that this is a guest, and what steers tests.
-fn environment() -> Vec<(String, String)> {
+fn environment(share: Share) -> Vec<(String, String)> {
     let of_host = env::vars().filter(|(name, _)| {
         matches!(name.as_str(), "CI" | "NO_COLOR" | "TERM" | "UPDATE_EXPECT")
             || name.starts_with("RUST_")
@@ -222,7 +246,7 @@ fn environment() -> Vec<(String, String)> {
             || name.starts_with("PROPTEST_")
     });
     let tests = workspace().join("tests").display().to_string();
-    let own = [("TCPKIT_BIN", "/usr/bin/tcpkit"), ("TCPKIT_GUEST", "1"), ("PWD", &tests)];
+    let own = [("TCPKIT_BIN", "/usr/bin/tcpkit"), ("TCPKIT_GUEST", share.word()), ("PWD", &tests)];
     of_host.chain(own.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
 }
 
