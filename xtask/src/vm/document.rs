@@ -5,6 +5,7 @@ use std::{fmt::Write as _, fs};
 use anyhow::{Context as _, Result, bail};
 
 use super::{
+    Share,
     matrix::{Ran, Report, Trial},
     table::Table,
 };
@@ -17,9 +18,10 @@ const DOCUMENT: &str = "docs/kernels.md";
 const HEAD: &str = "\
 # tcpkit on other kernels
 
-Written by `cargo xtask vm --all --update-docs` from a run; do not edit. Each kernel is Debian's own, booted under
+Written by `cargo xtask vm --all --update-docs` from the newest run on each kernel; do not edit. Each kernel is Debian's own, booted under
 emulation, and every line was said by a test in that guest. `-` means that no test there spoke of it. `run` tells what
-came of the guest as a whole: `whole`, or what was wrong with it, so that what is missing below has its reason.
+came of the guest as a whole: all tests, the share of them that `cargo xtask test` runs, or how far it came, so that what
+is missing below has its reason.
 ";
 
 /// Writes the document. A guest that did not do well is written down as such.
@@ -69,7 +71,8 @@ fn text(reports: &[Report]) -> Result<String> {
 fn fate(ran: &Ran) -> String {
     let tally = ran.tally();
     match ran.complaint() {
-        None => format!("whole: {} tests", tally.passed),
+        None if ran.share == Share::Gate => format!("the gate's share: {} tests", tally.passed),
+        None => format!("all: {} tests", tally.passed),
         Some(why) if ran.ended() => format!("{why}: {} tests passed, {} failed", tally.passed, tally.failed),
         Some(why) => format!("partial: {}", why.replace('|', r"\|")),
     }

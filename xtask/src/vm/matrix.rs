@@ -17,7 +17,7 @@ use super::{
     guest::{self, Boot, End, Outcome, Stream},
     initramfs::Archive,
     packages::{self, Fetched, Kernel},
-    payload,
+    payload, record,
     releases::Release,
     results::Results,
 };
@@ -62,6 +62,8 @@ impl Report {
 pub(crate) struct Ran {
     /// Its kernel.
     pub(super) kernel: Kernel,
+    /// How much was to be run in it.
+    pub(super) share: Share,
     /// How it ended.
     pub(super) outcome: Outcome,
     /// What its tests said.
@@ -192,8 +194,16 @@ impl<S: Fn(&str) + Sync> Run<'_, S> {
             processors: self.conditions.processors,
             memory: self.conditions.memory,
         };
-        let (outcome, results) = tests_in(&boot, &self.show)?;
-        Ok(Trial::Ran(Box::new(Ran { kernel, outcome, results })))
+        let mut said = Vec::new();
+        let (outcome, results) = tests_in(&boot, |line| {
+            said.push(line.to_owned());
+            (self.show)(&format!("{:>6} | {line}", release.name));
+        })?;
+        let ran = Ran { kernel, share: self.conditions.share, outcome, results };
+        if self.conditions.filter == super::TESTS {
+            record::keep(&ran, &said)?;
+        }
+        Ok(Trial::Ran(Box::new(ran)))
     }
 }
 
@@ -203,14 +213,13 @@ fn test_command(filter: &str) -> Vec<String> {
     words.map(str::to_owned).to_vec()
 }
 
-fn tests_in(boot: &Boot<'_>, show: &impl Fn(&str)) -> Result<(Outcome, Results)> {
-    let name = boot.kernel.release.name;
+fn tests_in(boot: &Boot<'_>, mut show: impl FnMut(&str)) -> Result<(Outcome, Results)> {
     say(format_args!("vm: booting {}", boot.kernel));
     let mut results = Results::default();
     let mut buffers = [Lines::default(), Lines::default()];
     let mut on_line = |line: &str| {
         results.on_line(line);
-        show(&format!("{name:>6} | {line}"));
+        show(line);
     };
     let outcome = guest::run(boot, |stream, bytes| {
         let buffer = &mut buffers[usize::from(stream == Stream::Err)];

@@ -51,6 +51,13 @@ pub(super) enum Fetched {
 }
 
 impl Kernel {
+    /// One that only has a name.
+    #[cfg(test)]
+    pub(super) fn named(release: Release, version: &str) -> Self {
+        let package_version = String::new();
+        Self { release, version: version.to_owned(), package_version, folder: PathBuf::new() }
+    }
+
     /// The kernel's image.
     pub(super) fn image(&self) -> PathBuf {
         self.folder.join("vmlinuz")
