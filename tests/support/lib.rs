@@ -10,6 +10,7 @@
 pub mod attached;
 pub mod generator;
 pub mod judge;
+pub mod kernel;
 pub mod leave_out;
 pub mod left_out;
 pub mod live;

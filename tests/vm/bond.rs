@@ -14,6 +14,7 @@ use std::{
 
 use serde_json::Value;
 use tcpkit_tests::{
+    kernel::is_at_least,
     live::{ENDPOINT, Live},
     netns::{Namespace, Pair},
     traffic::snmp,
@@ -239,9 +240,7 @@ fn a_bond_is_captured_whole_while_its_parts_fail() {
 
 /// Whether this kernel's bonds pass XDP on to their parts (5.15): the gate tries bonds there, in each mode by one hook.
 fn knows_xdp() -> bool {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    let numbers: Vec<u32> = release.split(['.', '-']).map_while(|number| number.parse().ok()).collect();
-    numbers >= vec![5, 15]
+    is_at_least(5, 15)
 }
 
 /// Where XDP on a bond is refused, the notes say why.
