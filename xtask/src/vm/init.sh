@@ -19,7 +19,9 @@ $busybox mount -t devtmpfs devtmpfs /dev
 $busybox mount -t proc proc /proc
 $busybox mount -t sysfs sysfs /sys
 $busybox --install -s /usr/bin
-mkdir -p /dev/pts /dev/shm
+mkdir -p /dev/pts /dev/shm /dev/net
+# As systemd makes it: opening it is what loads the module.
+mknod /dev/net/tun c 10 200
 mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
 mount -t tmpfs tmpfs /run
