@@ -39,7 +39,7 @@ impl Work<'_, '_, '_> {
         let is_duplicate = self.on_announcement();
         let ack = segment.ack;
         if self.is_ack_far(ack) {
-            self.own.counts.invalid_sequence += 1;
+            self.own.counts.rare().invalid_sequence += 1;
             return self.acked(&Covered::default(), &Covered::default(), is_duplicate);
         }
         let cumulative = if self.peer.has_acked(ack) { Covered::default() } else { self.advance(ack) };
@@ -119,7 +119,7 @@ impl Work<'_, '_, '_> {
                 && ack.distance(block.right).unsigned_abs() <= FAR
                 && ack.distance(block.left).unsigned_abs() <= FAR;
             if !is_sound {
-                self.own.counts.invalid_sequence += u32::from(index == 0);
+                self.own.counts.rare().invalid_sequence += u32::from(index == 0);
                 return covered;
             }
             if index == 0 && is_duplicate_block(&block, ack, second) {
@@ -218,7 +218,7 @@ impl Work<'_, '_, '_> {
 
     /// Copies that were counted under `from` were sent in vain.
     fn revise(&mut self, from: Cause, segments: u32) {
-        let counts = &mut self.peer.counts.retransmissions;
+        let counts = &mut self.peer.counts.rare().retransmissions;
         let segments = segments.min(counts[from.index()]);
         if segments == 0 || from == Cause::Spurious {
             return;
@@ -297,8 +297,8 @@ impl Stream {
     /// A hole that the receiver acknowledged stays one; gives its octets.
     pub(super) fn confirm_gap(&mut self, start: SeqNumber, end: SeqNumber) -> u64 {
         let bytes = u64::from(octets(start, end));
-        self.counts.capture_gaps += 1;
-        self.counts.capture_gap_bytes += bytes;
+        self.counts.rare().capture_gaps += 1;
+        self.counts.rare().capture_gap_bytes += bytes;
         bytes
     }
 }

@@ -131,7 +131,7 @@ impl Work<'_, '_, '_> {
         let delay = episode.mended_at.unwrap_or(at).since(episode.lost_at);
         let ended = episode.ended(at, Span(delay.0.saturating_sub(trip.0)));
         trouble.episode = None;
-        let counts = &mut self.peer.counts;
+        let counts = self.peer.counts.rare();
         counts.loss_episodes += 1;
         counts.loss_episode_time = sum(counts.loss_episode_time, ended.end.since(ended.start));
         self.tell(self.seen.side.other(), StreamStepKind::EpisodeEnded(ended));

@@ -55,7 +55,7 @@ pub(in crate::flow) struct Opened {
 }
 
 /// Both directions of one flow.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Pair {
     streams: [Stream; 2],
     /// Segments with payload, by side.
@@ -177,6 +177,7 @@ impl Streams {
         let Some(pair) = self.pairs.get_mut(slot) else { return };
         if at.since(pair.told_at) >= PROGRESS && pair.told != pair.data_segments {
             progress.push(pair.progress(flow, stalled()));
+            pair.told = pair.data_segments;
             pair.told_at = at;
         }
     }
@@ -200,14 +201,14 @@ impl Streams {
                     steps.push(StreamStep { flow: *flow.key(), client: flow.client(), sender: side, kind });
                 }
                 if let Some(episode) = trouble.episode.take() {
-                    stream.counts.loss_episode_time =
-                        sum(stream.counts.loss_episode_time, at.since(episode.start));
+                    let time = &mut stream.counts.rare().loss_episode_time;
+                    *time = sum(*time, at.since(episode.start));
                 }
             }
             self.troubles.release(&mut stream.trouble);
             Flight::release(&mut self.flights, &mut stream.flight, &mut self.budget);
         }
-        let counts = pair.streams.map(|stream| stream.counts);
+        let counts = std::array::from_fn(|side| pair.streams[side].counts.total());
         self.pairs.release(slot);
         counts
     }
@@ -219,14 +220,13 @@ impl Streams {
         flow: &Flow,
         stalled: Span,
     ) -> Option<FlowProgress> {
-        self.pairs.get(slot).map(|pair| pair.clone().progress(flow, stalled))
+        self.pairs.get(slot).map(|pair| pair.progress(flow, stalled))
     }
 }
 
 impl Pair {
-    fn progress(&mut self, flow: &Flow, stalled: Span) -> FlowProgress {
+    fn progress(&self, flow: &Flow, stalled: Span) -> FlowProgress {
         let [low, high] = [0, 1].map(|index: usize| self.data_segments[index] - self.told[index]);
-        self.told = self.data_segments;
         let retransmitted = self.streams.iter().map(|stream| stream.counts.retransmitted_segments()).sum();
         FlowProgress {
             flow: *flow.key(),
@@ -266,12 +266,13 @@ impl Work<'_, '_, '_> {
     fn count_marks(&mut self) {
         let segment = self.seen.segment;
         if segment.is_ce {
-            self.own.counts.ce = self.own.counts.ce.saturating_add(self.seen.packets);
+            let ce = &mut self.own.counts.rare().ce;
+            *ce = ce.saturating_add(self.seen.packets);
         }
         let marks = TcpFlags::ECE.with(TcpFlags::CWR);
         if segment.flags.intersects(marks) && self.seen.flow.echoes_marks(segment) {
-            self.own.counts.ece += u32::from(segment.flags.contains(TcpFlags::ECE));
-            self.own.counts.cwr += u32::from(segment.flags.contains(TcpFlags::CWR));
+            self.own.counts.rare().ece += u32::from(segment.flags.contains(TcpFlags::ECE));
+            self.own.counts.rare().cwr += u32::from(segment.flags.contains(TcpFlags::CWR));
         }
     }
 }
