@@ -150,8 +150,7 @@ fn judge_direction(
     let by_tshark = theirs.saturating_sub(openings)..=theirs;
     let certain = count(own, "rexmit_full") + count(own, "rexmit_part");
     let by_ranges = certain..=certain + count(own, "fill");
-    let is_in =
-        |range: &RangeInclusive<u64>| again.as_u64().is_some_and(|again| range.contains(&again));
+    let is_in = |range: &RangeInclusive<u64>| again.as_u64().is_some_and(|again| range.contains(&again));
     check("retransmissions by tshark", is_in(&by_tshark), again, &analysis["retransmission"]);
     check("retransmissions by byte ranges", is_in(&by_ranges), again, own);
     for (what, theirs) in [
