@@ -1,4 +1,4 @@
-//! What a flow costs: octets allocated for each of a million half-open flows, and of two hundred thousand established.
+//! What a flow costs: octets allocated for each of a million half-open flows, and of a million established ones.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -16,7 +16,7 @@ use tcpkit_agent::{
 use tcpkit_common::flow::{Address, FlowHash, FourTuple};
 
 const HALF_OPEN: u32 = 1_000_000;
-const ESTABLISHED: u32 = 200_000;
+const ESTABLISHED: u32 = 1_000_000;
 
 /// The system's allocator, and how much of it is in use.
 struct Counted;

@@ -47,9 +47,9 @@ fn a_closed_port_rejects_and_a_dropping_one_times_out_after_as_many_syns_as_the_
     for (address, port) in [(V4, 9), (V6, 9), (V4, 9)] {
         connect(&pair.client, address, port, Duration::from_secs(1)).unwrap_err();
     }
+    let client = &pair.client;
     thread::scope(|scope| {
         for address in [V4, V6, V4] {
-            let client = &pair.client;
             scope.spawn(move || connect(client, address, 81, Duration::from_millis(3_500)).unwrap_err());
         }
     });

@@ -37,12 +37,10 @@ pub(super) fn count(
     regrouped: &Regrouped,
 ) -> Taken {
     let wire = flow.wire_count(segment, arrival.frame_len, arrival.gso_size);
-    let owner = flow.sides[side as usize].owner.get_or_insert(arrival.identity);
-    if *owner != arrival.identity && arrival.is_named {
-        if !regrouped.joins(*owner, arrival.identity, flow.start) {
-            return Taken { wire, is_duplicate: true };
-        }
-        *owner = arrival.identity;
+    let owner = *flow.sides[side as usize].owner.get_or_insert(arrival.identity);
+    let is_elsewhere = owner != arrival.identity && arrival.is_named;
+    if is_elsewhere && !regrouped.joins(owner, arrival.identity, flow.start) {
+        return Taken { wire, is_duplicate: true };
     }
     flow.count(side, segment, wire);
     flow.seen = arrival.now;

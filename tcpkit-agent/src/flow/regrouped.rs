@@ -1,7 +1,8 @@
 //! Interfaces that began to count as one with others while flows went over them.
 //!
 //! A flow's direction belongs to the interfaces of one identity. When an interface becomes part of a bond, or leaves it,
-//! its identity changes and its flows must not stop to count: those that began before go over to the new identity.
+//! its identity changes and its flows must not stop to count: those that began before count at both identities, because
+//! the change is told a moment after it happened, and frames of the others come meanwhile.
 
 use crate::time::Timestamp;
 
@@ -26,10 +27,13 @@ impl Regrouped {
         self.0.push(Change { from, to, at });
     }
 
-    /// Whether a direction that belongs to `owner`, of a flow that began at `start`, goes on at `identity`.
+    /// Whether a direction that belongs to `owner`, of a flow that began at `start`, counts at `identity`, too.
     #[cold]
     pub(super) fn joins(&self, owner: u16, identity: u16, start: Timestamp) -> bool {
-        self.0.iter().any(|change| (change.from, change.to) == (owner, identity) && start <= change.at)
+        self.0.iter().any(|change| {
+            let both = [(change.from, change.to), (change.to, change.from)];
+            both.contains(&(owner, identity)) && start <= change.at
+        })
     }
 }
 
@@ -41,12 +45,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_flows_that_began_before_go_over() {
+    fn only_flows_that_began_before_count_at_both() {
         let mut regrouped = Regrouped::default();
         regrouped.on_regrouped(1, 65, Timestamp(100));
         assert!(regrouped.joins(1, 65, Timestamp(100)));
         assert!(!regrouped.joins(1, 65, Timestamp(101)));
-        assert!(!regrouped.joins(65, 1, Timestamp(0)) && !regrouped.joins(2, 65, Timestamp(0)));
+        assert!(regrouped.joins(65, 1, Timestamp(0)) && !regrouped.joins(2, 65, Timestamp(0)));
         // Out and in again: those that began in between go over too.
         regrouped.on_regrouped(65, 1, Timestamp(200));
         regrouped.on_regrouped(1, 65, Timestamp(300));

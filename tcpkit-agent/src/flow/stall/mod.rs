@@ -46,8 +46,6 @@ pub struct StallCounts {
     pub count: [u32; StallKind::COUNT],
     /// How long, by [`StallKind::index`].
     pub time: [Span; StallKind::COUNT],
-    /// The longest of those that are no thinking.
-    pub longest: Option<Stall>,
 }
 
 impl StallCounts {
@@ -63,11 +61,6 @@ impl StallCounts {
         let (kind, took) = (stall.kind.index(), stall.end.since(stall.start));
         self.count[kind] = self.count[kind].saturating_add(1);
         self.time[kind] = Span(self.time[kind].0.saturating_add(took.0));
-        let is_thinking = matches!(stall.kind, StallKind::ServerThinking | StallKind::ClientThinking);
-        let is_longest = self.longest.is_none_or(|longest| took > longest.end.since(longest.start));
-        if !is_thinking && is_longest {
-            self.longest = Some(stall);
-        }
     }
 }
 
