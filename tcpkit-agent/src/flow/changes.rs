@@ -104,6 +104,8 @@ pub struct Changes {
     pub failed: Vec<Failed>,
     /// Flows that ended and left the table.
     pub finished: Vec<FinishedFlow>,
+    /// Nobody reads [`finished`](Self::finished): it stays empty, and nothing is summed up for it.
+    pub leaves_out_finished: bool,
 }
 
 impl Changes {

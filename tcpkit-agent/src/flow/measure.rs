@@ -70,6 +70,14 @@ impl Measurements {
         }
     }
 
+    /// Begins to fetch the measurements of a flow, long before they are needed.
+    #[inline]
+    pub(super) fn fetch(&self, slot: PairSlot) {
+        let Some(measured) = slot.index().and_then(|index| self.flows.get(index)) else { return };
+        std::hint::black_box((measured.rtt.least(Side::Low), measured.rtt.least(Side::High)));
+        std::hint::black_box(measured.stalls.counts().count[0]);
+    }
+
     /// Takes a segment and what it did to the streams.
     #[inline]
     pub(super) fn on_segment(
@@ -98,12 +106,13 @@ impl Measurements {
         measured.map_or(Span::default(), |measured| measured.stalls.counts().held_up())
     }
 
-    /// What a flow came to; it leaves.
-    pub(super) fn close(&mut self, slot: PairSlot) -> ([RttSummary; 2], StallCounts) {
+    /// What a flow came to, where somebody reads it; the flow leaves.
+    pub(super) fn close(&mut self, slot: PairSlot, is_read: bool) -> ([RttSummary; 2], StallCounts) {
         let Some(measured) = slot.index().and_then(|index| self.flows.get_mut(index)) else {
             return Default::default();
         };
-        let rtt = [Side::Low, Side::High].map(|side| measured.rtt.summary(side));
+        let summary = |side| if is_read { measured.rtt.summary(side) } else { RttSummary::default() };
+        let rtt = [Side::Low, Side::High].map(summary);
         let stalls = *measured.stalls.counts();
         measured.rtt.release(&mut self.budget);
         measured.stalls = StallTracker::default();

@@ -56,7 +56,7 @@ impl Shard {
             parse: settings.parse,
             interfaces: Vec::new(),
             table: FlowTable::new(limits),
-            changes: Changes::default(),
+            changes: Changes { leaves_out_finished: !settings.wanted.flows, ..Changes::default() },
             defragmenter: Defragmenter::new(settings.fragments),
             measured: ShardSnapshot::default(),
             wanted: settings.wanted,

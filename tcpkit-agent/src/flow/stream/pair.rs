@@ -137,6 +137,18 @@ impl Streams {
         }
     }
 
+    /// Begins to fetch the streams of a flow, long before they are needed: memory is slower than everything else.
+    #[inline]
+    pub(in crate::flow) fn fetch(&self, slot: PairSlot) {
+        let Some(pair) = self.pairs.get(slot) else { return };
+        let [low, high] = &pair.streams;
+        std::hint::black_box((
+            (low.snd_una, low.sent_at, low.round_trip.samples(), low.counts.unique_bytes),
+            (high.snd_una, high.sent_at, high.round_trip.samples(), high.counts.unique_bytes),
+            (pair.told_at, pair.data_segments[0]),
+        ));
+    }
+
     /// Takes a segment.
     #[inline]
     pub(in crate::flow) fn on_segment(

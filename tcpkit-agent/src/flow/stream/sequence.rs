@@ -145,6 +145,12 @@ impl RoundTrip {
         self.min = self.min.min(micros);
     }
 
+    /// How often it was measured, up to a few.
+    #[inline]
+    pub(super) const fn samples(&self) -> u8 {
+        self.samples
+    }
+
     /// The least; `None` where nothing was measured.
     #[inline]
     pub(super) const fn min(&self) -> Option<Span> {
