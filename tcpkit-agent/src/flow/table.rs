@@ -270,7 +270,7 @@ impl FlowTable {
         let flow = self.slab.flow(slot);
         let seen = Seen { flow, segment, side, at: arrival.timestamp, packets };
         let verdict = self.streams.on_segment(flow.streams, &seen, &mut changes.stream_steps);
-        self.measurements.on_segment(flow.streams, &seen, &verdict, &mut changes.stream_steps);
+        self.measurements.on_segment(flow.streams, &seen, &verdict, changes);
         let held_up = || self.measurements.held_up(flow.streams);
         self.streams.tell(flow.streams, flow, arrival.now, held_up, &mut changes.progress);
     }
@@ -286,7 +286,7 @@ impl FlowTable {
         let mut streams = flow.streams;
         self.streams.open(&mut streams, flow, &opened);
         flow.streams = streams;
-        self.measurements.open(streams, flow, handshake, at, &mut changes.stream_steps);
+        self.measurements.open(streams, flow, handshake, at, changes);
     }
 
     fn follow_handshake(

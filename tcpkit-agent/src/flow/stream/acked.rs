@@ -34,13 +34,13 @@ struct Covered {
 
 impl Work<'_, '_, '_> {
     #[inline]
-    pub(super) fn on_acknowledgement(&mut self) -> Acked {
+    pub(super) fn on_acknowledgement(&mut self, acked: &mut Acked) {
         let segment = self.seen.segment;
         let is_duplicate = self.on_announcement();
         let ack = segment.ack;
         if self.is_ack_far(ack) {
             self.own.counts.rare().invalid_sequence += 1;
-            return self.acked(&Covered::default(), &Covered::default(), is_duplicate);
+            return self.acked(&Covered::default(), &Covered::default(), is_duplicate, acked);
         }
         let cumulative = if self.peer.has_acked(ack) { Covered::default() } else { self.advance(ack) };
         let mut selective = Covered::default();
@@ -51,11 +51,11 @@ impl Work<'_, '_, '_> {
             self.doubt_timeout([cumulative.original, selective.original]);
             self.look_after_trouble(ack);
         }
-        self.acked(&cumulative, &selective, is_duplicate)
+        self.acked(&cumulative, &selective, is_duplicate, acked);
     }
 
     #[inline]
-    fn acked(&mut self, cumulative: &Covered, selective: &Covered, is_duplicate: bool) -> Acked {
+    fn acked(&mut self, cumulative: &Covered, selective: &Covered, is_duplicate: bool, acked: &mut Acked) {
         let is_clear = !cumulative.is_ambiguous;
         let since = |sent: Timestamp| self.seen.at.since(sent);
         let rtt = cumulative.newest.filter(|_| is_clear).max(selective.newest).map(since);
@@ -63,16 +63,14 @@ impl Work<'_, '_, '_> {
         if let Some(span) = rtt {
             self.peer.round_trip.sample(span);
         }
-        Acked {
-            octets: cumulative.octets,
-            selectively: selective.octets,
-            rtt,
-            rtt_oldest,
-            segments: cumulative.segments + selective.segments,
-            in_flight: self.peer.in_flight(),
-            is_duplicate,
-            window: self.own_window(),
-        }
+        acked.octets = cumulative.octets;
+        acked.selectively = selective.octets;
+        acked.rtt = rtt;
+        acked.rtt_oldest = rtt_oldest;
+        acked.segments = cumulative.segments + selective.segments;
+        acked.in_flight = self.peer.in_flight();
+        acked.is_duplicate = is_duplicate;
+        acked.window = self.own_window();
     }
 
     /// The window announced by this segment, scaled as far as the scale is known.

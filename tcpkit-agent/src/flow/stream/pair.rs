@@ -10,7 +10,7 @@ use super::{
     sequence::{Stream, sum},
     step::{FlowProgress, StreamStep, StreamStepKind},
     trouble::Trouble,
-    verdict::Verdict,
+    verdict::{Acked, Verdict},
 };
 use crate::{
     flow::{key::Side, state::Flow},
@@ -173,7 +173,9 @@ impl Streams {
             pieces: &mut self.pieces,
             steps,
         };
-        work.run()
+        let mut verdict = Verdict::default();
+        work.run(&mut verdict);
+        verdict
     }
 
     /// Tells how far a busy flow has come, once a second.
@@ -254,16 +256,16 @@ impl Pair {
 
 impl Work<'_, '_, '_> {
     #[inline]
-    fn run(&mut self) -> Verdict {
+    fn run(&mut self, verdict: &mut Verdict) {
         let segment = self.seen.segment;
         self.count_marks();
         if segment.flags.contains(TcpFlags::RST) {
-            self.check_reset();
-            return Verdict::default();
+            return self.check_reset();
         }
-        let sent = self.on_sent();
-        let acked = segment.flags.contains(TcpFlags::ACK).then(|| self.on_acknowledgement());
-        Verdict { sent, acked }
+        verdict.sent = self.on_sent();
+        if segment.flags.contains(TcpFlags::ACK) {
+            self.on_acknowledgement(verdict.acked.insert(Acked::default()));
+        }
     }
 
     /// Tells of something that happened to the stream of `sender`.

@@ -62,7 +62,7 @@ fn tell(steps: &[Step], limits: FlowLimits, freezes: bool) -> Told {
         bench.give(&segment, interface);
     }
     bench.finish();
-    let Changes { steps, decided, failed, finished, stream_steps, progress } = bench.changes;
+    let Changes { steps, decided, failed, finished, stream_steps, round_trips, progress, .. } = bench.changes;
     Told {
         steps,
         decided: decided
@@ -74,7 +74,7 @@ fn tell(steps: &[Step], limits: FlowLimits, freezes: bool) -> Told {
             .iter()
             .map(|it| format!("{:?}", (it.at, bare(&it.flow), it.handshake, it.detail)))
             .collect(),
-        streams: [format!("{stream_steps:?}"), format!("{progress:?}")].to_vec(),
+        streams: [format!("{stream_steps:?}"), format!("{round_trips:?}"), format!("{progress:?}")].to_vec(),
         counts: *bench.table.counts(),
     }
 }
