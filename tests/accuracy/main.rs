@@ -40,7 +40,6 @@ fn run() -> Result<bool> {
     let temporary = tempfile::tempdir()?;
     let top = keep.as_deref().unwrap_or(temporary.path());
     let mut sum = Score::default();
-    let mut lines = vec![Score::HEADING.to_owned()];
     for scenario in &chosen {
         let folder = top.join(scenario.name.replace([' ', ',', '%'], "_"));
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -50,12 +49,11 @@ fn run() -> Result<bool> {
         if keep.is_some() {
             write_details(&folder, &run)?;
         }
-        lines.push(score.line(scenario.name));
         sum.add(&score);
     }
     say(format_args!("altogether\n{sum}"));
     if let Some(path) = table {
-        let text = format!("{}\n{}\n\n```text\n{sum}\n```\n", lines.join("\n"), sum.line("altogether"));
+        let text = format!("```text\n{} networks and traffics\n{sum}\n```\n", chosen.len());
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     let misses = sum.misses();

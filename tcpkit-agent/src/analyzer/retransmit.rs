@@ -80,10 +80,7 @@ impl RetransmitAnalyzer {
     #[inline]
     pub fn on_steps(&mut self, steps: &[StreamStep]) {
         for step in steps {
-            // Round trips are by far the most of all steps, and not ours.
-            if !matches!(step.kind, StreamStepKind::Rtt { .. }) {
-                self.on_step(step);
-            }
+            self.on_step(step);
         }
     }
 
@@ -104,7 +101,7 @@ impl RetransmitAnalyzer {
                 self.capture_gap_bytes += bytes;
             }
             StreamStepKind::EpisodeEnded(episode) => self.on_episode(&episode),
-            StreamStepKind::Rtt { .. } | StreamStepKind::Stalled(_) => {}
+            StreamStepKind::Stalled(_) => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! Round-trip times over the whole life of flows, from the capture point towards either end.
 
 use super::SpanHistogram;
-use crate::flow::{Half, StreamStep, StreamStepKind};
+use crate::flow::{Half, RoundTrip};
 
 /// All round trips of a capture.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,23 +22,19 @@ pub struct RoundTrips {
 }
 
 impl RoundTripAnalyzer {
-    /// Takes what streams did while a segment was looked at.
+    /// Takes round trips that were measured.
     #[inline]
-    pub fn on_steps(&mut self, steps: &[StreamStep]) {
-        for step in steps {
-            let StreamStepKind::Rtt { half, span, above_min, is_delayed_ack, may_be_delayed } = step.kind
-            else {
-                continue;
-            };
-            let trips = match half {
+    pub fn on_round_trips(&mut self, round_trips: &[RoundTrip]) {
+        for trip in round_trips {
+            let trips = match trip.half {
                 Half::Server => &mut self.towards_server,
                 Half::Client => &mut self.towards_client,
             };
-            trips.spans.record(span);
-            if !may_be_delayed {
-                trips.above_min.record(above_min);
+            trips.spans.record(trip.span);
+            if !trip.may_be_delayed {
+                trips.above_min.record(trip.above_min);
             }
-            trips.delayed_acks += u64::from(is_delayed_ack);
+            trips.delayed_acks += u64::from(trip.is_delayed_ack);
         }
     }
 

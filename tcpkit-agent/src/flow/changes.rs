@@ -5,7 +5,7 @@ use super::{
     handshake::{Handshake, ServedStep},
     slab::Slab,
     state::{Flow, WireCount},
-    stream::{FlowProgress, StreamStep},
+    stream::{FlowProgress, RoundTrip, StreamStep},
 };
 use crate::{
     time::{Span, Timestamp},
@@ -95,6 +95,8 @@ pub struct Changes {
     pub steps: Vec<ServedStep>,
     /// What streams did, in order.
     pub stream_steps: Vec<StreamStep>,
+    /// Round trips that were measured; whoever empties this may let some gather.
+    pub round_trips: Vec<RoundTrip>,
     /// How far flows have come.
     pub progress: Vec<FlowProgress>,
     /// Handshakes that were decided, each once: with its first outcome, whatever evidence revises later; pending ones
@@ -104,10 +106,12 @@ pub struct Changes {
     pub failed: Vec<Failed>,
     /// Flows that ended and left the table.
     pub finished: Vec<FinishedFlow>,
+    /// Nobody reads [`finished`](Self::finished): it stays empty, and nothing is summed up for it.
+    pub leaves_out_finished: bool,
 }
 
 impl Changes {
-    /// Whether nothing happened.
+    /// Whether nothing happened, round trips aside.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
@@ -122,6 +126,7 @@ impl Changes {
     pub fn clear(&mut self) {
         self.steps.clear();
         self.stream_steps.clear();
+        self.round_trips.clear();
         self.progress.clear();
         self.decided.clear();
         self.failed.clear();

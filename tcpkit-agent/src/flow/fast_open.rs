@@ -23,9 +23,8 @@ impl FlowTable {
         changes: &mut Changes,
     ) -> PairSlot {
         let mut streams = flow.streams;
-        let steps = &mut changes.stream_steps;
         self.streams.open(&mut streams, flow, &Opened::default());
-        self.measurements.open(streams, flow, &Handshake::default(), flow.start, steps);
+        self.measurements.open(streams, flow, &Handshake::default(), flow.start, changes);
         let Handshake { syn_seq, synack_seq, synack_ack, syn_len, .. } = *handshake;
         let syn = opening(flow, flow.client, TcpFlags::SYN, syn_seq, SeqNumber::default());
         let syn = Segment { payload_len: syn_len.into(), ..syn };
@@ -49,7 +48,7 @@ impl FlowTable {
     ) {
         let seen = Seen { flow, segment, side, at, packets: 1 };
         let verdict = self.streams.on_segment(streams, &seen, &mut changes.stream_steps);
-        self.measurements.on_segment(streams, &seen, &verdict, &mut changes.stream_steps);
+        self.measurements.on_segment(streams, &seen, &verdict, changes);
     }
 }
 

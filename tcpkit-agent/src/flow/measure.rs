@@ -1,13 +1,14 @@
 //! Round trips and stalls of the flows of a table, beside their streams and as long-lived as those.
 
 use super::{
+    changes::Changes,
     handshake::{Handshake, Outcome},
     key::Side,
     rtt::{RttSample, RttSummary, RttTracker, SpillBudget},
     slab::make_place,
     stall::{Observed, StallCounts, StallTracker},
     state::Flow,
-    stream::{Half, PairSlot, Seen, StreamStep, StreamStepKind, Verdict},
+    stream::{Half, PairSlot, RoundTrip, Seen, StreamStep, StreamStepKind, Verdict},
 };
 use crate::time::{Span, Timestamp};
 
@@ -48,7 +49,7 @@ impl Measurements {
         flow: &Flow,
         handshake: &Handshake,
         at: Timestamp,
-        steps: &mut Vec<StreamStep>,
+        changes: &mut Changes,
     ) {
         let Some(index) = slot.index() else { return };
         while index >= self.flows.len() {
@@ -63,11 +64,19 @@ impl Measurements {
         for sample in
             measured.rtt.opened(client, [of_client, of_server], &mut self.budget).into_iter().flatten()
         {
-            steps.push(step(flow, sample.sender, round_trip(flow, &sample)));
+            changes.round_trips.push(round_trip(flow, &sample));
         }
         if handshake.outcome() == Outcome::Success {
             measured.stalls.opened(client, at);
         }
+    }
+
+    /// Begins to fetch the measurements of a flow, long before they are needed.
+    #[inline]
+    pub(super) fn fetch(&self, slot: PairSlot) {
+        let Some(measured) = slot.index().and_then(|index| self.flows.get(index)) else { return };
+        std::hint::black_box((measured.rtt.least(Side::Low), measured.rtt.least(Side::High)));
+        std::hint::black_box(measured.stalls.counts().count[0]);
     }
 
     /// Takes a segment and what it did to the streams.
@@ -77,19 +86,19 @@ impl Measurements {
         slot: PairSlot,
         seen: &Seen<'_, '_>,
         verdict: &Verdict,
-        steps: &mut Vec<StreamStep>,
+        changes: &mut Changes,
     ) {
         let Some(measured) = slot.index().and_then(|index| self.flows.get_mut(index)) else { return };
         let Measured { rtt, stalls } = measured;
         let (flow, side) = (seen.flow, seen.side);
         let sample = rtt.on_segment(side, seen.at, seen.segment, verdict, &mut self.budget);
         if let Some(sample) = &sample {
-            steps.push(step(flow, sample.sender, round_trip(flow, sample)));
+            changes.round_trips.push(round_trip(flow, sample));
         }
-        let observed = Observed { seen, verdict, sample, rtt };
-        for (sender, stall) in stalls.on_segment(&observed).into_iter().flatten() {
-            steps.push(step(flow, sender, StreamStepKind::Stalled(stall)));
-        }
+        let observed = Observed { seen, verdict, sample: sample.as_ref(), rtt };
+        stalls.on_segment(&observed, |sender, stall| {
+            changes.stream_steps.push(step(flow, sender, StreamStepKind::Stalled(stall)));
+        });
     }
 
     /// How long a flow was held up so far.
@@ -98,12 +107,13 @@ impl Measurements {
         measured.map_or(Span::default(), |measured| measured.stalls.counts().held_up())
     }
 
-    /// What a flow came to; it leaves.
-    pub(super) fn close(&mut self, slot: PairSlot) -> ([RttSummary; 2], StallCounts) {
+    /// What a flow came to, where somebody reads it; the flow leaves.
+    pub(super) fn close(&mut self, slot: PairSlot, is_read: bool) -> ([RttSummary; 2], StallCounts) {
         let Some(measured) = slot.index().and_then(|index| self.flows.get_mut(index)) else {
             return Default::default();
         };
-        let rtt = [Side::Low, Side::High].map(|side| measured.rtt.summary(side));
+        let summary = |side| if is_read { measured.rtt.summary(side) } else { RttSummary::default() };
+        let rtt = [Side::Low, Side::High].map(summary);
         let stalls = *measured.stalls.counts();
         measured.rtt.release(&mut self.budget);
         measured.stalls = StallTracker::default();
@@ -111,10 +121,10 @@ impl Measurements {
     }
 }
 
-fn round_trip(flow: &Flow, sample: &RttSample) -> StreamStepKind {
+fn round_trip(flow: &Flow, sample: &RttSample) -> RoundTrip {
     let half = if sample.sender == flow.client() { Half::Server } else { Half::Client };
     let RttSample { span, above_min, is_delayed_ack, may_be_delayed, .. } = *sample;
-    StreamStepKind::Rtt { half, span, above_min, is_delayed_ack, may_be_delayed }
+    RoundTrip { half, span, above_min, is_delayed_ack, may_be_delayed }
 }
 
 const fn step(flow: &Flow, sender: Side, kind: StreamStepKind) -> StreamStep {

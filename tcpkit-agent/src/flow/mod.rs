@@ -37,7 +37,7 @@ pub use rtt::RttSummary;
 pub use stall::StallCounts;
 pub use state::{Announced, Ending, Flow, SideState, WireCount};
 pub use stream::{
-    Cause, Endpoint, FlowProgress, Half, LossEpisode, Stall, StallKind, StreamCounts, StreamStep,
+    Cause, Endpoint, FlowProgress, Half, LossEpisode, RoundTrip, Stall, StallKind, StreamCounts, StreamStep,
     StreamStepKind,
 };
 pub use table::FlowTable;

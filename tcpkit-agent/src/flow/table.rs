@@ -86,7 +86,13 @@ impl FlowTable {
             side = Side::High;
         }
         let sender = Sender { hash, key, side };
-        match self.slab.find(hash, &key) {
+        let place = self.slab.find(hash, &key);
+        if let Some(Place::Full(slot)) = place {
+            let streams = self.slab.flow(slot).streams;
+            self.streams.fetch(streams);
+            self.measurements.fetch(streams);
+        }
+        match place {
             Some(Place::Full(slot)) if !self.slab.flow(slot).is_reopened_by(side, segment) => {
                 return self.take(slot, side, segment, arrival, changes);
             }
@@ -264,7 +270,7 @@ impl FlowTable {
         let flow = self.slab.flow(slot);
         let seen = Seen { flow, segment, side, at: arrival.timestamp, packets };
         let verdict = self.streams.on_segment(flow.streams, &seen, &mut changes.stream_steps);
-        self.measurements.on_segment(flow.streams, &seen, &verdict, &mut changes.stream_steps);
+        self.measurements.on_segment(flow.streams, &seen, &verdict, changes);
         let held_up = || self.measurements.held_up(flow.streams);
         self.streams.tell(flow.streams, flow, arrival.now, held_up, &mut changes.progress);
     }
@@ -280,7 +286,7 @@ impl FlowTable {
         let mut streams = flow.streams;
         self.streams.open(&mut streams, flow, &opened);
         flow.streams = streams;
-        self.measurements.open(streams, flow, handshake, at, &mut changes.stream_steps);
+        self.measurements.open(streams, flow, handshake, at, changes);
     }
 
     fn follow_handshake(
@@ -340,13 +346,16 @@ impl FlowTable {
         }
         let held_up = self.measurements.held_up(flow.streams);
         changes.progress.extend(self.streams.last_progress(flow.streams, &flow, held_up));
-        let measured = self.measurements.close(flow.streams);
+        let is_read = !changes.leaves_out_finished;
+        let measured = self.measurements.close(flow.streams, is_read);
         self.counts.coarsened_rtts = self.measurements.coarsened();
         self.counts.joined_ranges = self.streams.joined();
         let mut slot = flow.streams;
         let streams = self.streams.close(&mut slot, &flow, flow.end, &mut changes.stream_steps);
-        let detail = FlowDetail::observed(&handshake, streams, measured);
-        changes.finished.push(FinishedFlow { at, flow, handshake, detail });
+        if is_read {
+            let detail = FlowDetail::observed(&handshake, streams, measured);
+            changes.finished.push(FinishedFlow { at, flow, handshake, detail });
+        }
     }
 }
 

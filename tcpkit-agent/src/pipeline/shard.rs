@@ -56,7 +56,7 @@ impl Shard {
             parse: settings.parse,
             interfaces: Vec::new(),
             table: FlowTable::new(limits),
-            changes: Changes::default(),
+            changes: Changes { leaves_out_finished: !settings.wanted.flows, ..Changes::default() },
             defragmenter: Defragmenter::new(settings.fragments),
             measured: ShardSnapshot::default(),
             wanted: settings.wanted,
@@ -126,7 +126,9 @@ impl Shard {
     /// What was measured so far.
     #[must_use]
     pub fn snapshot(&self) -> ShardSnapshot {
-        ShardSnapshot { flows: *self.table.counts(), ..self.measured.clone() }
+        let mut snapshot = ShardSnapshot { flows: *self.table.counts(), ..self.measured.clone() };
+        snapshot.round_trips.on_round_trips(&self.changes.round_trips);
+        snapshot
     }
 
     #[inline]

@@ -17,7 +17,7 @@ impl Shard {
     /// Turns what happened to flows into measurements, events and records.
     #[inline]
     pub(super) fn pass_on(&mut self, out: &mut Output) {
-        if !self.changes.is_empty() {
+        if !self.changes.is_empty() || self.changes.round_trips.len() >= GATHERED {
             self.pass_on_changes(out);
         }
     }
@@ -44,8 +44,8 @@ impl Shard {
     fn measure(&mut self) {
         let Self { changes, measured, .. } = self;
         measured.handshakes.on_steps(&changes.steps);
+        measured.round_trips.on_round_trips(&changes.round_trips);
         if !changes.stream_steps.is_empty() {
-            measured.round_trips.on_steps(&changes.stream_steps);
             measured.retransmissions.on_steps(&changes.stream_steps);
             measured.stalls.on_steps(&changes.stream_steps);
         }
@@ -91,3 +91,6 @@ fn stream_event(step: &StreamStep) -> Option<Event> {
         _ => None,
     }
 }
+
+/// Round trips that gather before they are measured: each costs little, and looking for them costs as much.
+const GATHERED: usize = 256;

@@ -121,8 +121,6 @@ pub struct DirectionRecord {
     pub ce: u32,
     /// Segments far outside the window, or acknowledgements of what was never sent.
     pub invalid_sequence: u32,
-    /// Bytes sent again with other content than before, as far as both were captured.
-    pub contradictory_bytes: u64,
     /// Most bytes that were under way at one time.
     pub max_in_flight: u32,
     /// Round trips of this side's data, seen from the capture point.

@@ -87,7 +87,6 @@ impl DirectionRecord {
             cwr: stream.cwr,
             ce: stream.ce,
             invalid_sequence: stream.invalid_sequence,
-            contradictory_bytes: stream.contradictory_bytes,
             max_in_flight: stream.max_in_flight,
             rtt: detail.rtt(sender).into(),
             mss: side.announced.mss,

@@ -93,27 +93,6 @@ impl Score {
         self.errors.extend_from_slice(&other.errors);
     }
 
-    /// Above the lines of a table in Markdown.
-    pub const HEADING: &str = "| network and traffic | sent again | found | invented | cause right | p50 right | p99 right |\n\
-                               |---|---|---|---|---|---|---|";
-
-    /// A line of that table.
-    #[must_use]
-    pub fn line(&self, name: &str) -> String {
-        let per_cent = |part: u64| 100.0 * part as f64 / self.segments.max(1) as f64;
-        format!(
-            "| {name} | {} | {:.1} % | {} | {:.1} % | {} of {} flows | {} of {} |",
-            self.segments,
-            per_cent(self.found),
-            self.invented,
-            per_cent(self.right),
-            self.medians[1],
-            self.medians[0],
-            self.tails[1],
-            self.tails[0]
-        )
-    }
-
     /// Segments that the kernel sent again.
     #[must_use]
     pub const fn segments(&self) -> u64 {

@@ -181,9 +181,8 @@ impl Story {
         self.samples.extend(sample);
         let flow = Flow { client: CLIENT, ..Flow::default() };
         let seen = Seen { flow: &flow, segment: &segment, side, at, packets: 1 };
-        let observed = Observed { seen: &seen, verdict: &verdict, sample, rtt: &self.rtt };
-        let ended = self.stalls.on_segment(&observed).into_iter().flatten();
-        self.ended.extend(ended.map(|(_, stall)| stall));
+        let observed = Observed { seen: &seen, verdict: &verdict, sample: sample.as_ref(), rtt: &self.rtt };
+        self.stalls.on_segment(&observed, |_, stall| self.ended.push(stall));
         self
     }
 }

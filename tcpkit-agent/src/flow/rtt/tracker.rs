@@ -209,6 +209,7 @@ impl Direction {
         Some(Trip { oldest: rtt, newest: rtt, is_by_timestamp: true })
     }
 
+    #[inline]
     fn record(&mut self, sender: Side, trip: Trip, ack: AckShape, budget: &mut SpillBudget) -> RttSample {
         let is_first = self.smoothed.is_none();
         self.min = if is_first { trip.newest } else { self.min.min(trip.newest) };

@@ -34,7 +34,7 @@ pub(in crate::flow) struct Observed<'w, 'a, 'b> {
     /// What it did to the streams.
     pub(in crate::flow) verdict: &'w Verdict,
     /// The round trip that it completed.
-    pub(in crate::flow) sample: Option<RttSample>,
+    pub(in crate::flow) sample: Option<&'w RttSample>,
     /// Round trips, that one included.
     pub(in crate::flow) rtt: &'w RttTracker,
 }
@@ -44,9 +44,6 @@ impl Observed<'_, '_, '_> {
         self.seen.flow.client().other()
     }
 }
-
-/// Stalls that one segment ended, each with the side whose data was waited for.
-pub(in crate::flow) type Ended = [Option<(Side, Stall)>; 4];
 
 impl StallTracker {
     /// The stalls so far.
@@ -64,32 +61,45 @@ impl StallTracker {
         self.sides[client as usize].ready = at;
     }
 
-    /// Takes a segment; tells the stalls that it ended.
+    /// Takes a segment; tells the stalls that it ended, each with the side whose data was waited for.
     #[inline]
-    pub(in crate::flow) fn on_segment(&mut self, now: &Observed<'_, '_, '_>) -> Ended {
+    pub(in crate::flow) fn on_segment(
+        &mut self,
+        now: &Observed<'_, '_, '_>,
+        mut told: impl FnMut(Side, Stall),
+    ) {
         let (sent, side) = (&now.verdict.sent, now.seen.side);
         let closes = now.seen.segment.flags.intersects(TcpFlags::FIN.with(TcpFlags::RST));
         let speaks = !sent.is_probe && (sent.new > 0 || sent.again > 0);
-        let mut ended = Ended::default();
         if sent.is_probe {
             self.sides[side as usize].probes();
         } else if speaks {
-            ended[0] = self.waited_for_window(now).map(|stall| (side, stall));
+            let waited = self.waited_for_window(now);
+            self.end(side, waited, &mut told);
             let other = if sent.again > 0 { self.on_retransmission(now) } else { self.on_data(now) };
-            ended[1] = other.map(|stall| (side, stall));
+            self.end(side, other, &mut told);
         }
         if closes {
-            ended[2] = self.on_close(now).map(|stall| (now.server(), stall));
+            let unanswered = self.on_close(now);
+            self.end(now.server(), unanswered, &mut told);
         }
         if let Some(acked) = &now.verdict.acked {
-            ended[3] = self.on_window(now, acked.window).map(|stall| (side.other(), stall));
+            let opened = self.on_window(now, acked.window);
+            self.end(side.other(), opened, &mut told);
             self.on_acknowledgement(now, acked);
         }
         if closes || speaks {
             self.last = Some(now.seen.at.into());
         }
-        ended.iter().flatten().for_each(|(_, stall)| self.counts.add(*stall));
-        ended
+    }
+
+    /// Counts a stall, if there was one.
+    #[inline]
+    fn end(&mut self, sender: Side, stall: Option<Stall>, told: &mut impl FnMut(Side, Stall)) {
+        if let Some(stall) = stall {
+            self.counts.add(stall);
+            told(sender, stall);
+        }
     }
 
     /// Data that was sent before: where nothing asked for it, a timer did.

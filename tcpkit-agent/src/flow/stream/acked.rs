@@ -34,13 +34,13 @@ struct Covered {
 
 impl Work<'_, '_, '_> {
     #[inline]
-    pub(super) fn on_acknowledgement(&mut self) -> Acked {
+    pub(super) fn on_acknowledgement(&mut self, acked: &mut Acked) {
         let segment = self.seen.segment;
         let is_duplicate = self.on_announcement();
         let ack = segment.ack;
         if self.is_ack_far(ack) {
-            self.own.counts.invalid_sequence += 1;
-            return self.acked(&Covered::default(), &Covered::default(), is_duplicate);
+            self.own.counts.rare().invalid_sequence += 1;
+            return self.acked(&Covered::default(), &Covered::default(), is_duplicate, acked);
         }
         let cumulative = if self.peer.has_acked(ack) { Covered::default() } else { self.advance(ack) };
         let mut selective = Covered::default();
@@ -51,11 +51,11 @@ impl Work<'_, '_, '_> {
             self.doubt_timeout([cumulative.original, selective.original]);
             self.look_after_trouble(ack);
         }
-        self.acked(&cumulative, &selective, is_duplicate)
+        self.acked(&cumulative, &selective, is_duplicate, acked);
     }
 
     #[inline]
-    fn acked(&mut self, cumulative: &Covered, selective: &Covered, is_duplicate: bool) -> Acked {
+    fn acked(&mut self, cumulative: &Covered, selective: &Covered, is_duplicate: bool, acked: &mut Acked) {
         let is_clear = !cumulative.is_ambiguous;
         let since = |sent: Timestamp| self.seen.at.since(sent);
         let rtt = cumulative.newest.filter(|_| is_clear).max(selective.newest).map(since);
@@ -63,16 +63,14 @@ impl Work<'_, '_, '_> {
         if let Some(span) = rtt {
             self.peer.round_trip.sample(span);
         }
-        Acked {
-            octets: cumulative.octets,
-            selectively: selective.octets,
-            rtt,
-            rtt_oldest,
-            segments: cumulative.segments + selective.segments,
-            in_flight: self.peer.in_flight(),
-            is_duplicate,
-            window: self.own_window(),
-        }
+        acked.octets = cumulative.octets;
+        acked.selectively = selective.octets;
+        acked.rtt = rtt;
+        acked.rtt_oldest = rtt_oldest;
+        acked.segments = cumulative.segments + selective.segments;
+        acked.in_flight = self.peer.in_flight();
+        acked.is_duplicate = is_duplicate;
+        acked.window = self.own_window();
     }
 
     /// The window announced by this segment, scaled as far as the scale is known.
@@ -119,7 +117,7 @@ impl Work<'_, '_, '_> {
                 && ack.distance(block.right).unsigned_abs() <= FAR
                 && ack.distance(block.left).unsigned_abs() <= FAR;
             if !is_sound {
-                self.own.counts.invalid_sequence += u32::from(index == 0);
+                self.own.counts.rare().invalid_sequence += u32::from(index == 0);
                 return covered;
             }
             if index == 0 && is_duplicate_block(&block, ack, second) {
@@ -218,7 +216,7 @@ impl Work<'_, '_, '_> {
 
     /// Copies that were counted under `from` were sent in vain.
     fn revise(&mut self, from: Cause, segments: u32) {
-        let counts = &mut self.peer.counts.retransmissions;
+        let counts = &mut self.peer.counts.rare().retransmissions;
         let segments = segments.min(counts[from.index()]);
         if segments == 0 || from == Cause::Spurious {
             return;
@@ -297,8 +295,8 @@ impl Stream {
     /// A hole that the receiver acknowledged stays one; gives its octets.
     pub(super) fn confirm_gap(&mut self, start: SeqNumber, end: SeqNumber) -> u64 {
         let bytes = u64::from(octets(start, end));
-        self.counts.capture_gaps += 1;
-        self.counts.capture_gap_bytes += bytes;
+        self.counts.rare().capture_gaps += 1;
+        self.counts.rare().capture_gap_bytes += bytes;
         bytes
     }
 }

@@ -131,7 +131,7 @@ impl Work<'_, '_, '_> {
         let delay = episode.mended_at.unwrap_or(at).since(episode.lost_at);
         let ended = episode.ended(at, Span(delay.0.saturating_sub(trip.0)));
         trouble.episode = None;
-        let counts = &mut self.peer.counts;
+        let counts = self.peer.counts.rare();
         counts.loss_episodes += 1;
         counts.loss_episode_time = sum(counts.loss_episode_time, ended.end.since(ended.start));
         self.tell(self.seen.side.other(), StreamStepKind::EpisodeEnded(ended));
@@ -149,11 +149,12 @@ impl Work<'_, '_, '_> {
     /// The timer ran out in vain, for octets arrive that were sent only once before it did: the sender goes back to
     /// where it was, and what acknowledgements tell of counts again (F-RTO, RFC 5682 §3.1). Linux looks for that until
     /// it sends the next octets again; not where it was mending a loss already (net/ipv4/tcp_input.c,
-    /// `tcp_process_loss`). `originals` are where such octets end.
+    /// `tcp_process_loss`), and here only where there is SACK. `originals` are where such octets end.
     pub(super) fn doubt_timeout(&mut self, originals: [Option<SeqNumber>; 2]) {
         let Some(trouble) = self.troubles.get_mut(self.peer.trouble) else { return };
         if let Recovery::Timeout(until) = trouble.recovery
             && trouble.is_timeout_doubted
+            && self.seen.flow.may_probe()
             && originals.into_iter().flatten().any(|end| !end.after(until))
         {
             trouble.recovery = Recovery::Open;

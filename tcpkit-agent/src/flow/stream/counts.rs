@@ -95,8 +95,6 @@ pub struct StreamCounts {
     pub ce: u32,
     /// Segments far outside the window, or acknowledgements of what was never sent: taken by nobody.
     pub invalid_sequence: u32,
-    /// Octets sent again with other content than before, as far as both were captured.
-    pub contradictory_bytes: u64,
     /// Most octets that were under way at one time.
     pub max_in_flight: u32,
 }
@@ -107,5 +105,33 @@ impl StreamCounts {
     pub const fn retransmitted_segments(&self) -> u64 {
         let [rto, fast, tlp, spurious, unknown] = self.retransmissions;
         rto as u64 + fast as u64 + tlp as u64 + spurious as u64 + unknown as u64
+    }
+}
+
+/// The counts of a direction while it lives: most directions have no trouble, and pay for none of its counts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    pub(super) unique_bytes: u64,
+    pub(super) max_in_flight: u32,
+    /// All other counts, from the first of them on; at most one for each direction.
+    rare: Option<Box<StreamCounts>>,
+}
+
+impl Tally {
+    /// Counts that most directions never need.
+    #[cold]
+    pub(super) fn rare(&mut self) -> &mut StreamCounts {
+        self.rare.get_or_insert_default()
+    }
+
+    /// All counts.
+    pub(super) fn total(&self) -> StreamCounts {
+        let rare = self.rare.as_deref().copied().unwrap_or_default();
+        StreamCounts { unique_bytes: self.unique_bytes, max_in_flight: self.max_in_flight, ..rare }
+    }
+
+    /// Segments with payload that were sent again.
+    pub(super) fn retransmitted_segments(&self) -> u64 {
+        self.rare.as_ref().map_or(0, |rare| rare.retransmitted_segments())
     }
 }

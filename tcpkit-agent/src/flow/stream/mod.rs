@@ -23,7 +23,9 @@ mod window;
 
 pub use counts::{Cause, StreamCounts};
 pub(super) use pair::{Opened, PairSlot, Seen, Streams};
-pub use step::{Endpoint, FlowProgress, Half, LossEpisode, Stall, StallKind, StreamStep, StreamStepKind};
+pub use step::{
+    Endpoint, FlowProgress, Half, LossEpisode, RoundTrip, Stall, StallKind, StreamStep, StreamStepKind,
+};
 #[cfg(test)]
 pub(super) use verdict::Sent;
 pub(super) use verdict::{Acked, Verdict};

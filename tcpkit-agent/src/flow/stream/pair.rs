@@ -10,7 +10,7 @@ use super::{
     sequence::{Stream, sum},
     step::{FlowProgress, StreamStep, StreamStepKind},
     trouble::Trouble,
-    verdict::Verdict,
+    verdict::{Acked, Verdict},
 };
 use crate::{
     flow::{key::Side, state::Flow},
@@ -55,7 +55,7 @@ pub(in crate::flow) struct Opened {
 }
 
 /// Both directions of one flow.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Pair {
     streams: [Stream; 2],
     /// Segments with payload, by side.
@@ -137,6 +137,18 @@ impl Streams {
         }
     }
 
+    /// Begins to fetch the streams of a flow, long before they are needed: memory is slower than everything else.
+    #[inline]
+    pub(in crate::flow) fn fetch(&self, slot: PairSlot) {
+        let Some(pair) = self.pairs.get(slot) else { return };
+        let [low, high] = &pair.streams;
+        std::hint::black_box((
+            (low.snd_una, low.sent_at, low.round_trip.samples(), low.counts.unique_bytes),
+            (high.snd_una, high.sent_at, high.round_trip.samples(), high.counts.unique_bytes),
+            (pair.told_at, pair.data_segments[0]),
+        ));
+    }
+
     /// Takes a segment.
     #[inline]
     pub(in crate::flow) fn on_segment(
@@ -161,7 +173,9 @@ impl Streams {
             pieces: &mut self.pieces,
             steps,
         };
-        work.run()
+        let mut verdict = Verdict::default();
+        work.run(&mut verdict);
+        verdict
     }
 
     /// Tells how far a busy flow has come, once a second.
@@ -177,6 +191,7 @@ impl Streams {
         let Some(pair) = self.pairs.get_mut(slot) else { return };
         if at.since(pair.told_at) >= PROGRESS && pair.told != pair.data_segments {
             progress.push(pair.progress(flow, stalled()));
+            pair.told = pair.data_segments;
             pair.told_at = at;
         }
     }
@@ -200,14 +215,14 @@ impl Streams {
                     steps.push(StreamStep { flow: *flow.key(), client: flow.client(), sender: side, kind });
                 }
                 if let Some(episode) = trouble.episode.take() {
-                    stream.counts.loss_episode_time =
-                        sum(stream.counts.loss_episode_time, at.since(episode.start));
+                    let time = &mut stream.counts.rare().loss_episode_time;
+                    *time = sum(*time, at.since(episode.start));
                 }
             }
             self.troubles.release(&mut stream.trouble);
             Flight::release(&mut self.flights, &mut stream.flight, &mut self.budget);
         }
-        let counts = pair.streams.map(|stream| stream.counts);
+        let counts = std::array::from_fn(|side| pair.streams[side].counts.total());
         self.pairs.release(slot);
         counts
     }
@@ -219,14 +234,13 @@ impl Streams {
         flow: &Flow,
         stalled: Span,
     ) -> Option<FlowProgress> {
-        self.pairs.get(slot).map(|pair| pair.clone().progress(flow, stalled))
+        self.pairs.get(slot).map(|pair| pair.progress(flow, stalled))
     }
 }
 
 impl Pair {
-    fn progress(&mut self, flow: &Flow, stalled: Span) -> FlowProgress {
+    fn progress(&self, flow: &Flow, stalled: Span) -> FlowProgress {
         let [low, high] = [0, 1].map(|index: usize| self.data_segments[index] - self.told[index]);
-        self.told = self.data_segments;
         let retransmitted = self.streams.iter().map(|stream| stream.counts.retransmitted_segments()).sum();
         FlowProgress {
             flow: *flow.key(),
@@ -242,16 +256,16 @@ impl Pair {
 
 impl Work<'_, '_, '_> {
     #[inline]
-    fn run(&mut self) -> Verdict {
+    fn run(&mut self, verdict: &mut Verdict) {
         let segment = self.seen.segment;
         self.count_marks();
         if segment.flags.contains(TcpFlags::RST) {
-            self.check_reset();
-            return Verdict::default();
+            return self.check_reset();
         }
-        let sent = self.on_sent();
-        let acked = segment.flags.contains(TcpFlags::ACK).then(|| self.on_acknowledgement());
-        Verdict { sent, acked }
+        verdict.sent = self.on_sent();
+        if segment.flags.contains(TcpFlags::ACK) {
+            self.on_acknowledgement(verdict.acked.insert(Acked::default()));
+        }
     }
 
     /// Tells of something that happened to the stream of `sender`.
@@ -266,12 +280,13 @@ impl Work<'_, '_, '_> {
     fn count_marks(&mut self) {
         let segment = self.seen.segment;
         if segment.is_ce {
-            self.own.counts.ce = self.own.counts.ce.saturating_add(self.seen.packets);
+            let ce = &mut self.own.counts.rare().ce;
+            *ce = ce.saturating_add(self.seen.packets);
         }
         let marks = TcpFlags::ECE.with(TcpFlags::CWR);
         if segment.flags.intersects(marks) && self.seen.flow.echoes_marks(segment) {
-            self.own.counts.ece += u32::from(segment.flags.contains(TcpFlags::ECE));
-            self.own.counts.cwr += u32::from(segment.flags.contains(TcpFlags::CWR));
+            self.own.counts.rare().ece += u32::from(segment.flags.contains(TcpFlags::ECE));
+            self.own.counts.rare().cwr += u32::from(segment.flags.contains(TcpFlags::CWR));
         }
     }
 }

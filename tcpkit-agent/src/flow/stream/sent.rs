@@ -79,12 +79,12 @@ impl Work<'_, '_, '_> {
         self.note_no_probe();
         if start.advanced(1) == self.own.snd_nxt && self.is_plain() {
             self.own.facts.kept_alive = true;
-            self.own.counts.keep_alives += 1;
-            self.own.counts.window_probes += u32::from(self.is_window_closed());
+            self.own.counts.rare().keep_alives += 1;
+            self.own.counts.rare().window_probes += u32::from(self.is_window_closed());
             return Sent { is_probe: true, ..Sent::default() };
         }
         if self.is_far(start) {
-            self.own.counts.invalid_sequence += 1;
+            self.own.counts.rare().invalid_sequence += 1;
         }
         Sent::default()
     }
@@ -97,7 +97,7 @@ impl Work<'_, '_, '_> {
             return sent;
         }
         if self.is_far(start) && !self.resynchronises(start, end) {
-            self.own.counts.invalid_sequence += 1;
+            self.own.counts.rare().invalid_sequence += 1;
             return Sent::default();
         }
         self.note_window_full(end);
@@ -129,7 +129,7 @@ impl Work<'_, '_, '_> {
         if start == self.own.snd_nxt && self.is_window_closed() {
             self.own.facts.probed = true;
             self.own.facts.edge_is_probe = true;
-            self.own.counts.window_probes += 1;
+            self.own.counts.rare().window_probes += 1;
             self.extend(start, end);
             self.own.facts.edge_is_probe = true;
             return Some(probe);
@@ -139,13 +139,13 @@ impl Work<'_, '_, '_> {
         }
         if self.own.facts.edge_is_probe && self.is_window_closed() {
             self.own.facts.probed = true;
-            self.own.counts.window_probes += 1;
+            self.own.counts.rare().window_probes += 1;
             return Some(probe);
         }
         let is_data = !self.own.has_acked(end) && !self.is_window_closed();
         self.own.facts.kept_alive = true;
-        self.own.counts.keep_alives += 1;
-        self.own.counts.window_probes += u32::from(self.is_window_closed());
+        self.own.counts.rare().keep_alives += 1;
+        self.own.counts.rare().window_probes += u32::from(self.is_window_closed());
         // An octet that is still to be acknowledged is data sent again, in the form of a keep-alive.
         if is_data { None } else { Some(probe) }
     }
@@ -158,7 +158,7 @@ impl Work<'_, '_, '_> {
         self.own.counts.unique_bytes += u64::from(parts.filled());
         let tsval = self.seen.segment.options.timestamps().map(|(tsval, _)| tsval);
         if !is_resent {
-            self.own.counts.out_of_order += 1;
+            self.own.counts.rare().out_of_order += 1;
             self.note_resent(&parts, end, tsval, None);
             self.tell(self.seen.side, StreamStepKind::OutOfOrder);
             return Sent { new: parts.filled(), ..Sent::default() };
@@ -186,7 +186,7 @@ impl Work<'_, '_, '_> {
         let len = self.seen.segment.payload_len.max(1);
         let share = (u64::from(self.seen.packets) * u64::from(bytes)).div_ceil(u64::from(len));
         let segments = u32::try_from(share).unwrap_or(u32::MAX).max(1);
-        let counts = &mut self.own.counts;
+        let counts = self.own.counts.rare();
         let count = &mut counts.retransmissions[cause.index()];
         *count = count.saturating_add(segments);
         counts.retransmitted_frames += u32::from(!self.own.facts.kept_alive);
@@ -262,7 +262,9 @@ impl Work<'_, '_, '_> {
     fn on_fin(&mut self, end: SeqNumber) {
         let edge = self.own.data_end();
         if self.own.facts.has_fin || end.before(edge) {
-            self.own.counts.fin_retransmissions += u32::from(end == edge);
+            if end == edge {
+                self.own.counts.rare().fin_retransmissions += 1;
+            }
             return;
         }
         if self.is_far(end) {
@@ -309,7 +311,9 @@ impl Work<'_, '_, '_> {
         let base = expected.or(own.facts.has_nxt.then_some(own.snd_nxt));
         let is_taken =
             base.is_none_or(|base| base.distance(seq).unsigned_abs() <= window || seq == own.snd_nxt);
-        self.own.counts.invalid_sequence += u32::from(!is_taken);
+        if !is_taken {
+            self.own.counts.rare().invalid_sequence += 1;
+        }
     }
 
     /// How long octets that come late may be overtaken ones, where nothing else tells: tshark's three milliseconds.

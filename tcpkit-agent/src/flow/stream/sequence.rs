@@ -1,16 +1,16 @@
 //! One direction of a flow, named by its sender: what every segment touches, kept small.
 
-use super::{counts::StreamCounts, flight::octets, pool::Slot};
+use super::{counts::Tally, flight::octets, pool::Slot};
 use crate::{
     time::{Span, Timestamp},
     wire::SeqNumber,
 };
 
 /// One direction.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Stream {
     /// What remains in records.
-    pub(super) counts: StreamCounts,
+    pub(super) counts: Tally,
     /// SND.NXT: behind the last octet sent, FIN included.
     pub(super) snd_nxt: SeqNumber,
     /// SND.UNA: the highest acknowledgement of it.
@@ -122,9 +122,10 @@ impl Stream {
         self.facts.is_closed = is_closed;
         if is_closed {
             self.zero_since = at;
-            self.counts.zero_window_episodes += 1;
+            self.counts.rare().zero_window_episodes += 1;
         } else {
-            self.counts.zero_window_time = sum(self.counts.zero_window_time, at.since(self.zero_since));
+            let time = &mut self.counts.rare().zero_window_time;
+            *time = sum(*time, at.since(self.zero_since));
         }
     }
 }
@@ -142,6 +143,12 @@ impl RoundTrip {
         // RFC 6298 §2.3: alpha is 1/8.
         self.smoothed = self.smoothed - self.smoothed / 8 + micros / 8;
         self.min = self.min.min(micros);
+    }
+
+    /// How often it was measured, up to a few.
+    #[inline]
+    pub(super) const fn samples(&self) -> u8 {
+        self.samples
     }
 
     /// The least; `None` where nothing was measured.

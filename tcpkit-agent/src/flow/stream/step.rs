@@ -24,6 +24,22 @@ pub enum Half {
     Client,
 }
 
+/// A round trip that an acknowledgement completed: the most frequent thing to tell, so it is small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoundTrip {
+    /// Which part.
+    pub half: Half,
+    /// How long it took.
+    pub span: Span,
+    /// What of it exceeds the least seen in this flow: queues, delayed acknowledgements.
+    pub above_min: Span,
+    /// The receiver is known to have waited before it acknowledged (RFC 9293 §3.8.6.3).
+    pub is_delayed_ack: bool,
+    /// It may have waited, for whatever time: it acknowledges a lone segment. What exceeds the least tells nothing
+    /// of queues then.
+    pub may_be_delayed: bool,
+}
+
 /// Something that one segment showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamStep {
@@ -68,20 +84,6 @@ pub enum StreamStepKind {
     CaptureGap {
         /// How many.
         bytes: u64,
-    },
-    /// A round trip was measured.
-    Rtt {
-        /// Which part.
-        half: Half,
-        /// How long it took.
-        span: Span,
-        /// What of it exceeds the least seen in this flow: queues, delayed acknowledgements.
-        above_min: Span,
-        /// The receiver is known to have waited before it acknowledged (RFC 9293 §3.8.6.3).
-        is_delayed_ack: bool,
-        /// It may have waited, for whatever time: it acknowledges a lone segment. What exceeds the least tells nothing
-        /// of queues then.
-        may_be_delayed: bool,
     },
     /// A loss was mended.
     EpisodeEnded(LossEpisode),

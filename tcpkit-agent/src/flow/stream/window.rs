@@ -30,7 +30,7 @@ impl Work<'_, '_, '_> {
             self.on_window();
         }
         if repeats {
-            self.own.counts.duplicate_acks += 1;
+            self.own.counts.rare().duplicate_acks += 1;
             self.tell(self.seen.side.other(), StreamStepKind::DuplicateAck);
         }
         repeats
@@ -40,7 +40,7 @@ impl Work<'_, '_, '_> {
     fn on_window(&mut self) {
         let is_closed = self.seen.segment.window == 0;
         if is_closed && !self.own.facts.probed {
-            self.own.counts.zero_windows += 1;
+            self.own.counts.rare().zero_windows += 1;
         }
         if is_closed != self.own.facts.is_closed {
             self.own.set_closed(is_closed, self.seen.at);
@@ -71,7 +71,7 @@ impl Work<'_, '_, '_> {
             return;
         }
         if self.peer_window().is_some_and(|window| left.unsigned_abs() == window) {
-            self.own.counts.window_full += 1;
+            self.own.counts.rare().window_full += 1;
         }
     }
 }

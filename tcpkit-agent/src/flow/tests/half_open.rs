@@ -48,7 +48,7 @@ fn tell(steps: &[Step], limits: FlowLimits, freezes: bool) -> Told {
         let there = tuple(Client(client));
         let (tuple, seq, ack) = match kind {
             0 => {
-                bench.icmp(Client(client), 3, (seq * 4 + ack) as u8 % 16);
+                bench.icmp(Client(client), 3, u8::try_from(seq * 4 + ack).unwrap() % 16);
                 continue;
             }
             1..=6 => (there, 1000 + seq, 5000 + ack),
@@ -62,7 +62,7 @@ fn tell(steps: &[Step], limits: FlowLimits, freezes: bool) -> Told {
         bench.give(&segment, interface);
     }
     bench.finish();
-    let Changes { steps, decided, failed, finished, stream_steps, progress } = bench.changes;
+    let Changes { steps, decided, failed, finished, stream_steps, round_trips, progress, .. } = bench.changes;
     Told {
         steps,
         decided: decided
@@ -74,7 +74,7 @@ fn tell(steps: &[Step], limits: FlowLimits, freezes: bool) -> Told {
             .iter()
             .map(|it| format!("{:?}", (it.at, bare(&it.flow), it.handshake, it.detail)))
             .collect(),
-        streams: [format!("{stream_steps:?}"), format!("{progress:?}")].to_vec(),
+        streams: [format!("{stream_steps:?}"), format!("{round_trips:?}"), format!("{progress:?}")].to_vec(),
         counts: *bench.table.counts(),
     }
 }
@@ -95,9 +95,9 @@ proptest! {
     /// Without lingering out: a flow that lingers in small and is promoted does so from then on, in full from its next
     /// due time on.
     #[test]
-    fn what_is_kept_in_small_is_told_as_if_it_were_not(steps in steps(), patient: bool, idle in 0u64..3) {
+    fn what_is_kept_in_small_is_told_as_if_it_were_not(steps in steps(), patient: bool, idle in 0usize..3) {
         let mut limits = limits();
-        limits.idle = [None, Some(Span::from_secs(20)), Some(Span::from_secs(90))][idle as usize];
+        limits.idle = [None, Some(Span::from_secs(20)), Some(Span::from_secs(90))][idle];
         limits.patience = if patient { Patience::FromLastSegment } else { Patience::FromFirstSyn };
         let (small, full) = (tell(&steps, limits, true), tell(&steps, limits, false));
         prop_assert_eq!(sorted(small), sorted(full));
