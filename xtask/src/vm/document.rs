@@ -74,7 +74,10 @@ fn fate(ran: &Ran) -> String {
         None if ran.share == Share::Gate => format!("the gate's share: {} tests", tally.passed),
         None => format!("all: {} tests", tally.passed),
         Some(why) if ran.ended() => format!("{why}: {} tests passed, {} failed", tally.passed, tally.failed),
-        Some(why) => format!("partial: {}", why.replace('|', r"\|")),
+        Some(why) => {
+            let share = if ran.share == Share::Gate { ", the gate's share" } else { "" };
+            format!("partial{share}: {}", why.replace('|', r"\|"))
+        }
     }
 }
 
