@@ -33,7 +33,7 @@ fn the_choice_of_the_hook_asks_the_right_namespace() {
     let tap = Pair::without_addresses("tap").unwrap();
     let (hooks, notes) = chosen(&tap.server);
     assert_eq!(hooks, BY_XDP);
-    assert!(notes.contains("driver veth") && !notes.contains("peer: "), "the peer is elsewhere: {notes}");
+    assert!(notes.contains("driver veth") && !notes.contains("with it: "), "the peer is elsewhere: {notes}");
     tap.server.ip(&["link", "add", "br0", "type", "bridge"]).unwrap();
     tap.server.ip(&["link", "set", "veth0", "master", "br0"]).unwrap();
     assert_eq!(chosen(&tap.server).0, BY_TC, "a port of a bridge carries the host's traffic");
@@ -56,7 +56,7 @@ fn a_peer_in_the_same_namespace_is_named_and_restored() {
     }
     let (hooks, notes) = chosen(&namespace);
     assert_eq!(hooks, BY_XDP);
-    assert!(notes.contains("peer: "), "{notes}");
+    assert!(notes.contains("with it: ") && notes.contains("TSO of other0"), "{notes}");
 }
 
 /// `ip netns exec` mounts the namespace's own `/sys`, `nsenter --net` leaves the caller's.

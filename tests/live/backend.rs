@@ -58,17 +58,19 @@ fn flows(log: &str) -> BTreeMap<String, Value> {
         .collect()
 }
 
-/// libpcap knows no `gso_size`, so segments are counted by the MSS, and bytes on the wire with them.
+/// libpcap knows no `gso_size`, so segments are counted by the MSS, and bytes on the wire with them; and each place has
+/// its own times.
 fn without_capture_point(flow: &Value) -> Value {
     let mut flow = flow.clone();
     let object = flow.as_object_mut().unwrap();
-    for key in ["start_us", "end_us", "handshake_us", "server_rtt_us", "client_rtt_us"] {
+    for key in ["start_us", "end_us", "handshake_us", "server_rtt_us", "client_rtt_us", "stalls"] {
         object.remove(key);
     }
     for side in ["client", "server"] {
         let side = object[side].as_object_mut().unwrap();
-        side.remove("segments");
-        side.remove("bytes");
+        for key in ["segments", "bytes", "rtt", "loss_episode_us", "zero_window_us"] {
+            side.remove(key);
+        }
     }
     flow
 }
