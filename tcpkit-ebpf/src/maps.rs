@@ -10,8 +10,8 @@ use tcpkit_common::{
     counter::COUNTERS,
     record::{Hook, RecordHeader},
     settings::{
-        EVERY_OTHER_INTERFACE, FragmentKey, InterfaceSlot, MAX_INTERFACE_KEYS, MAX_SHARDS, MAX_SNAPLEN, SLEEPER_WORDS, Settings,
-        counter_row, interface_key,
+        EVERY_OTHER_INTERFACE, FragmentKey, InterfaceSlot, MAX_INTERFACE_KEYS, MAX_SHARDS, MAX_SNAPLEN,
+        SLEEPER_WORDS, Settings, counter_row, interface_key,
     },
 };
 

@@ -23,12 +23,7 @@ const WALK_LEN: u32 = 256;
 
 /// Filters, counts and records one frame.
 #[inline(always)]
-pub fn frame<F: Frame>(
-    frame: &F,
-    hook: Hook,
-    interface: InterfaceSlot,
-    row: &mut Row,
-) -> Result<(), Skip> {
+pub fn frame<F: Frame>(frame: &F, hook: Hook, interface: InterfaceSlot, row: &mut Row) -> Result<(), Skip> {
     let raw = interface.link == LINK_RAW;
     let frame_len = frame.frame_len();
     let verdict = filter::ask(frame, frame_len, hook);

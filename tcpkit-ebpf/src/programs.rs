@@ -8,7 +8,13 @@ use aya_ebpf::{
 use aya_log_ebpf::{debug, info, warn};
 use tcpkit_common::{counter::Counter, record::Hook};
 
-use crate::{Skip, count, hook::{Frame, LinearXdp}, maps, maps::setting, observe};
+use crate::{
+    Skip, count,
+    hook::{Frame, LinearXdp},
+    maps,
+    maps::setting,
+    observe,
+};
 
 /// Native XDP on the way in: wire frames.
 #[xdp(frags)]
