@@ -42,6 +42,9 @@ impl Generator {
 
     /// Makes so many frames and gives how long that took, in nanoseconds per frame.
     ///
+    /// The kernel stops half-way when a signal waits for the thread, and does not say how far it came: then it begins
+    /// anew, so there may be more frames. Who wants their number asks the interface.
+    ///
     /// The frames that are on their way when this returns arrive within the next milliseconds.
     ///
     /// # Errors
@@ -49,7 +52,12 @@ impl Generator {
     pub fn send(&self, frames: u32) -> io::Result<u32> {
         let context =
             Context { repeat: frames, flags: LIVE_FRAMES, batch_size: 64, xdp: true, ..Context::default() };
-        test_run(self.program.as_fd(), &self.frame, context).map(|run| run.duration_ns)
+        loop {
+            match test_run(self.program.as_fd(), &self.frame, context) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                outcome => return outcome.map(|run| run.duration_ns),
+            }
+        }
     }
 }
 

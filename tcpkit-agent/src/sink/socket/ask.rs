@@ -19,7 +19,7 @@ pub struct AskError {
     pub source: io::Error,
 }
 
-/// Asks whoever listens at `path`; at most [`ANSWER_BYTES`] of the answer are taken.
+/// Asks whoever listens at `path`; at most `ANSWER_BYTES` of the answer are taken.
 ///
 /// # Errors
 /// Nobody listens, or there is no answer within three seconds.
