@@ -11,6 +11,7 @@ pub mod cli;
 pub mod filter;
 pub mod flow;
 pub mod pipeline;
+pub mod protocol;
 pub mod report;
 pub mod sink;
 pub mod source;
