@@ -10,6 +10,8 @@ mod cursor;
 mod exchange;
 mod piece;
 mod queue;
+#[cfg(test)]
+mod testing;
 mod text;
 
 pub use catalogue::{Carrier, open, recognise, speaks};
