@@ -7,7 +7,9 @@
 
 mod catalogue;
 mod cursor;
+mod dns;
 mod exchange;
+mod http;
 mod piece;
 mod queue;
 #[cfg(test)]

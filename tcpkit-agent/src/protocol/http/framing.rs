@@ -50,7 +50,9 @@ impl Framing {
     fn on_length(&mut self, value: &[u8]) {
         for number in value.split(|octet| *octet == b',') {
             match decimal(number.trim_ascii()) {
-                Some(length) if self.length.is_none_or(|before| before == length) => self.length = Some(length),
+                Some(length) if self.length.is_none_or(|before| before == length) => {
+                    self.length = Some(length)
+                }
                 _ => self.is_contradictory = true,
             }
         }

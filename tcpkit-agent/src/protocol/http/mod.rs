@@ -303,7 +303,8 @@ impl Dialogue for Http {
 
 fn answered(request: Request, answer: Answer) -> Exchange {
     let Answer { extent, code } = answer;
-    let digits = [code / 100, code / 10 % 10, code % 10].map(|digit| b'0' + u8::try_from(digit).unwrap_or_default());
+    let digits =
+        [code / 100, code / 10 % 10, code % 10].map(|digit| b'0' + u8::try_from(digit).unwrap_or_default());
     Exchange {
         request,
         response: Some(extent),

@@ -9,13 +9,10 @@ use super::{
     line::Line,
     start::{self, First},
 };
-use crate::{
-    protocol::{
-        cursor::{Cursor, Read},
-        exchange::Extent,
-        piece::Party,
-    },
-    time::Timestamp,
+use crate::protocol::{
+    cursor::{Cursor, Read},
+    exchange::Extent,
+    piece::Party,
 };
 
 /// What a direction came upon.
@@ -258,12 +255,12 @@ impl Reader {
         let is_end = match self.line.read(cursor) {
             Read::Ready(line) => line.octets.is_empty(),
             Read::Missing => return Some(self.cut(cursor, Heard::Desynchronised)),
-            // CR without its LF yet.
-            Read::More | Read::TooLong if self.line.so_far().octets.is_empty() => {
+            Read::More | Read::TooLong => {
                 self.reach(cursor);
-                return None;
+                // CR without its LF yet.
+                let is_fitting = self.line.so_far().octets.is_empty();
+                return (!is_fitting).then(|| self.cut(cursor, Heard::Malformed));
             }
-            Read::More | Read::TooLong => false,
         };
         self.reach(cursor);
         self.bounded_from = cursor.offset();

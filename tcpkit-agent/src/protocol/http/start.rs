@@ -72,7 +72,8 @@ pub(super) fn begins(party: Party, octets: &[u8]) -> bool {
 /// Whether a party that begins like this speaks HTTP/1; a request line in part counts when its method is well known.
 pub(super) fn speaks(party: Party, first: &[u8]) -> bool {
     let is_usual = || METHODS.iter().any(|method| first.starts_with(method));
-    begins(party, first) && (party == Party::Server || first.contains(&b'\n') || (is_usual() && first.len() >= ENOUGH))
+    begins(party, first)
+        && (party == Party::Server || first.contains(&b'\n') || (is_usual() && first.len() >= ENOUGH))
 }
 
 fn request(line: Told<'_>) -> Option<First> {
@@ -120,7 +121,8 @@ fn begins_request(octets: &[u8]) -> bool {
     let Some(end) = line.iter().position(|octet| *octet == b' ') else { return false };
     let is_upper = line[..end].iter().all(|octet| !octet.is_ascii_lowercase());
     let target = line[end..].trim_ascii_start();
-    let is_target = matches!(target, [b'/' | b'*', ..]) || target.starts_with(b"http") || target.starts_with(b"HTTP/");
+    let is_target =
+        matches!(target, [b'/' | b'*', ..]) || target.starts_with(b"http") || target.starts_with(b"HTTP/");
     let is_printable = line.iter().all(|octet| !octet.is_ascii_control());
     let is_plausible = is_upper && is_printable && (is_target || line.starts_with(b"CONNECT "));
     is_plausible && request(Told { octets: line, is_whole }).is_some()
@@ -135,7 +137,20 @@ const fn is_token(octet: u8) -> bool {
     octet.is_ascii_alphanumeric()
         || matches!(
             octet,
-            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
         )
 }
 
@@ -148,8 +163,17 @@ const RESPONSE: &[u8] = b"HTTP/1.";
 const VERSION_LEN: usize = 8;
 
 /// Methods by which a request line without its end is recognised.
-const METHODS: [&[u8]; 9] =
-    [b"GET /", b"HEAD /", b"POST /", b"PUT /", b"DELETE /", b"OPTIONS /", b"PATCH /", b"GET http://", b"CONNECT "];
+const METHODS: [&[u8]; 9] = [
+    b"GET /",
+    b"HEAD /",
+    b"POST /",
+    b"PUT /",
+    b"DELETE /",
+    b"OPTIONS /",
+    b"PATCH /",
+    b"GET http://",
+    b"CONNECT ",
+];
 
 /// So much of a request line without its end is recognised: other protocols of lines have shorter ones.
 const ENOUGH: usize = 64;

@@ -29,7 +29,8 @@ fn server(at: i64, text: &str) -> (Party, i64, &[u8], usize) {
 fn lines(out: &[Exchange]) -> Vec<String> {
     let line = |exchange: &Exchange| {
         let Exchange { request, response, status, outcome, .. } = exchange;
-        let asked = format!("{} {}..{}", request.label.to_str(), request.extent.start.0, request.extent.end.0);
+        let asked =
+            format!("{} {}..{}", request.label.to_str(), request.extent.start.0, request.extent.end.0);
         let answer = response.map_or(outcome.name().to_owned(), |response| {
             format!("{} {}..{} {}", status.to_str(), response.start.0, response.end.0, response.len)
         });
@@ -38,8 +39,15 @@ fn lines(out: &[Exchange]) -> Vec<String> {
     out.iter().map(line).collect()
 }
 
-const NOTHING_ODD: DialogueCounts =
-    DialogueCounts { malformed: 0, desynchronised: 0, pushes: 0, informational: 0, unmatched: 0, overrun: 0, repeated: 0 };
+const NOTHING_ODD: DialogueCounts = DialogueCounts {
+    malformed: 0,
+    desynchronised: 0,
+    pushes: 0,
+    informational: 0,
+    unmatched: 0,
+    overrun: 0,
+    repeated: 0,
+};
 
 #[test]
 fn content_ends_by_length_by_chunks_or_with_the_connection() {
@@ -98,7 +106,10 @@ fn an_answer_may_come_before_its_request_is_complete() {
         client(3, "56789"),
         client(4, "POST /lost HTTP/1.1\r\nContent-Length: 10\r\n\r\n01234"),
     ]);
-    assert_eq!(lines(&out), ["POST /big HTTP/1.1 1..3 = 413 2..2 45", "POST /lost HTTP/1.1 4..4 = unanswered"]);
+    assert_eq!(
+        lines(&out),
+        ["POST /big HTTP/1.1 1..3 = 413 2..2 45", "POST /lost HTTP/1.1 4..4 = unanswered"]
+    );
     assert_eq!(counts, NOTHING_ODD);
 }
 
@@ -109,8 +120,13 @@ fn what_is_no_http_any_more_costs_and_says_nothing() {
         ("GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n", "HTTP/1.1 101 Switching Protocols\r\n\r\n"),
         ("CONNECT h:443 HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"),
     ] {
-        let (out, counts) =
-            hold(&[client(1, request), server(2, response), server(3, garbage), client(4, garbage), server(5, garbage)]);
+        let (out, counts) = hold(&[
+            client(1, request),
+            server(2, response),
+            server(3, garbage),
+            client(4, garbage),
+            server(5, garbage),
+        ]);
         assert_eq!((out.len(), out[0].outcome, counts), (1, Outcome::Answered, NOTHING_ODD));
     }
     let preface = client(1, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
@@ -153,10 +169,7 @@ fn heads_in_part_count_and_end_where_the_next_message_begins() {
     ]);
     assert_eq!(
         lines(&out),
-        [
-            "GET /first HTTP/1.1 1..1 = 200 2..3 2030",
-            "POST /a/path/that/is/lo 4..7 = 503 8..8 65"
-        ]
+        ["GET /first HTTP/1.1 1..1 = 200 2..3 2030", "POST /a/path/that/is/lo 4..7 = 503 8..8 65"]
     );
     assert_eq!((counts.desynchronised, counts.informational, counts.unmatched), (4, 1, 0));
 }
@@ -174,7 +187,11 @@ fn a_response_that_was_never_captured_takes_its_request_along() {
     ]);
     assert_eq!(
         lines(&out),
-        ["GET /1 HTTP/1.1 1..1 = unanswered", "GET /2 HTTP/1.1 3..3 = 200 4..4 38", "GET /3 HTTP/1.1 5..5 = 200 6..6 38"]
+        [
+            "GET /1 HTTP/1.1 1..1 = unanswered",
+            "GET /2 HTTP/1.1 3..3 = 200 4..4 38",
+            "GET /3 HTTP/1.1 5..5 = 200 6..6 38"
+        ]
     );
     assert_eq!(counts, DialogueCounts { desynchronised: 1, ..NOTHING_ODD });
 }
@@ -259,7 +276,8 @@ const CONVERSATION: [(Party, &str); 6] = [
 ];
 
 fn cut_up(cuts: &[usize]) -> Vec<Exchange> {
-    let (mut http, mut out, mut offsets, mut cuts) = (Http::new(), Vec::new(), [0_u64; 2], cuts.iter().cycle());
+    let (mut http, mut out, mut offsets, mut cuts) =
+        (Http::new(), Vec::new(), [0_u64; 2], cuts.iter().cycle());
     for (turn, (from, text)) in CONVERSATION.iter().enumerate() {
         let mut rest = text.as_bytes();
         while !rest.is_empty() {
