@@ -5,6 +5,7 @@ use super::{
     dns::{self, Dns},
     http::{self, Http},
     piece::Party,
+    tls::{self, Tls},
 };
 
 /// How pieces come.
@@ -22,6 +23,7 @@ pub fn open(protocol: Protocol, carrier: Carrier) -> Option<Box<dyn Dialogue + S
     match (protocol, carrier) {
         (Protocol::Http, Carrier::Stream) => Some(Box::new(Http::new())),
         (Protocol::Dns, _) => Some(Box::new(Dns::new(carrier))),
+        (Protocol::Tls, Carrier::Stream) => Some(Box::new(Tls::new())),
         // Arms are added with each protocol.
         _ => None,
     }
@@ -46,6 +48,7 @@ pub fn speaks(protocol: Protocol, party: Party, first: &[u8], carrier: Carrier) 
     match protocol {
         Protocol::Http => http::speaks(party, first, carrier),
         Protocol::Dns => dns::speaks(party, first, carrier),
+        Protocol::Tls => tls::speaks(party, first, carrier),
         // Arms are added with each protocol.
         _ => false,
     }

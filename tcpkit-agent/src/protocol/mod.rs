@@ -15,6 +15,7 @@ mod queue;
 #[cfg(test)]
 mod testing;
 mod text;
+mod tls;
 
 pub use catalogue::{Carrier, open, recognise, speaks};
 pub use cursor::{Carry, Cursor, Read};

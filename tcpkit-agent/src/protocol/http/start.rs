@@ -125,7 +125,7 @@ fn begins_request(octets: &[u8]) -> bool {
         matches!(target, [b'/' | b'*', ..]) || target.starts_with(b"http") || target.starts_with(b"HTTP/");
     let is_printable = line.iter().all(|octet| !octet.is_ascii_control());
     let is_plausible = is_upper && is_printable && (is_target || line.starts_with(b"CONNECT "));
-    is_plausible && request(Told { octets: line, is_whole }).is_some()
+    is_plausible && matches!(request(Told { octets: line, is_whole }), Some(First::Request(_)))
 }
 
 fn is_method(octets: &[u8]) -> bool {

@@ -66,8 +66,8 @@ fn content_ends_by_length_by_chunks_or_with_the_connection() {
     assert_eq!(
         lines(&out),
         [
-            "GET /a?x=1 HTTP/1.1 1..1 = 200 2..3 66",
-            "POST /b HTTP/1.1 4..5 = 404 6..7 79",
+            "GET /a?x=1 HTTP/1.1 1..1 = 200 2..3 65",
+            "POST /b HTTP/1.1 4..5 = 404 6..7 80",
             "GET / HTTP/1.0 8..8 = 500 9..10 37"
         ]
     );
