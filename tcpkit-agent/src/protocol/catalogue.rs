@@ -1,6 +1,13 @@
 //! Every protocol's dialogue, and how a protocol is recognised by what is said first.
 
-use super::{Dialogue, Protocol, piece::Party, redis};
+use super::{
+    Dialogue, Protocol,
+    dns::{self, Dns},
+    http::{self, Http},
+    piece::Party,
+    redis,
+    tls::{self, Tls},
+};
 
 /// How pieces come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +23,10 @@ pub enum Carrier {
 pub fn open(protocol: Protocol, carrier: Carrier) -> Option<Box<dyn Dialogue + Send>> {
     match (protocol, carrier) {
         (Protocol::Redis, Carrier::Stream) => Some(Box::new(redis::Redis::default())),
+        (Protocol::Http, Carrier::Stream) => Some(Box::new(Http::new())),
+        (Protocol::Dns, _) => Some(Box::new(Dns::new(carrier))),
+        (Protocol::Tls, Carrier::Stream) => Some(Box::new(Tls::new())),
+        // Arms are added with each protocol.
         _ => None,
     }
 }
@@ -38,6 +49,9 @@ pub fn recognise(first: &[u8], carrier: Carrier) -> Option<(Protocol, Party)> {
 pub fn speaks(protocol: Protocol, party: Party, first: &[u8], carrier: Carrier) -> bool {
     match (protocol, carrier) {
         (Protocol::Redis, Carrier::Stream) => redis::speaks(party, first),
+        (Protocol::Http, _) => http::speaks(party, first, carrier),
+        (Protocol::Dns, _) => dns::speaks(party, first, carrier),
+        (Protocol::Tls, _) => tls::speaks(party, first, carrier),
         _ => false,
     }
 }
