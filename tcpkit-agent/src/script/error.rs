@@ -6,7 +6,7 @@ use std::{io, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum ScriptError {
     /// The file cannot be read.
-    #[error("cannot read the script {path}: {source}", path = path.display())]
+    #[error("cannot read the script {path}", path = path.display())]
     Read {
         /// Which.
         path: PathBuf,

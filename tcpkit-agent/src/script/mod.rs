@@ -243,12 +243,26 @@ const TOLD: usize = 20;
 /// The top level may take this many times the budget of a call: it builds tables.
 const TOP_LEVEL: u64 = 100;
 
+/// Lua's own `print` hands each line to the system and does not look whether it was taken. This one leaves that to
+/// [`Script::flush`], which does.
+const PRINT: &str = "
+local out, concat, select, tostring = io.stdout, table.concat, select, tostring
+out:setvbuf('full', 1048576)
+function print(...)
+  local words = {...}
+  local count = select('#', ...)
+  for i = 1, count do words[i] = tostring(words[i]) end
+  out:write(concat(words, '\\t', 1, count), '\\n')
+end
+";
+
 fn prepare(lua: &Lua, options: &ScriptOptions, worker: u32, source: &[u8]) -> mlua::Result<()> {
     let own = lua.create_table()?;
     own.raw_set("worker", worker)?;
     own.raw_set("version", env!("CARGO_PKG_VERSION"))?;
     lua.globals().raw_set("tcpkit", own)?;
     search_beside(lua, &options.path)?;
+    lua.load(PRINT).set_name("=tcpkit").exec()?;
     Budget::new(options.budget.saturating_mul(TOP_LEVEL)).install(lua)?;
     lua.load(source).set_name(format!("@{}", options.path.display())).exec()
 }
