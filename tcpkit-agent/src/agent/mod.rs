@@ -66,10 +66,10 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
         handshakes: matches!(config.view, View::Peek(_)) || config.heard.handshakes,
         loss_delay: config.output.event_after,
         stall: config.output.event_after,
-        requests: config.output.request_log.is_some(),
+        requests: config.output.request_log.is_some() || config.heard.requests,
         slow_request: config.requests.as_ref().map_or(EngineSettings::EVENT, |requests| requests.slower_than),
     };
-    settings.requests = config.requests.as_ref().map(requests);
+    settings.requests = config.requests.as_ref().map(requests).or_else(|| heard_requests(config));
     if let View::Peek(args) = &config.view {
         settings.icmp = args.icmp;
         settings.flows.patience = Patience::FromLastSegment;
@@ -95,6 +95,13 @@ fn requests(requests: &Requests) -> RequestSettings {
         udp: requests.udp,
         limits: RequestLimits::default(),
     }
+}
+
+/// What a script hears of that has `on_request`, where no option says it: every protocol, at the servers that it was given.
+fn heard_requests(config: &Config) -> Option<RequestSettings> {
+    let script = config.script.as_ref().filter(|_| config.heard.requests)?;
+    let servers = script.servers.iter().copied().map(address).collect();
+    Some(RequestSettings { ports: script.ports.clone(), servers, ..RequestSettings::every() })
 }
 
 const fn address(ip: IpAddr) -> Address {
