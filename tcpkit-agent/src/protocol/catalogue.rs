@@ -1,6 +1,6 @@
 //! Every protocol's dialogue, and how a protocol is recognised by what is said first.
 
-use super::{Dialogue, Protocol, piece::Party, redis};
+use super::{Dialogue, Protocol, memcached, piece::Party, redis};
 
 /// How pieces come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +16,8 @@ pub enum Carrier {
 pub fn open(protocol: Protocol, carrier: Carrier) -> Option<Box<dyn Dialogue + Send>> {
     match (protocol, carrier) {
         (Protocol::Redis, Carrier::Stream) => Some(Box::new(redis::Redis::default())),
+        (Protocol::Memcached, Carrier::Stream) => Some(Box::new(memcached::Memcached::default())),
+        (Protocol::Memcached, Carrier::Datagrams) => Some(Box::new(memcached::DatagramDialogue::default())),
         _ => None,
     }
 }
@@ -38,6 +40,8 @@ pub fn recognise(first: &[u8], carrier: Carrier) -> Option<(Protocol, Party)> {
 pub fn speaks(protocol: Protocol, party: Party, first: &[u8], carrier: Carrier) -> bool {
     match (protocol, carrier) {
         (Protocol::Redis, Carrier::Stream) => redis::speaks(party, first),
+        (Protocol::Memcached, Carrier::Stream) => memcached::speaks(party, first),
+        (Protocol::Memcached, Carrier::Datagrams) => memcached::speaks_datagrams(party, first),
         _ => false,
     }
 }

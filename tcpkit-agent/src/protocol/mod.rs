@@ -9,6 +9,7 @@ mod catalogue;
 mod cursor;
 mod exchange;
 mod line;
+mod memcached;
 mod piece;
 mod queue;
 mod redis;
