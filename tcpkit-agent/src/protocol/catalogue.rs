@@ -1,6 +1,14 @@
 //! Every protocol's dialogue, and how a protocol is recognised by what is said first.
 
-use super::{Dialogue, Protocol, memcached, piece::Party, redis};
+use super::{
+    Dialogue, Protocol,
+    dns::{self, Dns},
+    http::{self, Http},
+    memcached,
+    piece::Party,
+    redis,
+    tls::{self, Tls},
+};
 
 /// How pieces come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,6 +26,9 @@ pub fn open(protocol: Protocol, carrier: Carrier) -> Option<Box<dyn Dialogue + S
         (Protocol::Redis, Carrier::Stream) => Some(Box::new(redis::Redis::default())),
         (Protocol::Memcached, Carrier::Stream) => Some(Box::new(memcached::Memcached::default())),
         (Protocol::Memcached, Carrier::Datagrams) => Some(Box::new(memcached::DatagramDialogue::default())),
+        (Protocol::Http, Carrier::Stream) => Some(Box::new(Http::new())),
+        (Protocol::Dns, _) => Some(Box::new(Dns::new(carrier))),
+        (Protocol::Tls, Carrier::Stream) => Some(Box::new(Tls::new())),
         _ => None,
     }
 }
@@ -42,6 +53,9 @@ pub fn speaks(protocol: Protocol, party: Party, first: &[u8], carrier: Carrier) 
         (Protocol::Redis, Carrier::Stream) => redis::speaks(party, first),
         (Protocol::Memcached, Carrier::Stream) => memcached::speaks(party, first),
         (Protocol::Memcached, Carrier::Datagrams) => memcached::speaks_datagrams(party, first),
+        (Protocol::Http, _) => http::speaks(party, first, carrier),
+        (Protocol::Dns, _) => dns::speaks(party, first, carrier),
+        (Protocol::Tls, _) => tls::speaks(party, first, carrier),
         _ => false,
     }
 }

@@ -7,7 +7,9 @@
 
 mod catalogue;
 mod cursor;
+mod dns;
 mod exchange;
+mod http;
 mod line;
 mod memcached;
 mod piece;
@@ -16,6 +18,7 @@ mod redis;
 #[cfg(test)]
 mod testing;
 mod text;
+mod tls;
 mod turns;
 
 pub use catalogue::{Carrier, open, recognise, speaks};
