@@ -186,8 +186,8 @@ impl Requests {
     }
 
     fn count(&mut self, cursor: &mut Cursor<'_>) -> Read<()> {
-        let count = match self.line.read(cursor, 32, 64) {
-            Read::Ready(line) => number(&line[1..]),
+        let count = match self.number(cursor, b'*') {
+            Read::Ready(count) => count,
             Read::More => return Read::More,
             Read::Missing => return Read::Missing,
             Read::TooLong => return Read::TooLong,
@@ -230,16 +230,42 @@ impl Requests {
     }
 
     fn length(&mut self, cursor: &mut Cursor<'_>, left: u32) -> Read<()> {
-        let length = match self.line.read(cursor, 32, 64) {
-            Read::Ready([b'$', length @ ..]) => number(length),
-            Read::Ready(_) | Read::TooLong => None,
+        let length = match self.number(cursor, b'$') {
+            Read::Ready(length) => length,
             Read::More => return Read::More,
             Read::Missing => return Read::Missing,
+            Read::TooLong => return Read::TooLong,
         };
         let Some(length @ 0..=MAX_BULK) = length else { return Read::TooLong };
         self.state = State::Body(left - 1, length.unsigned_abs());
         self.begin_argument();
         Read::More
+    }
+
+    /// Reads a line that is a sign and a number; `None` where it is not.
+    fn number(&mut self, cursor: &mut Cursor<'_>, sign: u8) -> Read<Option<i64>> {
+        // Nearly all of them are this short.
+        let digit = |octet: u8| i64::from(octet - b'0');
+        if !self.line.has_begun() {
+            match cursor.rest() {
+                [first, one @ b'0'..=b'9', b'\r', b'\n', ..] if *first == sign => {
+                    cursor.skip(&mut 4);
+                    return Read::Ready(Some(digit(*one)));
+                }
+                [first, ten @ b'0'..=b'9', one @ b'0'..=b'9', b'\r', b'\n', ..] if *first == sign => {
+                    cursor.skip(&mut 5);
+                    return Read::Ready(Some(digit(*ten) * 10 + digit(*one)));
+                }
+                _ => {}
+            }
+        }
+        match self.line.read(cursor, 32, 64) {
+            Read::Ready([first, digits @ ..]) if *first == sign => Read::Ready(number(digits)),
+            Read::Ready(_) => Read::Ready(None),
+            Read::More => Read::More,
+            Read::Missing => Read::Missing,
+            Read::TooLong => Read::TooLong,
+        }
     }
 
     fn body(&mut self, cursor: &mut Cursor<'_>, left: u32, mut octets: u64) -> Read<()> {
