@@ -5,18 +5,23 @@
 //! stepped over by length; a response that came before the whole of its request waits for it. With 101, or 2xx to
 //! CONNECT, the connection leaves the protocol, and so it does with the preface of HTTP/2.
 //!
-//! A message whose head was captured in part counts, and goes on until the next one begins. Where it cannot be known
-//! how many responses went by, a client that never had two requests on their way can only be answered in its last
-//! request; of any other one nothing more is said until both sides have been silent for a second.
+//! A message whose head was captured in part counts, and goes on until the next one begins. Octets that were not
+//! captured are known to be lost only some time later, and one direction may be heard later than the other: then the
+//! times of requests and responses tell what belongs together. Where it cannot be known how many responses went by, a
+//! client that never had two requests on their way can only be answered in its last request; of any other one nothing
+//! more is said until both sides have been silent for a second.
 
 mod framing;
 mod line;
+mod orphans;
 mod reader;
 mod start;
 #[cfg(test)]
 mod tests;
 
 use self::{
+    framing::Body,
+    orphans::Orphans,
     reader::{Heard, Reader},
     start::{Asked, First, Method},
 };
@@ -42,11 +47,12 @@ pub(super) struct Http {
     client: Reader,
     server: Reader,
     waiting: Queue<Asking>,
+    orphans: Orphans,
     counts: DialogueCounts,
     /// What the response answers that is being read.
     answering: Answering,
-    /// Most requests that waited when a response began.
-    depth: usize,
+    /// A second request waited when a response began.
+    is_pipelining: bool,
     /// Responses may have gone by unseen.
     is_unsure: bool,
     /// Which response answers which request cannot be known any more.
@@ -73,10 +79,12 @@ struct Answer {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Answering {
-    /// Nothing: interim, or to a request that was not captured.
-    Nothing(u16),
+    /// Nothing: it is interim.
+    Nothing,
     /// The request that has waited longest.
     Oldest(u16),
+    /// A request that was not captured, or that is heard late.
+    Nobody(u16),
 }
 
 impl Http {
@@ -86,9 +94,10 @@ impl Http {
             client: Reader::new(Party::Client),
             server: Reader::new(Party::Server),
             waiting: Queue::default(),
+            orphans: Orphans::default(),
             counts: DialogueCounts::default(),
-            answering: Answering::Nothing(0),
-            depth: 0,
+            answering: Answering::Nothing,
+            is_pipelining: false,
             is_unsure: false,
             is_adrift: false,
             heard_last: Timestamp::MIN,
@@ -118,7 +127,7 @@ impl Http {
             Heard::Malformed | Heard::Desynchronised => {
                 self.count(heard);
                 // Requests may have gone by: with several on their way, answers are no longer anybody's.
-                self.is_adrift |= self.depth > 1;
+                self.is_adrift |= self.is_pipelining;
             }
         }
     }
@@ -126,7 +135,8 @@ impl Http {
     fn on_request_begun(&mut self, asked: &Asked, out: &mut Vec<Exchange>) {
         let extent = self.client.extent();
         // Whoever asks only when answered has the whole of the last answer.
-        if self.depth <= 1
+        if !self.is_pipelining
+            && self.server.extent().start <= extent.start
             && let Some(extent) = self.server.end_cut()
         {
             self.on_response_whole(extent, out);
@@ -141,7 +151,10 @@ impl Http {
         }
         let Asked { command, key, label, method } = *asked;
         let request = Request { command, key, label, extent, is_blocking: false };
-        let asking = Asking { method, ..Asking::default() };
+        // A request that is heard late may find its response here already.
+        let response = self.orphans.claim(extent.start, &mut self.counts);
+        let answer = response.filter(|_| self.waiting.iter().all(|(_, asking)| asking.answer.is_some()));
+        let asking = Asking { method, is_whole: false, answer };
         self.waiting.push(request, asking, &mut self.counts, out);
     }
 
@@ -168,8 +181,9 @@ impl Http {
             Heard::Begun(_) => {}
             Heard::Head(framing) => {
                 let body = match self.answering {
+                    Answering::Nothing => Body::Length(0),
                     Answering::Oldest(code) => framing.of_response(code, self.oldest_method()),
-                    Answering::Nothing(code) => framing.of_response(code, Method::Other),
+                    Answering::Nobody(code) => framing.of_response(code, Method::Other),
                 };
                 if let Some(heard) = self.server.expect(body) {
                     self.on_server(heard, out);
@@ -186,30 +200,33 @@ impl Http {
     fn on_response_begun(&mut self, code: u16, out: &mut Vec<Exchange>) {
         if is_interim(code) {
             self.counts.informational += 1;
-            self.answering = Answering::Nothing(code);
+            self.answering = Answering::Nothing;
             return;
         }
         if let Some(extent) = self.client.end_cut() {
             self.on_request_whole(extent, out);
         }
-        if self.is_unsure {
-            self.give_way(out);
+        let start = self.server.extent().start;
+        let was_unsure = std::mem::take(&mut self.is_unsure);
+        if was_unsure {
+            self.give_way(start, out);
         } else {
-            self.depth = self.depth.max(self.waiting.len());
+            self.is_pipelining |= self.waiting.iter().nth(1).is_some_and(|second| is_sent(second, start));
         }
-        let is_asked = self.waiting.front().is_some_and(|(_, asking)| asking.answer.is_none());
-        self.counts.unmatched += u64::from(!is_asked);
-        self.answering = if is_asked { Answering::Oldest(code) } else { Answering::Nothing(code) };
+        let is_asked = self
+            .waiting
+            .front()
+            .is_some_and(|oldest| oldest.1.answer.is_none() && (!was_unsure || is_sent(oldest, start)));
+        self.answering = if is_asked { Answering::Oldest(code) } else { Answering::Nobody(code) };
     }
 
-    /// A response begins after others that may have gone by unseen: the oldest requests may be theirs.
-    fn give_way(&mut self, out: &mut Vec<Exchange>) {
-        self.is_unsure = false;
-        if self.depth > 1 && !self.waiting.is_empty() {
+    /// A response begins after others that may have gone by unseen: older requests than the last before it are theirs.
+    fn give_way(&mut self, start: Timestamp, out: &mut Vec<Exchange>) {
+        if self.is_pipelining && !self.waiting.is_empty() {
             self.is_adrift = true;
             self.waiting.give_up(Outcome::Unanswered, out);
         }
-        while self.waiting.len() > 1
+        while self.waiting.iter().nth(1).is_some_and(|second| is_sent(second, start))
             && let Some((request, _)) = self.waiting.pop()
         {
             out.push(Exchange::without_response(request, Outcome::Unanswered));
@@ -217,12 +234,19 @@ impl Http {
     }
 
     fn on_response_whole(&mut self, extent: Extent, out: &mut Vec<Exchange>) {
-        let Answering::Oldest(code) = self.answering else { return };
         let method = self.oldest_method();
-        self.answering = Answering::Nothing(code);
-        if let Some((_, asking)) = self.waiting.front_mut() {
-            asking.answer = Some(Answer { extent, code });
-        }
+        let answering = std::mem::replace(&mut self.answering, Answering::Nothing);
+        let code = match (answering, self.waiting.front_mut()) {
+            (Answering::Nothing, _) => return,
+            (Answering::Oldest(code), Some((_, asking))) => {
+                asking.answer = Some(Answer { extent, code });
+                code
+            }
+            (Answering::Oldest(code) | Answering::Nobody(code), _) => {
+                self.orphans.add(Answer { extent, code }, &mut self.counts);
+                code
+            }
+        };
         self.settle(out);
         if code == SWITCHING_PROTOCOLS || (method == Method::Connect && code / 100 == 2) {
             self.leave(out);
@@ -290,6 +314,7 @@ impl Dialogue for Http {
         self.on_end(Party::Client, self.heard_last, out);
         let outcome = if is_lost { Outcome::Aborted } else { Outcome::Unanswered };
         self.waiting.give_up(outcome, out);
+        self.orphans.give_up(&mut self.counts);
     }
 
     fn counts(&self) -> &DialogueCounts {
@@ -299,6 +324,11 @@ impl Dialogue for Http {
     fn pending(&self) -> usize {
         self.waiting.len()
     }
+}
+
+/// Whether a request was on its way at that time.
+fn is_sent(waiting: &(Request, Asking), at: Timestamp) -> bool {
+    waiting.0.extent.start <= at
 }
 
 fn answered(request: Request, answer: Answer) -> Exchange {
