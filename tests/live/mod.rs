@@ -17,3 +17,4 @@ mod replay;
 mod rtt;
 mod signals;
 mod stall;
+mod web;
