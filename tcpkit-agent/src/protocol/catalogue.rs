@@ -5,6 +5,7 @@ use super::{
     dns::{self, Dns},
     http::{self, Http},
     piece::Party,
+    redis,
     tls::{self, Tls},
 };
 
@@ -21,6 +22,7 @@ pub enum Carrier {
 #[must_use]
 pub fn open(protocol: Protocol, carrier: Carrier) -> Option<Box<dyn Dialogue + Send>> {
     match (protocol, carrier) {
+        (Protocol::Redis, Carrier::Stream) => Some(Box::new(redis::Redis::default())),
         (Protocol::Http, Carrier::Stream) => Some(Box::new(Http::new())),
         (Protocol::Dns, _) => Some(Box::new(Dns::new(carrier))),
         (Protocol::Tls, Carrier::Stream) => Some(Box::new(Tls::new())),
@@ -45,11 +47,11 @@ pub fn recognise(first: &[u8], carrier: Carrier) -> Option<(Protocol, Party)> {
 /// Whether a party of this protocol may begin like this, and hardly anybody else does.
 #[must_use]
 pub fn speaks(protocol: Protocol, party: Party, first: &[u8], carrier: Carrier) -> bool {
-    match protocol {
-        Protocol::Http => http::speaks(party, first, carrier),
-        Protocol::Dns => dns::speaks(party, first, carrier),
-        Protocol::Tls => tls::speaks(party, first, carrier),
-        // Arms are added with each protocol.
+    match (protocol, carrier) {
+        (Protocol::Redis, Carrier::Stream) => redis::speaks(party, first),
+        (Protocol::Http, _) => http::speaks(party, first, carrier),
+        (Protocol::Dns, _) => dns::speaks(party, first, carrier),
+        (Protocol::Tls, _) => tls::speaks(party, first, carrier),
         _ => false,
     }
 }
