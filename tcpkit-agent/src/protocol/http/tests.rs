@@ -260,6 +260,16 @@ fn of_pipelined_requests_nothing_is_said_after_a_loss_until_both_are_silent() {
 }
 
 #[test]
+fn more_requests_than_may_wait_are_given_up_together() {
+    let many = "GET / HTTP/1.1\r\n\r\n".repeat(5_000);
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let (out, counts) = hold(&[client(1, &many), server(2, answer), server(3, answer)]);
+    assert!(out.iter().all(|exchange| exchange.outcome == Outcome::Unanswered));
+    let heard = out.len() + usize::try_from(counts.desynchronised).unwrap();
+    assert_eq!((heard, counts.overrun, counts.unmatched), (5_000, 1, 2));
+}
+
+#[test]
 fn contradictions_and_boundless_lines_are_malformed() {
     let long = format!("GET / HTTP/1.1\r\nX: {}", "y".repeat(1 << 19));
     for request in [
