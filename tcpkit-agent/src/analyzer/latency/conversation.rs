@@ -155,6 +155,9 @@ impl Conversation {
             self.release(at, false, room);
         }
         self.end_directions(at, room);
+        if !self.settling.is_empty() && self.way == Span(0) {
+            self.learn_way(heard.view);
+        }
         self.note_waiting(heard.view, room);
     }
 

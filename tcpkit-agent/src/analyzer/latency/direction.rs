@@ -115,9 +115,9 @@ impl Direction {
         self.gap_since.is_some() || !self.late.is_empty()
     }
 
-    /// Since when the peer has acknowledged octets that were not heard.
-    pub(super) const fn gap_since(&self) -> Option<Timestamp> {
-        self.gap_since
+    /// Since when the peer has acknowledged octets that were not captured so far.
+    pub(super) fn gap_since(&self) -> Option<Timestamp> {
+        self.gap_since.filter(|_| self.late.front().is_none_or(|first| first.offset != self.heard))
     }
 
     /// Takes the payload of a segment; a piece where it is what was expected. `waits` where it may answer what was not
