@@ -19,3 +19,4 @@ mod requests;
 mod rtt;
 mod signals;
 mod stall;
+mod web;

@@ -22,3 +22,4 @@ pub mod server;
 pub mod test_run;
 pub mod traffic;
 pub mod wait;
+pub mod web;
