@@ -8,8 +8,11 @@
 mod catalogue;
 mod cursor;
 mod exchange;
+mod mysql;
 mod piece;
+mod postgresql;
 mod queue;
+mod sql;
 mod text;
 
 pub use catalogue::{Carrier, open, recognise, speaks};

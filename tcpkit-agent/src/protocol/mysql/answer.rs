@@ -1,0 +1,356 @@
+//! What a server answers: packets until the command has all that was asked for.
+//!
+//! MySQL, "Text Resultset", `COM_STMT_PREPARE` and `COM_STMT_EXECUTE` responses, `OK_Packet`, `ERR_Packet`, `EOF_Packet`.
+//! Whether columns end with an EOF packet was settled at the login; where that was not captured, the packets show it.
+
+use super::{
+    command::Expect,
+    packet::{CONTINUED, Packet, variable},
+};
+use crate::protocol::{Extent, Text, sql::begin_or_grow};
+
+/// What a connection's login settled of its answers; `None` where that is not known.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Settled {
+    /// Columns end with an EOF packet, and so do rows (no `CLIENT_DEPRECATE_EOF`).
+    pub(super) eofs: Option<bool>,
+    /// Result sets begin with an octet that tells whether columns are described.
+    pub(super) optional_metadata: bool,
+}
+
+/// What a packet is to the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// A part of it.
+    GoesOn,
+    /// Its end.
+    Ends,
+    /// None of it: the server waits for the client's file.
+    Interim,
+    /// None of it: progress.
+    Push,
+    /// It cannot be a part of it.
+    Contradicts,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    /// The first packet of an answer, or of its next result.
+    #[default]
+    First,
+    /// The client sends a file.
+    Upload,
+    /// Columns of a result set.
+    Columns { left: u32 },
+    /// The EOF behind the columns, where there is one, or the first row.
+    Behind,
+    /// Rows.
+    Rows,
+    /// Parameters of a prepared statement, then its columns.
+    Parameters { left: u32, columns: u32 },
+    /// The EOF behind the parameters, where there is one.
+    BehindParameters { columns: u32 },
+    /// The columns of a prepared statement.
+    Described { left: u32 },
+    /// The EOF behind them.
+    BehindDescribed,
+}
+
+/// The answer that is being given.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    stage: Stage,
+    /// As much of it as there is.
+    pub(super) extent: Option<Extent>,
+    /// Number of its last packet, where the next one must follow it.
+    pub(super) sequence: Option<u8>,
+    /// `OK`, or the error.
+    pub(super) status: Text<24>,
+    /// The command failed.
+    pub(super) is_error: bool,
+    /// A statement was prepared by this number.
+    pub(super) prepared: Option<u32>,
+}
+
+impl Answer {
+    /// Whether the client's packets are a file that it was asked for.
+    pub(super) fn is_upload(&self) -> bool {
+        self.stage == Stage::Upload
+    }
+
+    /// The client has sent the whole file.
+    pub(super) fn on_uploaded(&mut self, last_sequence: u8) {
+        self.stage = Stage::First;
+        self.sequence = Some(last_sequence);
+    }
+
+    /// Hears the server's next packet.
+    pub(super) fn on_packet(
+        &mut self,
+        expect: &Expect,
+        packet: &Packet<'_>,
+        settled: &mut Settled,
+    ) -> Verdict {
+        let follows = self.sequence.is_none_or(|last| packet.sequence == last.wrapping_add(1));
+        if !follows && *expect != Expect::Login {
+            return Verdict::Contradicts;
+        }
+        let verdict = self.judge(expect, packet, settled);
+        if verdict == Verdict::Contradicts {
+            return verdict;
+        }
+        self.sequence = Some(packet.last_sequence);
+        match verdict {
+            Verdict::Interim => self.extent = None,
+            Verdict::Push if self.extent.is_none() => {}
+            _ => begin_or_grow(&mut self.extent, &packet.extent),
+        }
+        if verdict == Verdict::Ends && self.status.is_empty() {
+            self.status = Text::of(b"OK");
+        }
+        verdict
+    }
+
+    fn judge(&mut self, expect: &Expect, packet: &Packet<'_>, settled: &mut Settled) -> Verdict {
+        if *expect == Expect::Text {
+            return Verdict::Ends;
+        }
+        let Some(first) = packet.body.first() else { return self.unseen(expect, packet, settled) };
+        if *first == ERR {
+            return self.error(packet.body);
+        }
+        match (expect, self.stage) {
+            (Expect::Login, _) if *first != OK => Verdict::GoesOn,
+            (Expect::Fields, _) if !ends_rows(packet) => Verdict::GoesOn,
+            (Expect::Rows, Stage::First) => {
+                self.stage = Stage::Rows;
+                self.row(packet)
+            }
+            (Expect::Prepared(_), Stage::First) => self.prepared(packet, settled),
+            (Expect::Results, Stage::First) => self.result(packet, settled),
+            (_, Stage::First) => Verdict::Ends,
+            (_, Stage::Upload) => Verdict::Contradicts,
+            (_, Stage::Rows) => self.row(packet),
+            (_, stage) => self.definitions(stage, packet, settled),
+        }
+    }
+
+    /// A packet of which nothing was captured but its header.
+    fn unseen(&mut self, expect: &Expect, packet: &Packet<'_>, settled: &mut Settled) -> Verdict {
+        match (expect, self.stage) {
+            (_, Stage::Rows) => Verdict::GoesOn,
+            (_, Stage::Columns { .. } | Stage::Parameters { .. } | Stage::Described { .. }) => {
+                self.definitions(self.stage, packet, settled)
+            }
+            (Expect::One, _) if packet.len > 0 => Verdict::Ends,
+            _ => Verdict::Contradicts,
+        }
+    }
+
+    fn error(&mut self, body: &[u8]) -> Verdict {
+        let code = body.get(1..3).map(|code| u16::from(code[0]) | u16::from(code[1]) << 8);
+        if code == Some(PROGRESS) {
+            return Verdict::Push;
+        }
+        self.status = status_of_error(body);
+        self.is_error = true;
+        Verdict::Ends
+    }
+
+    /// The first packet of what a query gives.
+    fn result(&mut self, packet: &Packet<'_>, settled: &Settled) -> Verdict {
+        match packet.body[0] {
+            OK => self.end_of_result(ok_flags(packet.body)),
+            EOF if packet.len < 9 => Verdict::Ends,
+            LOCAL_INFILE => {
+                self.stage = Stage::Upload;
+                Verdict::Interim
+            }
+            _ => self.columns(packet, settled),
+        }
+    }
+
+    /// How many columns there are, and whether they are described.
+    fn columns(&mut self, packet: &Packet<'_>, settled: &Settled) -> Verdict {
+        let (flag, count) = match packet.body.split_first() {
+            Some((flag, count)) if settled.optional_metadata && *flag < 2 => (Some(*flag), count),
+            _ => (None, packet.body),
+        };
+        let Some((columns, rest)) = variable(count) else { return Verdict::Contradicts };
+        // MariaDB puts the flag behind the number.
+        let flag = flag.or(rest.first().copied());
+        let Ok(columns) = u32::try_from(columns) else { return Verdict::Contradicts };
+        if columns == 0 || columns > MOST_COLUMNS || packet.len > 5 {
+            return Verdict::Contradicts;
+        }
+        let are_described = flag != Some(0);
+        self.stage = if are_described { Stage::Columns { left: columns } } else { Stage::Behind };
+        Verdict::GoesOn
+    }
+
+    fn row(&mut self, packet: &Packet<'_>) -> Verdict {
+        if !ends_rows(packet) {
+            return Verdict::GoesOn;
+        }
+        let flags = if packet.len == EOF_LEN { eof_flags(packet.body) } else { ok_flags(packet.body) };
+        self.end_of_result(flags)
+    }
+
+    /// A result is complete: the last one, unless the server says that there are more.
+    fn end_of_result(&mut self, flags: Option<u16>) -> Verdict {
+        self.stage = Stage::First;
+        if flags.unwrap_or_default() & MORE_RESULTS == 0 { Verdict::Ends } else { Verdict::GoesOn }
+    }
+
+    fn prepared(&mut self, packet: &Packet<'_>, settled: &Settled) -> Verdict {
+        let Some(&[OK, n0, n1, n2, n3, c0, c1, p0, p1]) = packet.body.first_chunk() else {
+            return Verdict::Contradicts;
+        };
+        self.prepared = Some(u32::from_le_bytes([n0, n1, n2, n3]));
+        let columns = u32::from(u16::from_le_bytes([c0, c1]));
+        let left = u32::from(u16::from_le_bytes([p0, p1]));
+        let are_described = !settled.optional_metadata || packet.body.get(12) != Some(&0);
+        if !are_described {
+            return Verdict::Ends;
+        }
+        if left > 0 {
+            self.stage = Stage::Parameters { left, columns };
+            return Verdict::GoesOn;
+        }
+        self.described(columns)
+    }
+
+    fn described(&mut self, columns: u32) -> Verdict {
+        self.stage = Stage::Described { left: columns };
+        if columns == 0 { Verdict::Ends } else { Verdict::GoesOn }
+    }
+
+    /// Definitions of columns and parameters, and what stands behind them.
+    fn definitions(&mut self, stage: Stage, packet: &Packet<'_>, settled: &mut Settled) -> Verdict {
+        let is_eof = packet.len == EOF_LEN && packet.body.first() == Some(&EOF);
+        match stage {
+            Stage::Columns { left } => {
+                self.stage = if left > 1 { Stage::Columns { left: left - 1 } } else { Stage::Behind };
+                Verdict::GoesOn
+            }
+            Stage::Behind if is_eof => {
+                settled.eofs.get_or_insert(true);
+                let flags = eof_flags(packet.body);
+                if flags.unwrap_or_default() & CURSOR_EXISTS != 0 {
+                    return self.end_of_result(flags);
+                }
+                self.stage = Stage::Rows;
+                Verdict::GoesOn
+            }
+            Stage::Behind => {
+                settled.eofs.get_or_insert(false);
+                self.stage = Stage::Rows;
+                self.row(packet)
+            }
+            Stage::Parameters { left, columns } if left > 1 => {
+                self.stage = Stage::Parameters { left: left - 1, columns };
+                Verdict::GoesOn
+            }
+            Stage::Parameters { columns, .. } => match settled.eofs {
+                Some(false) => self.described(columns),
+                None if columns == 0 => Verdict::Ends,
+                _ => {
+                    self.stage = Stage::BehindParameters { columns };
+                    Verdict::GoesOn
+                }
+            },
+            Stage::BehindParameters { columns } if is_eof => {
+                settled.eofs.get_or_insert(true);
+                self.described(columns)
+            }
+            Stage::BehindParameters { columns } => {
+                settled.eofs.get_or_insert(false);
+                self.definitions(Stage::Described { left: columns }, packet, settled)
+            }
+            Stage::Described { left } if left > 1 => self.described(left - 1),
+            Stage::Described { .. } if settled.eofs == Some(true) => {
+                self.stage = Stage::BehindDescribed;
+                Verdict::GoesOn
+            }
+            _ => Verdict::Ends,
+        }
+    }
+}
+
+/// Whether it is the EOF behind the columns of a prepared statement, which is not expected where the login was missed.
+pub(super) fn is_stray_eof(packet: &Packet<'_>, sequence: Option<u8>) -> bool {
+    packet.len == EOF_LEN
+        && packet.body.first() == Some(&EOF)
+        && sequence.is_some_and(|last| packet.sequence == last.wrapping_add(1))
+}
+
+/// Whether captured octets end with the end of an answer: an EOF packet, or an OK packet without text that ends rows,
+/// and no more results are announced.
+pub(super) fn is_tail(octets: &[u8]) -> bool {
+    let ends = |flags: [u8; 2]| u16::from_le_bytes(flags) & MORE_RESULTS == 0 && flags[1] < 0x80;
+    match octets {
+        [.., 7, 0, 0, _, EOF, 0, 0, low, high, _, _] | [.., 5, 0, 0, _, EOF, _, _, low, high] => {
+            ends([*low, *high])
+        }
+        _ => false,
+    }
+}
+
+/// `1146 42S02`: the code and the SQLSTATE of an error.
+pub(super) fn status_of_error(body: &[u8]) -> Text<24> {
+    let mut status = Text::new();
+    if let Some([low, high]) = body.get(1..3) {
+        status.push(u16::from_le_bytes([*low, *high]).to_string().as_bytes());
+    }
+    if let Some([b'#', state @ ..]) = body.get(3..9)
+        && state.iter().all(u8::is_ascii_alphanumeric)
+    {
+        status.push(b" ");
+        status.push(state);
+    }
+    status
+}
+
+/// Whether rows end here. What begins like this and is longer is a row whose first field has 2^24 octets and more.
+fn ends_rows(packet: &Packet<'_>) -> bool {
+    packet.body.first() == Some(&EOF) && packet.len < u64::from(CONTINUED)
+}
+
+/// Status flags of an OK packet: behind affected rows and the last number inserted.
+fn ok_flags(body: &[u8]) -> Option<u16> {
+    let (_, rest) = variable(body.get(1..)?)?;
+    let (_, rest) = variable(rest)?;
+    rest.first_chunk().map(|flags| u16::from_le_bytes(*flags))
+}
+
+/// Status flags of an EOF packet: behind the number of warnings.
+fn eof_flags(body: &[u8]) -> Option<u16> {
+    body.get(3..5).map(|flags| u16::from_le_bytes([flags[0], flags[1]]))
+}
+
+/// First octet of an OK packet.
+const OK: u8 = 0;
+
+/// First octet of an EOF packet, of an OK packet in its place, of a request for another way to log in.
+const EOF: u8 = 0xfe;
+
+/// First octet of an error.
+pub(super) const ERR: u8 = 0xff;
+
+/// First octet where the server asks for a file.
+const LOCAL_INFILE: u8 = 0xfb;
+
+/// Octets of an EOF packet's body.
+const EOF_LEN: u64 = 5;
+
+/// Error code under which MariaDB reports progress.
+const PROGRESS: u16 = 0xffff;
+
+/// More than any table has (4096).
+const MOST_COLUMNS: u32 = 65_535;
+
+/// `SERVER_MORE_RESULTS_EXISTS`.
+const MORE_RESULTS: u16 = 1 << 3;
+
+/// `SERVER_STATUS_CURSOR_EXISTS`: rows come when they are fetched.
+const CURSOR_EXISTS: u16 = 1 << 6;
