@@ -13,6 +13,8 @@ mod piece;
 mod postgresql;
 mod queue;
 mod sql;
+#[cfg(test)]
+mod testing;
 mod text;
 
 pub use catalogue::{Carrier, open, recognise, speaks};
