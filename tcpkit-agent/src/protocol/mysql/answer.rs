@@ -73,6 +73,11 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    /// One of which nothing was read.
+    pub(super) fn unread(extent: Extent) -> Self {
+        Self { extent: Some(extent), ..Self::default() }
+    }
+
     /// Whether the client's packets are a file that it was asked for.
     pub(super) fn is_upload(&self) -> bool {
         self.stage == Stage::Upload

@@ -4,11 +4,11 @@
 
 use super::{
     login,
-    packet::{Packet, begins, until_nul},
+    packet::{Packet, begins},
 };
 use crate::protocol::{
     Piece, Text,
-    sql::{Dialect, Prepared, Statement},
+    sql::{Dialect, Prepared, Statement, until_nul},
 };
 
 /// What the answer looks like.

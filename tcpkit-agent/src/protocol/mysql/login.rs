@@ -2,8 +2,11 @@
 //!
 //! MySQL, "Connection Phase Packets": `Protocol::HandshakeV10`, `Protocol::HandshakeResponse41`, `Protocol::SSLRequest`.
 
-use super::packet::{Packet, until_nul, variable};
-use crate::protocol::{Text, sql::Statement};
+use super::packet::{Packet, variable};
+use crate::protocol::{
+    Text,
+    sql::{Statement, until_nul},
+};
 
 /// Capabilities (`CLIENT_…`) that change what is said, or how.
 pub(super) mod capability {

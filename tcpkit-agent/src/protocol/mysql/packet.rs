@@ -131,11 +131,3 @@ pub(super) fn variable(octets: &[u8]) -> Option<(u64, &[u8])> {
     let (value, rest) = rest.split_at_checked(len)?;
     Some((wide(value), rest))
 }
-
-/// Octets up to a NUL or the end, and what follows.
-pub(super) fn until_nul(octets: &[u8]) -> (&[u8], &[u8]) {
-    match memchr::memchr(0, octets) {
-        Some(end) => (&octets[..end], &octets[end + 1..]),
-        None => (octets, &[]),
-    }
-}

@@ -149,8 +149,7 @@ impl MySql {
         let answer = std::mem::take(&mut self.answer);
         self.tell(&answer, out);
         while self.waiting.front().is_some_and(|(request, _)| request.extent.end <= extent.end) {
-            let unread = Answer { extent: Some(extent), ..Answer::default() };
-            self.tell(&unread, out);
+            self.tell(&Answer::unread(extent), out);
         }
     }
 }

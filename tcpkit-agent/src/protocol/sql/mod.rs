@@ -26,3 +26,11 @@ pub(super) fn begin_or_grow(extent: &mut Option<Extent>, later: &Extent) {
         None => *extent = Some(*later),
     }
 }
+
+/// Octets up to a NUL or the end, and what follows.
+pub(super) fn until_nul(octets: &[u8]) -> (&[u8], &[u8]) {
+    match memchr::memchr(0, octets) {
+        Some(end) => (&octets[..end], &octets[end + 1..]),
+        None => (octets, &[]),
+    }
+}
