@@ -1,5 +1,7 @@
 //! What MySQL and PostgreSQL have in common: messages of known length, and statements.
 
+#[cfg(test)]
+pub(super) mod captured;
 mod prepared;
 mod reader;
 mod statement;
