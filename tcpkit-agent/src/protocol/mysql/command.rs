@@ -198,7 +198,11 @@ fn expect(command: u8) -> Expect {
 
 fn text(text: &[u8], packet: &Packet<'_>) -> Statement {
     let statement = Statement::read(text, packet.is_whole(), Dialect::MySql);
-    if statement.command.is_empty() { Statement { command: Text::of(b"QUERY"), ..statement } } else { statement }
+    if statement.command.is_empty() {
+        Statement { command: Text::of(b"QUERY"), ..statement }
+    } else {
+        statement
+    }
 }
 
 /// A statement whose preparation was not captured: `EXECUTE #3`.

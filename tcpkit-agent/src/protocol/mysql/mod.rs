@@ -73,9 +73,7 @@ pub(super) fn speaks(party: Party, first: &[u8]) -> bool {
         bytes: first,
     };
     match party {
-        Party::Server => {
-            packet::begins(&piece, 0, &[]).is_some_and(|packet| login::is_greeting(&packet))
-        }
+        Party::Server => packet::begins(&piece, 0, &[]).is_some_and(|packet| login::is_greeting(&packet)),
         Party::Client => command::begins_with_statement(&piece),
     }
 }
@@ -92,9 +90,7 @@ impl Dialogue for MySql {
     fn on_end(&mut self, _: Party, _: Timestamp, _: &mut Vec<Exchange>) {}
 
     fn on_over(&mut self, is_lost: bool, out: &mut Vec<Exchange>) {
-        if self.server.is_lost {
-            self.settle(out);
-        }
+        self.settle_if_lost(out);
         self.waiting.give_up(if is_lost { Outcome::Aborted } else { Outcome::Unanswered }, out);
     }
 
@@ -182,6 +178,7 @@ impl MySql {
             return self.client.lose();
         };
         if asked.expect == Expect::Nothing {
+            self.settle_if_lost(out);
             let request = request(&asked.statement, extent);
             out.push(Exchange::without_response(request, Outcome::NoReply));
             return;
@@ -190,9 +187,7 @@ impl MySql {
     }
 
     fn ask(&mut self, statement: &Statement, extent: Extent, waiting: Waiting, out: &mut Vec<Exchange>) {
-        if self.server.is_lost {
-            self.settle(out);
-        }
+        self.settle_if_lost(out);
         self.is_streaming = false;
         self.waiting.push(request(statement, extent), waiting, &mut self.counts, out);
     }

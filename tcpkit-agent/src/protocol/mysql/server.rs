@@ -143,8 +143,15 @@ impl MySql {
         }
     }
 
-    /// Whoever was asked before the server fell silent has been answered, for the client goes on.
-    pub(super) fn settle(&mut self, out: &mut Vec<Exchange>) {
+    /// The client goes on, or has gone.
+    pub(super) fn settle_if_lost(&mut self, out: &mut Vec<Exchange>) {
+        if self.server.is_lost {
+            self.settle(out);
+        }
+    }
+
+    /// What was asked before the server fell silent has been answered.
+    fn settle(&mut self, out: &mut Vec<Exchange>) {
         let Some(extent) = self.answer.extent else { return };
         let answer = std::mem::take(&mut self.answer);
         self.tell(&answer, out);

@@ -14,10 +14,15 @@ use crate::protocol::{
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Group {
     statement: Statement,
+    /// What would be executed.
+    about: Option<Statement>,
     extent: Extent,
     due: u32,
     executes: bool,
 }
+
+/// Octets of the shortest `Bind`, `Execute` and `Sync`.
+const SHORTEST_EXECUTION: u64 = 13 + 10 + 5;
 
 /// Major version 3 in the upper half.
 const VERSION_3: u32 = 3 << 16;
@@ -133,6 +138,7 @@ impl PostgreSql {
             b'S' => self.on_sync(extent, out),
             b'H' => self.end_group(out),
             b'X' => {
+                self.settle_if_lost(out);
                 let terminate = request(&Statement::named(b"TERMINATE", &[]), extent);
                 out.push(Exchange::without_response(terminate, Outcome::NoReply));
             }
@@ -149,8 +155,17 @@ impl PostgreSql {
 
     /// A message of the extended protocol that has an answer of its own.
     fn on_message(&mut self, kind: u8, extent: Extent, out: &mut Vec<Exchange>) {
-        let statement = self.statement_of(kind);
-        let group = self.group.get_or_insert(Group { statement, extent, due: 0, executes: false });
+        let about = self.statement_of(kind);
+        let statement = match kind {
+            b'P' => about.by(b"PREPARE"),
+            b'B' => about.by(b"BIND"),
+            _ => about,
+        };
+        let group =
+            self.group.get_or_insert(Group { statement, about: None, extent, due: 0, executes: false });
+        if let b'P' | b'B' = kind {
+            group.about = Some(about);
+        }
         grow(&mut group.extent, &extent);
         group.due += 1;
         if kind == b'E' {
@@ -167,13 +182,14 @@ impl PostgreSql {
             b'P' => {
                 let statement = statement(rest);
                 self.prepared.insert(Text::of(first), statement);
-                statement.by(b"PREPARE")
+                statement
             }
             b'B' => {
                 let name = Text::of(until_nul(rest).0);
-                let statement = self.prepared.get(&name).copied().unwrap_or_else(|| unknown(b"EXECUTE", &name));
+                let statement =
+                    self.prepared.get(&name).copied().unwrap_or_else(|| unknown(b"EXECUTE", &name));
                 self.portals.insert(Text::of(first), statement);
-                statement.by(b"BIND")
+                statement
             }
             b'E' => {
                 let portal = Text::of(first);
@@ -255,7 +271,13 @@ impl PostgreSql {
     /// The rest of the piece belongs to the batch in it, which a `Sync` ends, as every batch does.
     fn lose_client(&mut self, piece: &Piece<'_>, out: &mut Vec<Exchange>) {
         self.client.is_lost = true;
-        if let Some(group) = self.group.take() {
+        if let Some(mut group) = self.group.take() {
+            let rest = piece.offset + u64::from(piece.len) - (group.extent.offset + group.extent.len);
+            if let Some(about) = group.about
+                && rest >= SHORTEST_EXECUTION
+            {
+                group.statement = about;
+            }
             self.close_with(&group, Turn::UntilReady, out);
         } else if let Some((_, waiting)) = self.waiting.back_mut()
             && waiting.turn == (Turn::Batch { syncs: false })

@@ -25,7 +25,9 @@ const LONGEST_BELIEVED: usize = 1 << 24;
 fn asked(header: &[u8]) -> Option<u32> {
     match header[0] {
         b'H' | b'S' | b'X' | b'c' => length(&header[1..], 4..=4),
-        b'B' | b'C' | b'D' | b'E' | b'F' | b'P' | b'Q' | b'd' | b'f' | b'p' => length(&header[1..], 4..=LONGEST),
+        b'B' | b'C' | b'D' | b'E' | b'F' | b'P' | b'Q' | b'd' | b'f' | b'p' => {
+            length(&header[1..], 4..=LONGEST)
+        }
         _ => None,
     }
 }
@@ -34,8 +36,8 @@ fn told(header: &[u8]) -> Option<u32> {
     match header[0] {
         b'1' | b'2' | b'3' | b'I' | b'c' | b'n' | b's' => length(&header[1..], 4..=4),
         b'Z' => length(&header[1..], 5..=5),
-        b'A' | b'C' | b'D' | b'E' | b'G' | b'H' | b'K' | b'N' | b'R' | b'S' | b'T' | b'V' | b'W' | b'd' | b't'
-        | b'v' => length(&header[1..], 4..=LONGEST),
+        b'A' | b'C' | b'D' | b'E' | b'G' | b'H' | b'K' | b'N' | b'R' | b'S' | b'T' | b'V' | b'W' | b'd'
+        | b't' | b'v' => length(&header[1..], 4..=LONGEST),
         _ => None,
     }
 }

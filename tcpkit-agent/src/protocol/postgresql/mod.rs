@@ -125,9 +125,7 @@ impl Dialogue for PostgreSql {
     fn on_end(&mut self, _: Party, _: Timestamp, _: &mut Vec<Exchange>) {}
 
     fn on_over(&mut self, is_lost: bool, out: &mut Vec<Exchange>) {
-        if self.server.is_lost {
-            self.settle(out);
-        }
+        self.settle_if_lost(out);
         // A fatal error ends the connection, and nothing comes behind it.
         if self.answer.is_error {
             self.finish(out);
@@ -155,9 +153,7 @@ impl PostgreSql {
     }
 
     fn ask(&mut self, statement: &Statement, extent: Extent, waiting: Waiting, out: &mut Vec<Exchange>) {
-        if self.server.is_lost {
-            self.settle(out);
-        }
+        self.settle_if_lost(out);
         self.waiting.push(request(statement, extent), waiting, &mut self.counts, out);
     }
 }

@@ -68,7 +68,10 @@ impl PostgreSql {
                 self.is_streaming = true;
                 self.finish(out);
             }
-            (b'C' | b'I' | b's' | b'T' | b'n' | b'1' | b'2' | b'3', Some(Turn::UntilReady | Turn::Batch { .. })) => {
+            (
+                b'C' | b'I' | b's' | b'T' | b'n' | b'1' | b'2' | b'3',
+                Some(Turn::UntilReady | Turn::Batch { .. }),
+            ) => {
                 self.on_part(kind, &extent, out);
             }
             (b'D' | b'H' | b'V' | b'c' | b'd' | b't', Some(Turn::UntilReady | Turn::Batch { .. })) => {
@@ -116,9 +119,10 @@ impl PostgreSql {
 
     /// The server takes the client's data. That it does is no answer, unless results came before.
     fn on_upload(&mut self, extent: &Extent) {
-        if self.answer.extent.is_some() {
+        if !self.answer.status.is_empty() {
             return self.grow(extent);
         }
+        self.answer.extent = None;
         self.counts.informational += 1;
         self.is_upload = true;
     }
@@ -185,8 +189,7 @@ impl PostgreSql {
 impl PostgreSql {
     /// Whether an answer to somebody who waits begins with this piece; if so, it is read from there.
     fn finds_answer(&mut self, piece: &Piece<'_>, out: &mut Vec<Exchange>) -> bool {
-        let may_begin =
-            !self.waiting.is_empty() && self.answer.extent.is_none() && may_begin(piece, &TOLD);
+        let may_begin = !self.waiting.is_empty() && self.answer.extent.is_none() && may_begin(piece, &TOLD);
         if may_begin {
             self.server.find();
         } else {
@@ -209,8 +212,15 @@ impl PostgreSql {
         }
     }
 
-    /// Whoever was asked before the server fell silent has been answered, for the client goes on.
-    pub(super) fn settle(&mut self, out: &mut Vec<Exchange>) {
+    /// The client goes on, or has gone.
+    pub(super) fn settle_if_lost(&mut self, out: &mut Vec<Exchange>) {
+        if self.server.is_lost {
+            self.settle(out);
+        }
+    }
+
+    /// What was asked before the server fell silent has been answered.
+    fn settle(&mut self, out: &mut Vec<Exchange>) {
         let Some(extent) = self.answer.extent else { return };
         self.aborted = None;
         self.is_upload = false;

@@ -43,8 +43,12 @@ fn told(protocol: Protocol, flow: &[(Party, Timestamp, Vec<u8>)], keep: usize) -
     let mut offsets = [0_u64; 2];
     for (party, at, payload) in flow {
         let len = u32::try_from(payload.len()).unwrap();
-        let piece =
-            Piece { offset: offsets[*party as usize], at: *at, len, bytes: &payload[..keep.min(payload.len())] };
+        let piece = Piece {
+            offset: offsets[*party as usize],
+            at: *at,
+            len,
+            bytes: &payload[..keep.min(payload.len())],
+        };
         dialogue.on_piece(*party, &piece, &mut out);
         offsets[*party as usize] += u64::from(len);
     }

@@ -21,13 +21,15 @@ impl Statement {
     /// Reads its text, of which the end may be missing.
     pub(in crate::protocol) fn read(text: &[u8], is_whole: bool, dialect: Dialect) -> Self {
         let mut words = Words::new(text, dialect);
-        let Some(verb) = verb(&mut words) else {
+        let Some((verb, is_behind_with)) = verb(&mut words) else {
             return Self { label: one_line(text), ..Self::default() };
         };
         let command = Text::upper(verb);
         let has_end = is_whole || !words.is_at_end();
+        // What is read behind `WITH` may be what that defined.
+        let is_table = !is_behind_with || command.octets() != b"SELECT";
         let key = table(command.octets(), &mut words)
-            .filter(|_| is_whole || !words.is_at_end())
+            .filter(|_| is_table && (is_whole || !words.is_at_end()))
             .map(Name::text)
             .unwrap_or_default();
         let label = without_secrets(command.octets(), one_line(text));
@@ -55,23 +57,25 @@ impl Statement {
     }
 }
 
-/// The verb, with the words standing behind it.
-fn verb<'a>(words: &mut Words<'a>) -> Option<&'a [u8]> {
+/// The verb, and whether `WITH` stands before it; the words go on behind it.
+fn verb<'a>(words: &mut Words<'a>) -> Option<(&'a [u8], bool)> {
     let first = words.find(|word| !matches!(word, Word::Mark(b'(' | b';')))?;
     let Word::Bare(verb) = first else { return None };
     if !verb.eq_ignore_ascii_case(b"WITH") {
-        return Some(verb);
+        return Some((verb, false));
     }
     let mut depth = 0_u32;
     for word in words {
         match word {
             Word::Mark(b'(') => depth += 1,
             Word::Mark(b')') => depth = depth.saturating_sub(1),
-            Word::Bare(main) if depth == 0 && MAIN.iter().any(|verb| word.is(verb)) => return Some(main),
+            Word::Bare(main) if depth == 0 && MAIN.iter().any(|verb| word.is(verb)) => {
+                return Some((main, true));
+            }
             _ => {}
         }
     }
-    Some(verb)
+    Some((verb, true))
 }
 
 /// A table's name: with or without its schema.
@@ -225,6 +229,7 @@ mod tests {
         assert_eq!(read("SELECT * FROM (SELECT 1) x"), told("SELECT", ""));
         assert_eq!(read("SELECT 1; DELETE FROM t"), told("SELECT", ""));
         assert_eq!(read("WITH a AS (SELECT 1 FROM b) INSERT INTO c SELECT 1"), told("INSERT", "c"));
+        assert_eq!(read("WITH a AS (SELECT 1 FROM b) SELECT * FROM a"), told("SELECT", ""));
         assert_eq!(read("INSERT LOW_PRIORITY IGNORE t(a) VALUES (1)"), told("INSERT", "t"));
         assert_eq!(read("UPDATE ONLY t SET x = 1"), told("UPDATE", "t"));
         assert_eq!(read("delete from s.t"), told("DELETE", "s.t"));

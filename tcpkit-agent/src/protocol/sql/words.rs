@@ -106,7 +106,8 @@ impl<'a> Words<'a> {
 
     /// A string between two equal tags: `$$ … $$`, `$body$ … $body$`; a parameter is `$1`.
     fn dollar(&mut self) -> Option<Word<'a>> {
-        let tag = self.rest[1..].iter().take_while(|octet| is_in_word(**octet) && **octet != b'$').count() + 1;
+        let tag =
+            self.rest[1..].iter().take_while(|octet| is_in_word(**octet) && **octet != b'$').count() + 1;
         let digits = self.rest.get(1).is_some_and(u8::is_ascii_digit);
         if digits || self.rest.get(tag) != Some(&b'$') {
             self.take(tag);
