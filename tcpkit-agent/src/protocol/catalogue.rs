@@ -2,9 +2,13 @@
 
 use super::{
     Dialogue, Protocol,
+    dns::{self, Dns},
+    http::{self, Http},
     mysql::{self, MySql},
     piece::Party,
     postgresql::{self, PostgreSql},
+    redis,
+    tls::{self, Tls},
 };
 
 /// How pieces come.
@@ -20,6 +24,10 @@ pub enum Carrier {
 #[must_use]
 pub fn open(protocol: Protocol, carrier: Carrier) -> Option<Box<dyn Dialogue + Send>> {
     match (protocol, carrier) {
+        (Protocol::Redis, Carrier::Stream) => Some(Box::new(redis::Redis::default())),
+        (Protocol::Http, Carrier::Stream) => Some(Box::new(Http::new())),
+        (Protocol::Dns, _) => Some(Box::new(Dns::new(carrier))),
+        (Protocol::Tls, Carrier::Stream) => Some(Box::new(Tls::new())),
         (Protocol::MySql, Carrier::Stream) => Some(Box::new(MySql::default())),
         (Protocol::PostgreSql, Carrier::Stream) => Some(Box::new(PostgreSql::default())),
         _ => None,
@@ -43,6 +51,10 @@ pub fn recognise(first: &[u8], carrier: Carrier) -> Option<(Protocol, Party)> {
 #[must_use]
 pub fn speaks(protocol: Protocol, party: Party, first: &[u8], carrier: Carrier) -> bool {
     match (protocol, carrier) {
+        (Protocol::Redis, Carrier::Stream) => redis::speaks(party, first),
+        (Protocol::Http, _) => http::speaks(party, first, carrier),
+        (Protocol::Dns, _) => dns::speaks(party, first, carrier),
+        (Protocol::Tls, _) => tls::speaks(party, first, carrier),
         (Protocol::MySql, Carrier::Stream) => mysql::speaks(party, first),
         (Protocol::PostgreSql, Carrier::Stream) => postgresql::speaks(party, first),
         _ => false,

@@ -4,9 +4,7 @@
 
 use proptest::{collection::vec, prelude::*, test_runner::TestRunner};
 
-use super::{
-    Carrier, Dialogue, DialogueCounts, Exchange, MAX_PENDING, Outcome, Party, Piece, Protocol, open,
-};
+use super::{Carrier, DialogueCounts, Exchange, MAX_PENDING, Outcome, Party, Piece, Protocol, open};
 use crate::time::Timestamp;
 
 /// What one party says at once.
@@ -151,7 +149,7 @@ fn line(exchange: &Exchange) -> String {
         or_dash(&exchange.status.to_str()),
         or_dash(&exchange.request.command.to_str()),
         or_dash(&exchange.request.key.to_str()),
-        exchange.request.label.to_str().escape_debug(),
+        exchange.request.label.to_str(),
         if exchange.request.is_blocking { " (blocking)" } else { "" },
     )
 }

@@ -1,6 +1,6 @@
 use crate::protocol::{
     Carrier, DialogueCounts, Outcome, Party, Protocol, recognise,
-    sql::captured::lines,
+    sql::captured::{expect_lines, lines, requests},
     testing::{Conversation, hears_anything},
 };
 
@@ -269,7 +269,7 @@ fn a_batch_whose_end_was_not_captured_is_answered_when_the_server_is_ready() {
         .server(6, [complete("SELECT 1"), ready()].concat())
         .hear();
     let told = [
-        "3-3 4-4 answered SELECT SELECT t | SELECT a FROM t WHERE b = \\'xxxxxxx",
+        "3-3 4-4 answered SELECT SELECT t | SELECT a FROM t WHERE b = 'xxxxxxx",
         "5-5 6-6 answered SELECT SELECT - | SELECT 2",
     ];
     assert_eq!(heard.lines()[1..], told);
@@ -325,20 +325,19 @@ fn openings_and_queries_are_recognised() {
 
 #[test]
 fn a_session_of_postgresql_is_heard_whole() {
-    let told = lines(Protocol::PostgreSql, 5432, CAPTURE, usize::MAX, 0);
-    assert_eq!(told, include_str!("session.txt").lines().collect::<Vec<_>>());
+    expect_lines(&lines(Protocol::PostgreSql, 5432, CAPTURE, usize::MAX, 0), "postgresql/session.txt");
 }
 
 #[test]
 fn every_request_is_found_where_only_the_beginnings_of_frames_were_captured() {
-    let bare = |keep| {
-        let told = lines(Protocol::PostgreSql, 5432, CAPTURE, keep, 0);
-        let mut requests: Vec<String> =
-            told.iter().filter_map(|line| Some(line.split_once(" | ")?.1.to_owned())).collect();
-        requests.sort();
-        requests
-    };
-    assert_eq!(bare(202), bare(usize::MAX));
+    let whole = lines(Protocol::PostgreSql, 5432, CAPTURE, usize::MAX, 0);
+    let cut = lines(Protocol::PostgreSql, 5432, CAPTURE, 202, 0);
+    assert_eq!(requests(&cut), requests(&whole));
+}
+
+#[test]
+fn a_session_of_which_the_beginning_was_not_captured_is_heard_from_the_next_request_on() {
+    expect_lines(&lines(Protocol::PostgreSql, 5432, CAPTURE, usize::MAX, 9), "postgresql/amid.txt");
 }
 
 #[test]

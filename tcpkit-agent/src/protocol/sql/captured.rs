@@ -37,6 +37,24 @@ pub(in crate::protocol) fn lines(
     flows.values().flat_map(|flow| told(protocol, flow.get(skip..).unwrap_or_default(), keep)).collect()
 }
 
+/// Whether a capture tells what a file beside the sources says; `UPDATE_EXPECT=1` writes that anew.
+pub(in crate::protocol) fn expect_lines(told: &[String], file: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/protocol").join(file);
+    let actual = told.join("\n") + "\n";
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(&path, &actual).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(expected == actual, "{} differs; UPDATE_EXPECT=1 writes it anew:\n{actual}", path.display());
+}
+
+/// What each request was and how long it and its answer are, in any order and without what the answers said.
+pub(in crate::protocol) fn requests(told: &[String]) -> Vec<&str> {
+    let mut requests: Vec<_> = told.iter().filter_map(|line| Some(line.split_once(" | ")?.1)).collect();
+    requests.sort_unstable();
+    requests
+}
+
 fn told(protocol: Protocol, flow: &[(Party, Timestamp, Vec<u8>)], keep: usize) -> Vec<String> {
     let mut dialogue = open(protocol, Carrier::Stream).unwrap();
     let mut out = Vec::new();

@@ -5,6 +5,8 @@
 
 mod event;
 mod number;
+mod request;
+mod requests;
 #[cfg(test)]
 pub(crate) mod sample;
 mod stream;
