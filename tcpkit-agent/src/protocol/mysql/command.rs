@@ -174,8 +174,10 @@ pub(super) fn may_begin(piece: &Piece<'_>) -> bool {
 
 /// Whether a piece begins with a statement, as hardly anything else does.
 pub(super) fn begins_with_statement(piece: &Piece<'_>) -> bool {
-    let query = begins(piece, 0, &[0]).filter(|packet| packet.body.first() == Some(&code::QUERY));
-    query.is_some_and(|packet| {
+    begins(piece, 0, &[0]).is_some_and(|packet| {
+        if !matches!(packet.body.first(), Some(&(code::QUERY | code::PREPARE))) {
+            return false;
+        }
         let statement = text(Memory::default().text_of(&packet.body[1..]), &packet);
         !matches!(statement.command.octets(), b"" | b"QUERY" | b"OTHER")
     })

@@ -1,8 +1,8 @@
 //! The client/server protocol of MySQL and MariaDB.
 //!
 //! A request is a command; its answer is all that the server says until it would hear the next one: every result of
-//! every statement in it. The login, which may take several turns, is one request (`LOGIN user/database`). A file that
-//! the server asks for (`LOAD DATA LOCAL`) is a part of the request. Commands without an answer (`QUIT`, `CLOSE`,
+//! every statement in it. The login is one request (`LOGIN user/database`): where it takes several turns, the server's
+//! last one answers it, and the others are interim. A file that the server asks for (`LOAD DATA LOCAL`) is a part of the request. Commands without an answer (`QUIT`, `CLOSE`,
 //! `SEND_LONG_DATA`) have none. Of a binary log, only the first event is an answer; the others are pushes.
 //!
 //! Where TLS or compression begins, the thread is lost for good, which counts once. Where it is lost within an answer,
@@ -148,10 +148,17 @@ impl MySql {
         } else if self.answer.is_upload() {
             let (extent, is_end, last) = (packet.extent, packet.len == 0, packet.last_sequence);
             self.on_upload(&extent, is_end.then_some(last));
-        } else if !is_login {
+        } else if is_login {
+            self.on_proof();
+        } else {
             self.counts.malformed += 1;
             self.client.lose();
         }
+    }
+
+    /// More of a login: what the server said so far only asked for it.
+    fn on_proof(&mut self) {
+        self.counts.informational += u64::from(self.answer.extent.take().is_some());
     }
 
     fn on_login(&mut self, out: &mut Vec<Exchange>) {

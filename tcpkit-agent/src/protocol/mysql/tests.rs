@@ -150,7 +150,7 @@ fn a_login_may_take_several_turns() {
         .client(6, packet(5, b"\x02"))
         .server(7, packet(6, b"\xff\x15\x04#28000Access denied"))
         .check();
-    assert_eq!(heard.lines(), ["2-2 3-7 answered error 1045 28000 LOGIN web/app | LOGIN web/app"]);
+    assert_eq!(heard.lines(), ["2-2 7-7 answered error 1045 28000 LOGIN web/app | LOGIN web/app"]);
 }
 
 #[test]
@@ -254,6 +254,7 @@ fn greetings_and_statements_are_recognised() {
     let recognised = |first: &[u8]| recognise(first, Carrier::Stream);
     assert_eq!(recognised(&greeting()), Some((Protocol::MySql, Party::Server)));
     assert_eq!(recognised(&query("SELECT 1")), Some((Protocol::MySql, Party::Client)));
+    assert_eq!(recognised(&packet(0, b"\x16SELECT ?")), Some((Protocol::MySql, Party::Client)));
     assert_eq!(recognised(&query("qwertz")), None);
 }
 

@@ -54,6 +54,17 @@ pub(super) fn is_query(first: &[u8]) -> bool {
     u32::from_be_bytes([*a, *b, *c, *d]) as usize + 1 == first.len() && is_text
 }
 
+/// Whether octets are a whole batch: messages with a `Sync` behind them.
+pub(super) fn is_batch(mut first: &[u8]) -> bool {
+    let ends = first.ends_with(b"S\0\0\0\x04") && first.len() > 5;
+    while let Some((header, rest)) = first.split_first_chunk::<5>() {
+        let len = (ASKED.len)(header).filter(|_| b"PBDEHCS".contains(&header[0]));
+        let Some(rest) = len.and_then(|len| rest.get(len as usize..)) else { return false };
+        first = rest;
+    }
+    ends && first.is_empty()
+}
+
 impl PostgreSql {
     pub(super) fn on_client(&mut self, piece: &Piece<'_>, out: &mut Vec<Exchange>) {
         self.on_first_octet(piece);
@@ -142,8 +153,8 @@ impl PostgreSql {
                 let terminate = request(&Statement::named(b"TERMINATE", &[]), extent);
                 out.push(Exchange::without_response(terminate, Outcome::NoReply));
             }
-            // Proofs of passwords are a part of the login.
-            b'p' => {}
+            // More of a login: what the server said so far only asked for it.
+            b'p' => self.counts.informational += u64::from(self.answer.extent.take().is_some()),
             _ => self.on_data(kind, extent),
         }
     }

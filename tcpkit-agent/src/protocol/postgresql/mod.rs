@@ -1,7 +1,7 @@
 //! The frontend/backend protocol of PostgreSQL, version 3.
 //!
 //! What one request is:
-//! - the login, which may take several turns (`LOGIN user/database`);
+//! - the login (`LOGIN user/database`): where it takes several turns, the server's last one answers it;
 //! - a simple query with all its statements, until the server is ready again; a function call likewise;
 //! - of the extended protocol, each `Execute` with the messages since the one before (`Parse`, `Bind`, `Describe`,
 //!   `Close`), and with the `Sync` that follows it at once. It is named by its statement. Messages that a `Sync` or
@@ -110,7 +110,7 @@ pub(super) struct PostgreSql {
 
 /// Whether a client's first octets open a connection, or are a query or a batch.
 pub(super) fn speaks(party: Party, first: &[u8]) -> bool {
-    party == Party::Client && (client::opens(first) || client::is_query(first))
+    party == Party::Client && (client::opens(first) || client::is_query(first) || client::is_batch(first))
 }
 
 impl Dialogue for PostgreSql {

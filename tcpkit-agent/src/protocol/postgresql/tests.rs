@@ -99,7 +99,7 @@ fn a_login_that_fails_has_its_code() {
         .client(3, message(b'p', b"secret\0"))
         .server(4, error("28P01"))
         .check();
-    assert_eq!(heard.lines(), ["1-1 2-4 answered error 28P01 LOGIN web/app | LOGIN web/app"]);
+    assert_eq!(heard.lines(), ["1-1 4-4 answered error 28P01 LOGIN web/app | LOGIN web/app"]);
 }
 
 #[test]
@@ -317,7 +317,8 @@ fn impossible_lengths_are_malformed_and_the_next_query_is_heard() {
 #[test]
 fn openings_and_queries_are_recognised() {
     let recognised = |first: &[u8]| recognise(first, Carrier::Stream);
-    for first in [startup(), opening(80_877_103, b""), query("SELECT 1")] {
+    let batch = [parse("", "SELECT 1"), bind("", ""), execute(""), bare(b'S')].concat();
+    for first in [startup(), opening(80_877_103, b""), query("SELECT 1"), batch] {
         assert_eq!(recognised(&first), Some((Protocol::PostgreSql, Party::Client)));
     }
     assert_eq!(recognised(b"\0\0\0\x08abcd"), None);
