@@ -17,4 +17,5 @@ mod replay;
 mod requests;
 mod rtt;
 mod signals;
+mod sql;
 mod stall;

@@ -9,6 +9,7 @@
 //! because octets were not captured, the answer is taken to end where the client goes on: it waits for each answer.
 
 mod answer;
+mod body;
 mod command;
 mod login;
 mod packet;

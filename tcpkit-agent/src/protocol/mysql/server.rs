@@ -1,8 +1,9 @@
 //! What the server says, to whom, and what becomes of an answer whose thread was lost.
 
 use super::{
-    MySql, Phase, answer,
-    answer::{Answer, Verdict, is_stray_eof, is_tail},
+    MySql, Phase,
+    answer::{Answer, Verdict},
+    body::{ERR, is_stray_eof, is_tail},
     command::Expect,
     login, packet,
 };
@@ -39,7 +40,7 @@ impl MySql {
         match self.phase {
             Phase::Unheard if login::is_greeting(&packet) => self.phase = Phase::Greeted,
             // Too many connections, a host that is blocked.
-            Phase::Unheard | Phase::Greeted if packet.body.first() == Some(&answer::ERR) => {
+            Phase::Unheard | Phase::Greeted if packet.body.first() == Some(&ERR) => {
                 self.counts.pushes += 1;
             }
             Phase::Unheard | Phase::Greeted => {
@@ -70,7 +71,7 @@ impl MySql {
     /// A packet that nobody waits for.
     fn on_unasked(&mut self) {
         let packet = self.server.packet();
-        if self.is_streaming || packet.body.first() == Some(&answer::ERR) {
+        if self.is_streaming || packet.body.first() == Some(&ERR) {
             self.counts.pushes += 1;
         } else if self.settled.eofs.is_none() && is_stray_eof(&packet, self.last_sequence) {
             self.settled.eofs = Some(true);
@@ -167,7 +168,7 @@ fn answer_may_begin(piece: &Piece<'_>, expect: &Expect, sequence: u8) -> bool {
     match (expect, packet.body.first()) {
         (_, None) => false,
         (Expect::Results | Expect::Prepared(_) | Expect::One, Some(0)) => packet.len >= 7,
-        (_, Some(&answer::ERR)) => (3..1_024).contains(&packet.len),
+        (_, Some(&ERR)) => (3..1_024).contains(&packet.len),
         (Expect::Results, Some(1..=0xfa | 0xfc)) => packet.len <= 5,
         _ => true,
     }

@@ -14,6 +14,7 @@
 //! octets were not captured, the answer is taken to end where the client goes on, or with the `ReadyForQuery` in sight.
 
 mod client;
+mod group;
 mod message;
 mod server;
 #[cfg(test)]
@@ -24,7 +25,7 @@ use super::{
     sql::{Prepared, Reader, Statement},
 };
 use crate::time::Timestamp;
-use client::Group;
+use group::Group;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Phase {
