@@ -8,7 +8,7 @@ use super::{
 };
 use crate::protocol::{
     Piece, Text,
-    sql::{Dialect, Prepared, Statement, until_nul},
+    sql::{Dialect, MOST_PREPARED, Prepared, Statement, until_nul},
 };
 
 /// What the answer looks like.
@@ -46,7 +46,7 @@ pub(super) struct Asked {
 /// What a connection was told before, as far as commands rest on it.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    prepared: Prepared<u32>,
+    prepared: Prepared<u32, MOST_PREPARED>,
     /// The newest one, whose number may not be known yet.
     newest: Option<Statement>,
     /// Statements have attributes before their text.
@@ -214,6 +214,11 @@ fn unknown(command: &[u8], number: Option<u32>) -> Statement {
         statement.label.push(format!(" #{number}").as_bytes());
     }
     statement
+}
+
+/// Whether clients send this.
+pub(super) const fn is_command(command: u8) -> bool {
+    name(command).is_some()
 }
 
 /// `COM_…` without its prefix; `None` for what clients do not send.

@@ -119,7 +119,7 @@ impl MySql {
         let mut cursor = Cursor::new(piece);
         while self.phase != Phase::Opaque && !self.client.is_lost {
             match self.client.read(&mut cursor, KEEP_OF_COMMAND) {
-                Step::More => return,
+                Step::More => return self.look_ahead_at_client(),
                 Step::Ready => self.on_client_packet(out),
                 Step::Missing | Step::Malformed => {
                     self.counts.desynchronised += 1;
@@ -152,6 +152,19 @@ impl MySql {
         } else if is_login {
             self.on_proof();
         } else {
+            self.counts.malformed += 1;
+            self.client.lose();
+        }
+    }
+
+    /// A command that cannot be one is not waited for: its length may be anything.
+    fn look_ahead_at_client(&mut self) {
+        let Some(packet) = self.client.announced() else { return };
+        let is_login = matches!(self.waiting.front(), Some((_, (Expect::Login, _))));
+        let is_free = self.phase != Phase::Commands || is_login || self.answer.is_upload();
+        let is_command =
+            packet.sequence == 0 && packet.body.first().is_none_or(|command| command::is_command(*command));
+        if !is_free && !is_command {
             self.counts.malformed += 1;
             self.client.lose();
         }

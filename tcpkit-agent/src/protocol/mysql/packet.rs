@@ -78,6 +78,11 @@ impl Side {
         }
     }
 
+    /// The packet that has begun, as far as it is read.
+    pub(super) fn announced(&self) -> Option<Packet<'_>> {
+        self.reader.is_announced().then(|| self.packet())
+    }
+
     /// The packet that is complete.
     pub(super) fn packet(&self) -> Packet<'_> {
         let last_sequence = self.reader.header()[3];

@@ -15,6 +15,9 @@ use crate::protocol::{
 /// Octets of a server's packet that are kept: of a greeting the version, of an error code and state.
 const KEEP_OF_ANSWER: usize = 96;
 
+/// Octets of a greeting or an error in its place, and some more.
+const LONGEST_GREETING: u64 = 1_024;
+
 impl MySql {
     pub(super) fn on_server(&mut self, piece: &Piece<'_>, out: &mut Vec<Exchange>) {
         if self.server.is_lost && !self.finds_answer(piece, out) {
@@ -23,15 +26,37 @@ impl MySql {
         let mut cursor = Cursor::new(piece);
         while self.phase != Phase::Opaque && !self.server.is_lost {
             match self.server.read(&mut cursor, KEEP_OF_ANSWER) {
-                Step::More => return,
+                Step::More => {
+                    self.look_ahead_at_server();
+                    break;
+                }
                 Step::Ready => self.on_server_packet(out),
                 Step::Missing | Step::Malformed => {
                     self.counts.desynchronised += 1;
                     self.server.lose();
-                    self.on_unread(piece, out);
-                    return;
                 }
             }
+        }
+        if self.server.is_lost {
+            self.on_unread(piece, out);
+        }
+    }
+
+    /// An answer that cannot be one is not waited for: its length may be anything.
+    fn look_ahead_at_server(&mut self) {
+        let Some(packet) = self.server.announced() else { return };
+        let follows = |last: u8| packet.sequence == last.wrapping_add(1);
+        match (self.phase, self.waiting.front()) {
+            (Phase::Unheard | Phase::Greeted, _) if packet.sequence != 0 || packet.len > LONGEST_GREETING => {
+                self.begin_anywhere();
+            }
+            (Phase::Commands, Some((_, (expect, last))))
+                if *expect != Expect::Login && !follows(self.answer.sequence.unwrap_or(*last)) =>
+            {
+                self.counts.malformed += 1;
+                self.server.lose();
+            }
+            _ => {}
         }
     }
 
@@ -43,13 +68,16 @@ impl MySql {
             Phase::Unheard | Phase::Greeted if packet.body.first() == Some(&ERR) => {
                 self.counts.pushes += 1;
             }
-            Phase::Unheard | Phase::Greeted => {
-                self.phase = Phase::Commands;
-                self.client.lose();
-                self.server.lose();
-            }
+            Phase::Unheard | Phase::Greeted => self.begin_anywhere(),
             Phase::Commands | Phase::Opaque => self.on_answer(out),
         }
+    }
+
+    /// No connection begins like this: the next command is waited for.
+    fn begin_anywhere(&mut self) {
+        self.phase = Phase::Commands;
+        self.client.lose();
+        self.server.lose();
     }
 
     fn on_answer(&mut self, out: &mut Vec<Exchange>) {

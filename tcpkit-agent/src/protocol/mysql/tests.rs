@@ -220,6 +220,20 @@ fn numbers_that_do_not_follow_are_a_contradiction() {
 }
 
 #[test]
+fn another_protocol_is_not_waited_for() {
+    let heard = opened(0)
+        .client(4, b"GET / HTTP/1.1\r\n\r\n")
+        .client(5, query("SELECT 1"))
+        .server(6, b"HTTP/1.1 200 OK\r\n\r\n")
+        .client(7, query("SELECT 2"))
+        .server(8, ok(1))
+        .hear();
+    assert_eq!(heard.counts.malformed, 2);
+    let told = ["5-5 6-6 answered - SELECT - | SELECT 1", "7-7 8-8 answered OK SELECT - | SELECT 2"];
+    assert_eq!(heard.lines()[1..], told);
+}
+
+#[test]
 fn what_a_server_says_unasked_is_no_answer() {
     let heard = opened(0)
         .client(4, query("ALTER TABLE t FORCE"))

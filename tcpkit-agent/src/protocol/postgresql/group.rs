@@ -71,11 +71,14 @@ impl PostgreSql {
     fn named_by_kind(&mut self, kind: u8) -> Statement {
         let (which, name) = self.client.reader.body().split_first().unwrap_or((&b'S', &[]));
         let name = Text::of(until_nul(name).0);
-        let known = if *which == b'P' { &mut self.portals } else { &mut self.prepared };
+        let is_portal = *which == b'P';
+        let known = if is_portal { self.portals.get(&name) } else { self.prepared.get(&name) };
         let command: &[u8] = if kind == b'D' { b"DESCRIBE" } else { b"CLOSE" };
-        let statement = known.get(&name).map_or_else(|| unknown(command, &name), |known| known.by(command));
-        if kind == b'C' {
-            known.remove(&name);
+        let statement = known.map_or_else(|| unknown(command, &name), |known| known.by(command));
+        match (kind, is_portal) {
+            (b'C', true) => self.portals.remove(&name),
+            (b'C', false) => self.prepared.remove(&name),
+            _ => {}
         }
         statement
     }

@@ -22,7 +22,7 @@ mod tests;
 
 use super::{
     Dialogue, DialogueCounts, Exchange, Extent, Outcome, Party, Piece, Queue, Request, Text,
-    sql::{Prepared, Reader, Statement},
+    sql::{MOST_PREPARED, Prepared, Reader, Statement},
 };
 use crate::time::Timestamp;
 use group::Group;
@@ -94,8 +94,9 @@ pub(super) struct PostgreSql {
     server: Side,
     /// Messages of the extended protocol that no `Execute` or `Sync` has ended.
     group: Option<Group>,
-    prepared: Prepared<Text<64>>,
-    portals: Prepared<Text<64>>,
+    prepared: Prepared<Text<64>, MOST_PREPARED>,
+    /// Cursors: few are open at once.
+    portals: Prepared<Text<64>, 16>,
     waiting: Queue<Waiting>,
     answer: Answer,
     /// The error after which the server skips messages.

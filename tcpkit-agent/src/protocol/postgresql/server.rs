@@ -26,17 +26,18 @@ impl PostgreSql {
             match self.server.reader.read(&mut cursor, &TOLD) {
                 Step::More => return,
                 Step::Ready => self.on_told(out),
-                step @ (Step::Missing | Step::Malformed) => {
-                    let count = match step {
-                        Step::Missing => &mut self.counts.desynchronised,
-                        _ => &mut self.counts.malformed,
-                    };
-                    *count += 1;
+                Step::Missing => {
+                    self.counts.desynchronised += 1;
                     self.server.is_lost = true;
-                    self.on_unread(piece, out);
-                    return;
+                }
+                Step::Malformed => {
+                    self.counts.malformed += 1;
+                    self.server.is_lost = true;
                 }
             }
+        }
+        if self.server.is_lost {
+            self.on_unread(piece, out);
         }
     }
 

@@ -15,6 +15,9 @@ pub(super) use words::Dialect;
 
 use super::exchange::Extent;
 
+/// Prepared statements that are remembered of one connection, 300 octets each.
+pub(super) const MOST_PREPARED: usize = 256;
+
 /// Makes an extent end where a later one of its direction ends.
 pub(super) const fn grow(extent: &mut Extent, later: &Extent) {
     extent.end = later.end;

@@ -4,26 +4,23 @@ use std::{collections::HashMap, hash::Hash};
 
 use super::statement::Statement;
 
-/// Statements that are remembered for one connection; the oldest one gives way.
-const MAX_PREPARED: usize = 256;
-
-/// What was prepared, by name or number.
+/// What was prepared, by name or number; of more than `MOST`, the oldest gives way.
 #[derive(Debug)]
-pub(in crate::protocol) struct Prepared<K> {
+pub(in crate::protocol) struct Prepared<K, const MOST: usize> {
     known: HashMap<K, (u64, Statement)>,
     made: u64,
 }
 
-impl<K> Default for Prepared<K> {
+impl<K, const MOST: usize> Default for Prepared<K, MOST> {
     fn default() -> Self {
         Self { known: HashMap::new(), made: 0 }
     }
 }
 
-impl<K: Copy + Eq + Hash> Prepared<K> {
+impl<K: Copy + Eq + Hash, const MOST: usize> Prepared<K, MOST> {
     /// Remembers one.
     pub(in crate::protocol) fn insert(&mut self, name: K, statement: Statement) {
-        if self.known.len() >= MAX_PREPARED
+        if self.known.len() >= MOST
             && !self.known.contains_key(&name)
             && let Some((oldest, _)) = self.known.iter().min_by_key(|(_, (age, _))| *age)
         {
@@ -40,8 +37,8 @@ impl<K: Copy + Eq + Hash> Prepared<K> {
     }
 
     /// The client will not use it any more.
-    pub(in crate::protocol) fn remove(&mut self, name: &K) -> Option<Statement> {
-        self.known.remove(name).map(|(_, statement)| statement)
+    pub(in crate::protocol) fn remove(&mut self, name: &K) {
+        self.known.remove(name);
     }
 
     /// Nothing is prepared any more.
@@ -56,12 +53,13 @@ mod tests {
 
     #[test]
     fn the_oldest_gives_way() {
-        let mut prepared = Prepared::default();
-        for number in 0..=MAX_PREPARED {
+        let mut prepared: Prepared<usize, 9> = Prepared::default();
+        for number in 0..=9 {
             prepared.insert(number, Statement::default());
         }
         assert!(prepared.get(&0).is_none() && prepared.get(&1).is_some());
-        assert_eq!(prepared.known.len(), MAX_PREPARED);
-        assert!(prepared.remove(&1).is_some() && prepared.remove(&1).is_none());
+        assert_eq!(prepared.known.len(), 9);
+        prepared.remove(&1);
+        assert!(prepared.get(&1).is_none());
     }
 }

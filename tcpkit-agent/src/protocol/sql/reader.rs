@@ -80,6 +80,11 @@ impl Reader {
         self.stage == Stage::Body || self.stage == Stage::Header && (self.has > 0 || self.is_continued)
     }
 
+    /// Whether the header of a message is there and its end is not.
+    pub(in crate::protocol) fn is_announced(&self) -> bool {
+        self.stage == Stage::Body
+    }
+
     /// The header of the message, the last one of a continued one.
     pub(in crate::protocol) const fn header(&self) -> &[u8; HEADER] {
         &self.header
