@@ -11,4 +11,6 @@ mod kernel;
 mod live;
 mod oracle;
 mod peek;
+mod requests;
+mod script;
 mod vm;
