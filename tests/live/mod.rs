@@ -18,5 +18,6 @@ mod replay;
 mod requests;
 mod rtt;
 mod signals;
+mod sql;
 mod stall;
 mod web;

@@ -8,6 +8,7 @@
 )]
 
 pub mod attached;
+pub mod database;
 pub mod generator;
 pub mod judge;
 pub mod kernel;
