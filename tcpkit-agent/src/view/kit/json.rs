@@ -1,0 +1,109 @@
+//! The stats port's three shapes of JSON, with the spaces that their readers may count on.
+
+use std::fmt::Write as _;
+
+use super::{
+    buckets::NAMES,
+    line::append,
+    tally::{Service, Tally},
+};
+
+/// Whose JSON.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shape {
+    /// The document's (and 1.0.0's): an array of ports.
+    #[default]
+    Array,
+    /// tcpkit 1.0.1's: an object, the array in it.
+    V101,
+    /// tcpkit 1.1.0's: an object of servers.
+    V11,
+}
+
+/// What passed in both directions, for [`Shape::V101`]. In is towards the servers; bytes are payload.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Frames lost because a buffer was full.
+    pub drops: u64,
+    /// Packets from clients.
+    pub in_packets: u64,
+    /// Packets from servers.
+    pub out_packets: u64,
+    /// Payload from clients.
+    pub in_bytes: u64,
+    /// Payload from servers.
+    pub out_bytes: u64,
+}
+
+impl Shape {
+    /// The shape that a query asks for by `v=`; `None` where nobody has such a version.
+    #[must_use]
+    pub fn of_query(query: &str) -> Option<Self> {
+        let asked = query.split('&').find_map(|word| word.strip_prefix("v="));
+        match asked {
+            None | Some("1.0" | "1.0.0") => Some(Self::Array),
+            Some("1.0.1") => Some(Self::V101),
+            Some("1.1" | "1.1.0") => Some(Self::V11),
+            Some(_) => None,
+        }
+    }
+
+    /// The text, without a line's end behind it. `mode` is what `-m` says, `asked` what `-p` says.
+    #[must_use]
+    pub fn render(self, tally: &Tally, asked: &[u16], mode: &str, traffic: &Traffic) -> String {
+        match self {
+            Self::Array => array(tally, asked),
+            Self::V101 => {
+                let Traffic { drops, in_packets, out_packets, in_bytes, out_bytes } = traffic;
+                format!(
+                    "{{\"type\":\"{mode}\",\"drops\":{drops},\"in_packets\":{in_packets},\"out_packets\":{out_packets},\"in_bytes\":{in_bytes},\"out_bytes\":{out_bytes}, \"ports\":{}}}",
+                    array(tally, asked)
+                )
+            }
+            Self::V11 => servers(tally),
+        }
+    }
+}
+
+fn array(tally: &Tally, asked: &[u16]) -> String {
+    let ports: Vec<String> =
+        tally.by_port(asked).iter().map(|(number, service)| port(*number, service)).collect();
+    format!("[{}]", ports.join(","))
+}
+
+fn port(number: u16, service: &Service) -> String {
+    let Service { answered, cost_us, slow, buckets, .. } = service;
+    let latencies: Vec<String> = buckets.0.iter().map(u64::to_string).collect();
+    format!(
+        "{{\"{number}\":{{\"total_reqs\": {answered},\"total_costs\":{cost_us}, \"slow_reqs\":{slow},\"latencies\":[{}]}}}}",
+        latencies.join(",")
+    )
+}
+
+/// As cJSON prints: tabs, a key's tab behind its colon, objects of an array in one row of braces.
+fn servers(tally: &Tally) -> String {
+    let mut text = String::from("{");
+    for (number, (server, service)) in tally.by_server().enumerate() {
+        text.push_str(if number > 0 { ",\n" } else { "\n" });
+        append(&mut text, format_args!("\t\"{server}\":\t{{\n"));
+        let Service { requests, request_bytes, answered, response_bytes, .. } = service;
+        for (name, value) in [
+            ("requests", requests),
+            ("request_bytes", request_bytes),
+            ("responses", answered),
+            ("response_bytes", response_bytes),
+        ] {
+            append(&mut text, format_args!("\t\t\"{name}\":\t{value},\n"));
+        }
+        text.push_str("\t\t\"latency\":\t[");
+        for (number, (place, requests)) in service.buckets.filled().enumerate() {
+            let joint = if number > 0 { ", " } else { "" };
+            append(&mut text, format_args!("{joint}{{\n\t\t\t\t\"{}\":\t{requests}\n\t\t\t}}", NAMES[place]));
+        }
+        text.push_str("]\n\t}");
+    }
+    // cJSON breaks the line of an empty object, too.
+    writeln!(text).expect("writing to a string cannot fail");
+    text.push('}');
+    text
+}
