@@ -54,6 +54,9 @@ pub struct AgentArgs {
     /// Which frames are wanted.
     #[command(flatten)]
     pub filter: FilterArgs,
+    /// Which requests are measured.
+    #[command(flatten)]
+    pub requests: RequestArgs,
     /// How live capture is done.
     #[command(flatten)]
     pub capture: CaptureArgs,
@@ -100,6 +103,19 @@ pub struct FilterArgs {
     /// Take the expression to the letter: no ICMP errors that quote a wanted packet, no later fragments of one.
     #[arg(long)]
     pub strict_filter: bool,
+}
+
+/// Which requests are measured; none, where none of these is given.
+#[derive(Clone, Debug, Default, ClapArgs)]
+#[command(next_help_heading = "Requests")]
+pub struct RequestArgs {
+    /// Measure the requests of this protocol, at the servers of -p and -s or else wherever it is recognised; `auto`
+    /// measures those of every protocol that is recognised.
+    #[arg(short, long, value_name = "PROTOCOL", value_enum, hide_possible_values = false)]
+    pub mode: Option<Mode>,
+    /// Tell of requests that took at least this many milliseconds (decimals allowed) [default: as --event-after].
+    #[arg(short = 't', long = "slower-than", value_name = "MILLISECONDS", value_parser = value::milliseconds)]
+    pub slower_than: Option<std::time::Duration>,
 }
 
 /// How live capture is done.
@@ -185,8 +201,12 @@ pub struct OutputArgs {
     /// Write one JSON object for each finished flow to this file; `-` is standard output.
     #[arg(long, value_name = "FILE")]
     pub flow_log: Option<PathBuf>,
-    /// Write one JSON object for each event (failed handshake, long loss or stall, capture loss, interface change) to this file; `-` is
-    /// standard output.
+    /// Write one JSON object for each request to this file, with where its time went; `-` is standard output; without
+    /// -m it is of every protocol that is recognised.
+    #[arg(long, value_name = "FILE")]
+    pub request_log: Option<PathBuf>,
+    /// Write one JSON object for each event (failed handshake, long loss or stall, slow request, capture loss, interface
+    /// change) to this file; `-` is standard output.
     #[arg(long, value_name = "FILE")]
     pub event_log: Option<PathBuf>,
     /// Tell of loss episodes and stalls that cost a flow at least this many seconds.
@@ -220,6 +240,37 @@ pub struct FilterCommandArgs {
     /// Link type to compile for, by name or number; with -r it is the file's.
     #[arg(long, value_name = "TYPE", default_value = "EN10MB", conflicts_with = "read")]
     pub link_type: String,
+}
+
+/// `--mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// Every protocol that is recognised.
+    Auto,
+    /// RESP2, RESP3 and inline commands.
+    Redis,
+    /// Text, meta and binary commands.
+    Memcached,
+    /// HTTP/1.0 and HTTP/1.1.
+    Http,
+    /// By UDP and TCP.
+    Dns,
+    /// MySQL and MariaDB.
+    #[value(name = "mysql")]
+    MySql,
+    /// The protocol's version 3.
+    #[value(name = "postgresql")]
+    PostgreSql,
+    /// The handshake.
+    Tls,
+}
+
+impl Mode {
+    /// Whether this protocol, or one that is recognised, is spoken by UDP as well.
+    #[must_use]
+    pub const fn has_datagrams(self) -> bool {
+        matches!(self, Self::Auto | Self::Dns)
+    }
 }
 
 /// `--hook`.
@@ -289,6 +340,7 @@ const EXAMPLES: &str = "\
 Examples:
   tcpkit -i eth0 port 443                     capture what port 443 does, until Ctrl-C
   tcpkit -i eth0 -p 6379 -w redis.pcapng      and keep the frames
+  tcpkit -i eth0 -p 6379 -m redis -t 10       and the requests that took 10 ms or more
   tcpkit -r trace.pcap --json                 the report of a file as JSON
   tcpkit -r - --flow-log flows.jsonl < x.pcap one line for each flow
   tcpkit filter -r trace.pcap 'tcp[13] & 2 != 0'

@@ -1,9 +1,14 @@
 //! What the program will do: validated, complete, no default left open.
 
-use std::{net::SocketAddr, num::NonZeroU64, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    num::{NonZeroU16, NonZeroU64},
+    path::PathBuf,
+    time::Duration,
+};
 
 use super::{
-    args::{AgentArgs, BackendChoice, CaptureArgs, HookChoice, LogLevel, OutputArgs},
+    args::{AgentArgs, BackendChoice, CaptureArgs, HookChoice, LogLevel, Mode, OutputArgs},
     expression::effective_expression,
     failure::Failure,
     peek::PeekArgs,
@@ -13,8 +18,7 @@ use super::{
 use crate::time::Span;
 
 /// Where the agent listens when live, unless told otherwise.
-pub const DEFAULT_LISTEN: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 33_333);
+pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 33_333);
 
 /// Live, a flow without a frame for this long is forgotten, unless told otherwise.
 const DEFAULT_IDLE_TIMEOUT: Span = Span::from_secs(3_600);
@@ -37,6 +41,8 @@ pub struct Config {
     pub shards: u32,
     /// What is remembered.
     pub limits: Limits,
+    /// Requests that are measured; `None` for none.
+    pub requests: Option<Requests>,
     /// Stop after this many wanted frames.
     pub count: Option<NonZeroU64>,
     /// What is written.
@@ -86,6 +92,21 @@ pub struct Live {
     pub duration: Option<Duration>,
 }
 
+/// Requests that are measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requests {
+    /// Of which protocol.
+    pub mode: Mode,
+    /// At servers on these ports; where there are none, on any.
+    pub ports: Vec<u16>,
+    /// At these servers; where there are none, at any.
+    pub servers: Vec<IpAddr>,
+    /// Those by UDP too.
+    pub udp: bool,
+    /// What took at least this long is told as an event.
+    pub slower_than: Span,
+}
+
 /// Bounds on what is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -106,6 +127,8 @@ pub struct Output {
     pub capture: Option<CaptureOutput>,
     /// `--flow-log`.
     pub flow_log: Option<Stream>,
+    /// `--request-log`.
+    pub request_log: Option<Stream>,
     /// `--event-log`.
     pub event_log: Option<Stream>,
     /// Loss episodes and stalls that cost at least this much are events.
@@ -193,7 +216,7 @@ impl Config {
         let live = matches!(input, Input::Live(_));
         balanced(&args.filter.expression.join(" "))?;
         Ok(Self {
-            expression: effective_expression(&args.filter),
+            expression: effective_expression(&args.filter, args.requests.mode),
             strict_filter: args.filter.strict_filter,
             decapsulate: !args.analysis.no_decap,
             shards: args.analysis.shards.unwrap_or_else(|| shards(system.cores, live)),
@@ -203,12 +226,26 @@ impl Config {
                 idle_timeout: idle_timeout(args.analysis.idle_timeout, live),
                 handshake_timeout: span(args.analysis.handshake_timeout),
             },
+            requests: requests(args),
             count: args.analysis.count.and_then(NonZeroU64::new),
             output: output(&args.output, live, system)?,
             view: View::Agent,
             input,
         })
     }
+}
+
+/// A threshold or a log alone is of every protocol.
+fn requests(args: &AgentArgs) -> Option<Requests> {
+    let is_asked = args.requests.slower_than.is_some() || args.output.request_log.is_some();
+    let mode = args.requests.mode.or(is_asked.then_some(Mode::Auto))?;
+    Some(Requests {
+        mode,
+        ports: args.filter.ports.iter().copied().map(NonZeroU16::get).collect(),
+        servers: args.filter.servers.clone(),
+        udp: args.filter.udp || mode.has_datagrams(),
+        slower_than: span(args.requests.slower_than.unwrap_or(args.output.event_after)),
+    })
 }
 
 fn input(args: &AgentArgs, system: &System) -> Result<Input, Failure> {
@@ -311,6 +348,7 @@ fn output(args: &OutputArgs, live: bool, system: &System) -> Result<Output, Fail
     Ok(Output {
         capture,
         flow_log: stream(&args.flow_log),
+        request_log: stream(&args.request_log),
         event_log: stream(&args.event_log),
         event_after: span(args.event_after),
         json: args.json,
@@ -347,6 +385,7 @@ fn stdout_owner(args: &OutputArgs) -> Result<Option<&'static str>, Failure> {
     let mut owners = [
         ("-w -", dash(&args.write)),
         ("--flow-log -", dash(&args.flow_log)),
+        ("--request-log -", dash(&args.request_log)),
         ("--event-log -", dash(&args.event_log)),
         ("--json", args.json),
     ]

@@ -12,8 +12,8 @@ pub mod system;
 mod usage;
 pub mod value;
 
-pub use args::{AgentArgs, Args, BackendChoice, Command, FilterCommandArgs, HookChoice, LogLevel};
-pub use config::{CaptureOutput, Config, Input, Limits, Listen, Live, Output, Stream, View};
+pub use args::{AgentArgs, Args, BackendChoice, Command, FilterCommandArgs, HookChoice, LogLevel, Mode};
+pub use config::{CaptureOutput, Config, Input, Limits, Listen, Live, Output, Requests, Stream, View};
 pub use expression::effective_expression;
 pub use failure::{Exit, Failure, verdict};
 pub use peek::{PeekArgs, PeekStatArgs};

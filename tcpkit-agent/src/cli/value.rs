@@ -76,6 +76,15 @@ pub(super) fn positive_seconds(word: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
+/// Milliseconds, decimals allowed, 0 too.
+pub(super) fn milliseconds(word: &str) -> Result<Duration, String> {
+    let milliseconds: f64 = word.parse().map_err(|_| "give milliseconds, as 10 or 0.5".to_owned())?;
+    Duration::try_from_secs_f64(milliseconds / 1_000.0)
+        .ok()
+        .filter(|duration| duration.as_secs() <= MAX_SECONDS)
+        .ok_or_else(|| format!("give milliseconds from 0 to {}", MAX_SECONDS * 1_000))
+}
+
 /// An address and a port, or `off`.
 pub(super) fn listen(word: &str) -> Result<Listen, String> {
     if word == "off" {
@@ -140,6 +149,8 @@ mod tests {
             assert!(seconds(bad).is_err(), "{bad}");
         }
         assert!(positive_seconds("0").is_err());
+        assert_eq!(milliseconds("2.5"), Ok(Duration::from_micros(2_500)));
+        assert!(milliseconds("-1").is_err() && milliseconds("soon").is_err());
     }
 
     #[test]

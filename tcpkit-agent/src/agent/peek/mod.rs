@@ -60,10 +60,12 @@ fn config(args: PeekArgs, input: Input, system: &System) -> Config {
             idle_timeout: Some(Span(args.timeout.0.saturating_add(IDLE_MARGIN.0))),
             handshake_timeout: args.timeout,
         },
+        requests: None,
         count: None,
         output: Output {
             capture: None,
             flow_log: None,
+            request_log: None,
             event_log: None,
             event_after: EngineSettings::EVENT,
             json: false,
