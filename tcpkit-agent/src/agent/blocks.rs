@@ -6,6 +6,7 @@ use super::{
     ending::{Deadline, first_error},
     engine,
     outlets::{self, Outlets},
+    process::Process,
     sources::{self, Lost, PcapSet},
 };
 use crate::{
@@ -22,27 +23,33 @@ use crate::{
 ///
 /// # Errors
 /// What could not be opened, read or written; all else was done.
-pub(super) fn replay(config: &Config, files: &[Stream]) -> anyhow::Result<()> {
+pub(super) fn replay(config: &Config, files: &[Stream], process: Process) -> anyhow::Result<()> {
     let mut interfaces = InterfaceTable::default();
     let source = sources::files(files, &mut interfaces)?;
     let progress = config.output.progress.then(|| {
         let total = source.progress().and_then(|progress| progress.size);
         Progress::new(total)
     });
-    run(config, source, interfaces, Description::new(config, "file"), progress, Lost::default())
+    let description = Description::new(config, "file");
+    run(config, source, interfaces, description, (progress, Lost::default()), process)
 }
 
 /// Captures by libpcap; `no_ebpf` says why eBPF does not, where that was tried first.
 ///
 /// # Errors
 /// What could not be opened, captured or written; all else was done.
-pub(super) fn capture(config: &Config, live: &Live, no_ebpf: Option<&str>) -> anyhow::Result<()> {
+pub(super) fn capture(
+    config: &Config,
+    live: &Live,
+    no_ebpf: Option<&str>,
+    process: Process,
+) -> anyhow::Result<()> {
     let mut interfaces = InterfaceTable::default();
     let filter = config.expression.as_deref().map(|expression| prefilter(expression, config.strict_filter));
     let options = live.interfaces.iter().map(|interface| LiveOptions {
         interface: interface.clone(),
         snaplen: live.snaplen,
-        buffer_bytes: Some(live.ring_bytes),
+        buffer_bytes: Some(live.pcap_bytes),
         filter: filter.clone(),
         promiscuous: live.promiscuous.unwrap_or(true),
         immediate: false,
@@ -58,7 +65,7 @@ pub(super) fn capture(config: &Config, live: &Live, no_ebpf: Option<&str>) -> an
         description.notes.push(note);
     }
     let lost = source.lost();
-    run(config, source, interfaces, description, None, lost)
+    run(config, source, interfaces, description, (None, lost), process)
 }
 
 /// What the kernel filters for libpcap: all that the expression wants, and all that may belong to it (ICMP errors and
@@ -75,8 +82,8 @@ fn run<S: BlockSource + 'static>(
     source: S,
     interfaces: InterfaceTable,
     description: Description,
-    progress: Option<Progress>,
-    lost: Lost,
+    (progress, lost): (Option<Progress>, Lost),
+    process: Process,
 ) -> anyhow::Result<()> {
     let is_live = description.mode == "live";
     let mut settings = engine(config, is_live);
@@ -84,7 +91,7 @@ fn run<S: BlockSource + 'static>(
     let matcher = config.expression.as_deref().map(|e| Matcher::new(e, config.strict_filter)).transpose();
     let matcher = matcher.map_err(Failure::filter)?;
     let (mut control, wakes) = Control::new()?;
-    let mut outlets = Outlets::open(config, is_live, &settings.flows, wakes.clone())?;
+    let mut outlets = Outlets::open(config, is_live, &settings.flows, wakes.clone(), process)?;
     let capture = outlets.start(&interfaces)?;
     let plan =
         BlockPlan { source, interfaces, matcher, capture, count: config.count.map(Into::into), is_live };
@@ -175,11 +182,11 @@ impl Run<'_> {
         }
         let report = assemble(context, &snapshots);
         let printed = outlets::print(config, &report);
-        outlets.conclude(&report);
+        let concluded = outlets.conclude(&report);
         outlets::warn_of_loss(&report);
         outlets.close();
         let errors = outcome.errors.into_iter().map(anyhow::Error::from);
-        let others = [records.error, written.err(), printed.err().map(Into::into)];
+        let others = [records.error, written.err(), printed.err().map(Into::into), concluded.err()];
         first_error(errors.chain(others.into_iter().flatten()))
     }
 }

@@ -9,10 +9,12 @@ mod control;
 mod ending;
 mod filter_command;
 mod interfaces;
+mod kit;
 mod live;
 mod outlets;
 mod overwrite;
 mod peek;
+mod process;
 mod records;
 mod sources;
 mod writer;
@@ -28,7 +30,7 @@ use crate::{
     cli::{Config, Input, LogLevel, View},
     flow::Patience,
     pipeline::{EngineSettings, Wanted},
-    source,
+    sink, source,
     wire::Verify,
 };
 
@@ -38,9 +40,14 @@ use crate::{
 /// What could not be opened, read or written; all else was done.
 pub fn run(config: &Config) -> anyhow::Result<()> {
     overwrite::refuse(config)?;
+    for option in &config.without_effect {
+        sink::write_stderr(&format!("tcpkit: warning: {option}"));
+    }
+    // No thread was started until here.
+    let process = process::Process::begin(&config.background)?;
     match &config.input {
-        Input::Files(files) => blocks::replay(config, files),
-        Input::Live(live) => live::capture(config, live),
+        Input::Files(files) => blocks::replay(config, files, process),
+        Input::Live(live) => live::capture(config, live, process),
     }
 }
 

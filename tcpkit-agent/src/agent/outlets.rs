@@ -6,7 +6,9 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::{
     control::Wakes,
+    kit::{self, KitOutlet, PacketLines},
     peek::PeekOutlet,
+    process::Process,
     records::{RecordOutcome, RecordSinks, Recorder},
     writer::{self, Writing},
 };
@@ -17,7 +19,7 @@ use crate::{
     report::Report,
     sink::{
         capture::CaptureWriter,
-        http::{Endpoint, Health, ReportRequests, ReportSource, Serving, report_channel},
+        http::{Endpoint, Health, ReportRequests, ReportSource, Serving, StatsAnswer, report_channel},
         json,
         text::{self, TextOptions},
         write_stderr, write_stdout,
@@ -37,6 +39,10 @@ pub(super) struct Outlets {
     serving: Option<Serving>,
     health: Health,
     peek: Option<PeekOutlet>,
+    kit: Option<KitOutlet>,
+    packets: Option<PacketLines>,
+    statistics: StatsAnswer,
+    process: Process,
     /// Whoever wants a report while the run goes on.
     pub(super) requests: ReportRequests,
     wakes: Wakes,
@@ -52,9 +58,12 @@ impl Outlets {
         live: bool,
         limits: &FlowLimits,
         wakes: Wakes,
+        process: Process,
     ) -> anyhow::Result<Self> {
         let peek = PeekOutlet::open(config)?;
+        let kit = KitOutlet::open(config)?;
         let mut records = RecordSinks::open(&config.output, live)?;
+        records.requests = kit.as_ref().and_then(KitOutlet::requests);
         records.peek = peek.as_ref().map(PeekOutlet::lines).transpose()?;
         let filter = config.expression.as_deref();
         let timers =
@@ -73,6 +82,10 @@ impl Outlets {
             serving: None,
             health: Health::starting(),
             peek,
+            packets: kit.as_ref().and_then(|kit| kit.packets(config)),
+            statistics: kit::statistics(config, kit.as_ref()),
+            kit,
+            process,
             requests,
             wakes,
         })
@@ -88,10 +101,14 @@ impl Outlets {
         }
         if let Some(endpoint) = self.endpoint.take() {
             tracing::info!(address = %endpoint.address(), "endpoint listens");
-            self.serving = Some(endpoint.spawn(self.reports.clone(), self.health.clone())?);
+            self.serving =
+                Some(endpoint.spawn(self.reports.clone(), self.health.clone(), self.statistics.clone())?);
         }
-        let Some(writer) = self.writer.take() else { return Ok(None) };
-        let (sender, writing) = writer::start(writer, interfaces, self.wakes.clone())?;
+        let (writer, packets) = (self.writer.take(), self.packets.take());
+        if writer.is_none() && packets.is_none() {
+            return Ok(None);
+        }
+        let (sender, writing) = writer::start(writer, packets, interfaces, self.wakes.clone())?;
         self.writing = Some(writing);
         Ok(Some(sender))
     }
@@ -101,16 +118,16 @@ impl Outlets {
         self.writing.as_ref().map(|writing| writing.recycled.clone())
     }
 
-    /// Begins to take records.
+    /// Begins to take records; the capture runs.
     ///
     /// # Errors
-    /// A thread cannot be had.
-    pub(super) fn record(&mut self, deliveries: Receiver<Delivery>, shards: u32) -> std::io::Result<()> {
+    /// A thread cannot be had, or the terminal cannot be left.
+    pub(super) fn record(&mut self, deliveries: Receiver<Delivery>, shards: u32) -> anyhow::Result<()> {
         let Some(sinks) = self.records.take() else { return Ok(()) };
         let recorder = Recorder { sinks, deliveries, shards: shards as usize, wakes: self.wakes.clone() };
         self.recorder = Some(thread::Builder::new().name("recorder".into()).spawn(move || recorder.run())?);
         self.health.set_capturing();
-        Ok(())
+        self.process.ready().map_err(Into::into)
     }
 
     /// The capture does not run any more.
@@ -138,15 +155,20 @@ impl Outlets {
     }
 
     /// Shows the view's last words, where the run has a view.
-    pub(super) fn conclude(&mut self, report: &Report) {
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub(super) fn conclude(&mut self, report: &Report) -> anyhow::Result<()> {
         if let Some(peek) = &mut self.peek {
             peek.conclude(report);
         }
+        self.kit.as_mut().map_or(Ok(()), |kit| kit.conclude(report))
     }
 
-    /// Stops serving.
+    /// Stops serving; the process's number goes with it.
     pub(super) fn close(self) {
         drop(self.serving);
+        drop(self.process);
     }
 }
 

@@ -6,6 +6,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::{
     control::{Wake, Wakes},
+    kit::RequestLines,
     peek::{LIVE_WAIT, PeekLines},
 };
 use crate::{
@@ -29,6 +30,8 @@ pub(super) struct RecordSinks {
     pub(super) event_log: Option<JsonLines>,
     /// Event lines on standard output.
     pub(super) lines: Option<EventLines>,
+    /// Request lines of git-hulk/tcpkit.
+    pub(super) requests: Option<RequestLines>,
     /// Session lines of tcpeek.
     pub(super) peek: Option<PeekLines>,
 }
@@ -85,10 +88,10 @@ impl Recorder {
 
     /// The next delivery; where lines wait only for their order, not for longer than they may.
     fn hear(&self) -> Result<Delivery, RecvTimeoutError> {
-        match &self.sinks.peek {
-            Some(peek) if peek.is_waiting() => self.deliveries.recv_timeout(LINE_WAIT),
-            _ => self.deliveries.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        if self.sinks.is_waiting() {
+            return self.deliveries.recv_timeout(LINE_WAIT);
         }
+        self.deliveries.recv().map_err(|_| RecvTimeoutError::Disconnected)
     }
 }
 
@@ -106,6 +109,7 @@ impl RecordSinks {
             flow_log: open("flow log", &output.flow_log)?,
             event_log: open("event log", &output.event_log)?,
             lines: output.text.then(|| EventLines::new(live)),
+            requests: None,
             peek: None,
         })
     }
@@ -128,8 +132,15 @@ impl RecordSinks {
         self.settle()
     }
 
+    /// Whether lines wait for earlier ones of another shard.
+    fn is_waiting(&self) -> bool {
+        self.peek.as_ref().is_some_and(PeekLines::is_waiting)
+            || self.requests.as_ref().is_some_and(RequestLines::is_waiting)
+    }
+
     /// Nothing came for a moment.
     fn pause(&mut self) -> anyhow::Result<()> {
+        self.requests.iter_mut().try_for_each(RequestLines::pause)?;
         self.peek.iter_mut().try_for_each(PeekLines::pause)
     }
 
@@ -160,6 +171,7 @@ impl RecordSinks {
         self.release(merge)?;
         self.flow_log.iter_mut().chain(&mut self.event_log).try_for_each(JsonLines::finish)?;
         self.lines.iter_mut().try_for_each(EventLines::write)?;
+        self.requests.iter_mut().try_for_each(RequestLines::finish)?;
         self.peek.iter_mut().try_for_each(PeekLines::finish)
     }
 }

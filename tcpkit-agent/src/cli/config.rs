@@ -11,6 +11,7 @@ use super::{
     args::{AgentArgs, BackendChoice, CaptureArgs, HookChoice, LogLevel, Mode, OutputArgs},
     expression::effective_expression,
     failure::Failure,
+    kit::{self, Background, Dialect},
     peek::PeekArgs,
     system::System,
     value::Listen as ListenChoice,
@@ -49,6 +50,10 @@ pub struct Config {
     pub output: Output,
     /// What the measurements are shown as.
     pub view: View,
+    /// How the process lives.
+    pub background: Background,
+    /// Options that do nothing here, for the user to know.
+    pub without_effect: Vec<String>,
 }
 
 /// What the measurements are shown as.
@@ -58,6 +63,49 @@ pub enum View {
     Agent,
     /// tcpeek's lines and summary.
     Peek(Box<PeekArgs>),
+    /// git-hulk/tcpkit's lines and statistics.
+    Kit(Box<Kit>),
+}
+
+/// git-hulk/tcpkit's lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kit {
+    /// In whose words.
+    pub dialect: Dialect,
+    /// Of what.
+    pub lines: KitLines,
+    /// Where to; `None` is nowhere: the statistics are served only.
+    pub target: Option<Stream>,
+    /// Ports of the servers, in the order of the command line.
+    pub ports: Vec<u16>,
+    /// The servers.
+    pub servers: Vec<IpAddr>,
+}
+
+/// What lines are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KitLines {
+    /// Requests that took at least this long.
+    Requests {
+        /// Zero is all of them.
+        threshold: Span,
+    },
+    /// Packets.
+    Packets {
+        /// With their payload.
+        ascii: bool,
+    },
+}
+
+impl KitLines {
+    /// Least latency of a request that is shown.
+    #[must_use]
+    pub const fn threshold(self) -> Span {
+        match self {
+            Self::Requests { threshold } => threshold,
+            Self::Packets { .. } => Span(0),
+        }
+    }
 }
 
 /// Where frames come from.
@@ -84,6 +132,8 @@ pub struct Live {
     pub snaplen: u32,
     /// Bytes of each shard's ring, a power of two.
     pub ring_bytes: u32,
+    /// Bytes of libpcap's buffer.
+    pub pcap_bytes: u32,
     /// Take frames that are not addressed to this host; `None` is as the backend does by itself.
     pub promiscuous: Option<bool>,
     /// aya-log level of the eBPF programs.
@@ -214,12 +264,14 @@ impl Config {
     pub fn new(args: &AgentArgs, system: &System) -> Result<Self, Failure> {
         let input = input(args, system)?;
         let live = matches!(input, Input::Live(_));
+        let taken = stdout_owner(&args.output)?;
+        let view = kit::view(args, taken.is_some())?;
         balanced(&args.filter.expression.join(" "))?;
         Ok(Self {
             expression: effective_expression(&args.filter, args.requests.mode),
             strict_filter: args.filter.strict_filter,
             decapsulate: !args.analysis.no_decap,
-            shards: args.analysis.shards.unwrap_or_else(|| shards(system.cores, live)),
+            shards: shards(args, system.cores, live),
             limits: Limits {
                 max_flows: args.analysis.max_flows,
                 max_half_open: args.analysis.max_half_open,
@@ -228,11 +280,18 @@ impl Config {
             },
             requests: requests(args),
             count: args.analysis.count.and_then(NonZeroU64::new),
-            output: output(&args.output, live, system)?,
-            view: View::Agent,
+            output: Output { text: has_text(args, &view, taken), ..output(args, live, system)? },
+            background: kit::background(args, taken)?,
+            without_effect: kit::without_effect(args),
+            view,
             input,
         })
     }
+}
+
+/// The ports that were asked for, in the order of the command line.
+pub(super) fn ports(args: &AgentArgs) -> Vec<u16> {
+    args.filter.ports.iter().copied().map(NonZeroU16::get).collect()
 }
 
 /// A threshold or a log alone is of every protocol.
@@ -241,7 +300,7 @@ fn requests(args: &AgentArgs) -> Option<Requests> {
     let mode = args.requests.mode.or(is_asked.then_some(Mode::Auto))?;
     Some(Requests {
         mode,
-        ports: args.filter.ports.iter().copied().map(NonZeroU16::get).collect(),
+        ports: ports(args),
         servers: args.filter.servers.clone(),
         udp: args.filter.udp || mode.has_datagrams(),
         slower_than: span(args.requests.slower_than.unwrap_or(args.output.event_after)),
@@ -265,7 +324,7 @@ fn input(args: &AgentArgs, system: &System) -> Result<Input, Failure> {
         }
     }
     for_ebpf_only(&args.capture)?;
-    Ok(Input::Live(live(interfaces, &args.capture)))
+    Ok(Input::Live(live(interfaces, args, shards(args, system.cores, true))))
 }
 
 /// libpcap has no hooks and no programs of ours: a wish about them cannot be granted.
@@ -282,20 +341,30 @@ fn for_ebpf_only(capture: &CaptureArgs) -> Result<(), Failure> {
         .hint("give one of them only"))
 }
 
-/// Live, a shard for each core; a replay's reader has a core of its own.
-fn shards(cores: u32, live: bool) -> u32 {
+/// Live, a shard for each core; a replay's reader has a core of its own. Only one shard sees packets in their order.
+fn shards(args: &AgentArgs, cores: u32, live: bool) -> u32 {
     let workers = if live { cores } else { cores.saturating_sub(1) };
-    workers.clamp(1, 64)
+    let usual = if kit::shows_packets(args) { 1 } else { workers.clamp(1, 64) };
+    args.analysis.shards.unwrap_or(usual)
 }
 
-fn live(interfaces: Vec<String>, capture: &CaptureArgs) -> Live {
+/// Event lines and the summary have standard output where nothing else has it.
+fn has_text(args: &AgentArgs, view: &View, taken: Option<&str>) -> bool {
+    let is_free = !matches!(view, View::Kit(kit) if kit.target == Some(Stream::Standard));
+    taken.is_none() && is_free && !args.output.quiet && !args.kit.daemon
+}
+
+fn live(interfaces: Vec<String>, args: &AgentArgs, shards: u32) -> Live {
+    let capture = &args.capture;
+    let (ring_bytes, pcap_bytes) = kit::buffers(args, shards);
     Live {
         interfaces,
         reattach: capture.reattach,
         hook: capture.hook,
         backend: capture.backend,
-        snaplen: capture.snaplen,
-        ring_bytes: capture.ring_bytes,
+        snaplen: args.kit.snarf.unwrap_or(capture.snaplen),
+        ring_bytes,
+        pcap_bytes,
         promiscuous: None,
         kernel_log: capture.kernel_log,
         duration: capture.duration,
@@ -332,7 +401,8 @@ fn idle_timeout(asked: Option<Duration>, live: bool) -> Option<Span> {
     }
 }
 
-fn output(args: &OutputArgs, live: bool, system: &System) -> Result<Output, Failure> {
+fn output(agent: &AgentArgs, live: bool, system: &System) -> Result<Output, Failure> {
+    let args = &agent.output;
     let stream = |path: &Option<PathBuf>| path.clone().map(Stream::from_path);
     let capture = stream(&args.write).map(|target| CaptureOutput {
         target,
@@ -344,7 +414,6 @@ fn output(args: &OutputArgs, live: bool, system: &System) -> Result<Output, Fail
             .because("standard output cannot be rotated")
             .hint("give -w a file"));
     }
-    let taken = stdout_owner(args)?.is_some();
     Ok(Output {
         capture,
         flow_log: stream(&args.flow_log),
@@ -352,9 +421,9 @@ fn output(args: &OutputArgs, live: bool, system: &System) -> Result<Output, Fail
         event_log: stream(&args.event_log),
         event_after: span(args.event_after),
         json: args.json,
-        text: !taken && !args.quiet,
-        progress: !live && !args.quiet && system.stderr_is_terminal,
-        listen: listen(args.stats_listen, live),
+        text: false,
+        progress: !live && !args.quiet && !agent.kit.daemon && system.stderr_is_terminal,
+        listen: kit::listen(&agent.kit).or_else(|| listen(args.stats_listen, live)),
         log: args.log,
     })
 }

@@ -85,6 +85,7 @@ fn live_capture_has_the_defaults_of_the_manual() {
             backend: BackendChoice::Auto,
             snaplen: 256,
             ring_bytes: 32 << 20,
+            pcap_bytes: 32 << 20,
             promiscuous: None,
             kernel_log: LogLevel::Off,
             duration: None,

@@ -5,7 +5,8 @@ use crate::report::Report;
 
 /// `latency stats` of tcpkit 1.0.1: the ports that had answered requests.
 #[must_use]
-pub fn latency_statistics(ports: &[(u16, Service)], threshold_ms: u64) -> String {
+pub fn latency_statistics(ports: &[(u16, Service)], threshold_us: u64) -> String {
+    let threshold_ms = milliseconds(threshold_us);
     let mut text = String::from("========================= latency stats =========================\n");
     for (port, service) in ports.iter().filter(|(_, service)| service.answered > 0) {
         let average = service.cost_us / service.answered;
@@ -24,6 +25,12 @@ pub fn latency_statistics(ports: &[(u16, Service)], threshold_ms: u64) -> String
         }
     }
     text
+}
+
+/// Milliseconds as they are typed: without decimals where there are none.
+#[expect(clippy::cast_precision_loss, reason = "2^53 us are 285 years")]
+fn milliseconds(micros: u64) -> f64 {
+    micros as f64 / 1_000.0
 }
 
 /// What the capture itself counted, in frames.

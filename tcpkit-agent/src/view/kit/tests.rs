@@ -102,7 +102,7 @@ fn lines_of_1_1_are_green_on_a_terminal_only() {
         .filter_map(|line| record_of(line.trim_start_matches("\x1b[0m").strip_prefix("\x1b[32m")?))
         .filter(|record| !record.label.starts_with("SET spl"))
         .collect();
-    assert_eq!(requests.len(), 20);
+    assert_eq!(requests.len(), 19);
     let body = between(&text, "\x1b[32m", "# --- rc").replace("SET spl\n$1\n", "SET spl\n");
     let body: String = body.split_inclusive("\x1b[0m").filter(|line| !line.contains("SET spl")).collect();
     assert_eq!(lines(&requests, Dialect::V11, 0, true), body);
@@ -127,13 +127,17 @@ fn statistics_of_the_same_requests_are_those_of_1_0_1() {
         let expected = golden(name);
         let expected = between(&expected, "====", "======================== interface");
         let ports = tally(&records(name), threshold * 1_000).by_port(&[port]);
-        assert_eq!(latency_statistics(&ports, threshold), expected, "{name}");
+        assert_eq!(latency_statistics(&ports, threshold * 1_000), expected, "{name}");
     }
+    assert!(
+        latency_statistics(&tally(&records("k10_http.txt"), 0).by_port(&[]), 2_500)
+            .contains("threshod: 2.5 ms")
+    );
     // All requests, of which few have a line.
     let (all, expected) = (records("k10_redis.txt"), golden("k10_redis_t1.txt"));
     let ports = tally(&all, 1_000).by_port(&[6379, 6380]);
     assert_eq!(
-        latency_statistics(&ports, 1),
+        latency_statistics(&ports, 1_000),
         between(&expected, "====", "======================== interface")
     );
 }
