@@ -6,6 +6,7 @@ pub(crate) mod backend;
 mod endpoint;
 mod filter;
 mod handshake;
+mod kit;
 pub(crate) mod ledger;
 pub(crate) mod life;
 mod mix;

@@ -158,3 +158,149 @@ pub(super) fn buffers(args: &AgentArgs, shards: u32) -> (u32, u32) {
 pub(super) const fn shows_packets(args: &AgentArgs) -> bool {
     args.kit.raw || (args.kit.ascii && args.requests.mode.is_none())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{Config, Input, Parsed, System, parse},
+        *,
+    };
+
+    fn config(words: &str) -> Result<Config, Failure> {
+        let system = System { interfaces: vec!["eth0".into()], cores: 4, stderr_is_terminal: false };
+        match parse(std::iter::once("tcpkit").chain(words.split_whitespace()))? {
+            Parsed::Run(args) => Config::new(&args.agent, &system),
+            other => panic!("not a run: {other:?}"),
+        }
+    }
+
+    fn kit(words: &str) -> Kit {
+        match config(words).unwrap_or_else(|error| panic!("{words}: {error}")).view {
+            View::Kit(kit) => *kit,
+            other => panic!("{words}: {other:?}"),
+        }
+    }
+
+    fn refused(words: &str) -> String {
+        config(words).map_or_else(|error| error.to_string(), |config| panic!("{words}: {config:?}"))
+    }
+
+    #[test]
+    fn the_document_s_command_line_is_1_0_s() {
+        let words = "-i eth0 -s 192.168.1.2 -p 6379,6380,6381 -t 10 -m redis";
+        let expected = Kit {
+            dialect: Dialect::V10,
+            lines: KitLines::Requests { threshold: Span::from_millis(10) },
+            target: Some(Stream::Standard),
+            ports: vec![6379, 6380, 6381],
+            servers: vec!["192.168.1.2".parse().unwrap()],
+        };
+        assert_eq!(kit(words), expected);
+        let config = config(words).unwrap();
+        assert_eq!(config.requests.map(|requests| requests.mode), Some(Mode::Redis));
+        assert!(!config.output.text, "standard output is the lines'");
+        let every = kit("-r a -m redis -p 6379");
+        assert_eq!(every.lines.threshold(), Span(0), "all requests, as the document has it");
+    }
+
+    #[test]
+    fn today_s_readme_is_1_1_s() {
+        let words = "-i eth0 tcp port 6379 -p redis -w 6379.pcap -s 1500 -B 1024";
+        let config = config(words).unwrap();
+        assert_eq!(config.expression.as_deref(), Some("tcp port 6379"));
+        let Input::Live(live) = &config.input else { panic!("not live") };
+        assert_eq!((live.snaplen, live.ring_bytes, live.pcap_bytes), (1_500, 256 << 10, 1 << 20));
+        assert!(config.output.capture.is_some() && config.requests.is_some());
+        let kit = kit(words);
+        assert_eq!((kit.dialect, kit.ports.len()), (Dialect::V11, 0));
+        let Input::Live(live) = super::tests::config("-i eth0 -p redis -s 1").unwrap().input else {
+            panic!()
+        };
+        assert_eq!(live.snaplen, 64);
+    }
+
+    #[test]
+    fn packets_are_asked_for_in_three_ways() {
+        for (words, dialect, ascii) in [
+            ("-r a -m raw -p 6379", Dialect::V10, false),
+            ("-r a -p raw", Dialect::V11, false),
+            ("-r a -p raw -A", Dialect::V11, true),
+            ("-r a -A tcp port 80", Dialect::V11, true),
+        ] {
+            let kit = kit(words);
+            assert_eq!((kit.dialect, kit.lines), (dialect, KitLines::Packets { ascii }), "{words}");
+            let config = config(words).unwrap();
+            assert!(config.shards == 1 && config.requests.is_none(), "{words}");
+        }
+        assert_eq!(config("-r a -p raw --shards 3").unwrap().shards, 3);
+    }
+
+    #[test]
+    fn lines_give_standard_output_up_to_data_and_leave_it_free_with_a_file() {
+        let target = |words: &str| kit(&format!("-r a -m redis {words}")).target;
+        for words in ["--json", "--flow-log -", "--quiet", "-d"] {
+            assert_eq!(target(words), None, "{words}");
+        }
+        assert_eq!(target("--json -o x"), Some(Stream::File("x".into())));
+        assert!(config("-i eth0 -m redis -o x").unwrap().output.text);
+        assert!(!config("-i eth0 -m redis -o x -d").unwrap().output.text);
+        assert_eq!(config("-r a").unwrap().view, View::Agent);
+        assert_eq!(config("-r a -t 5").unwrap().view, View::Agent);
+    }
+
+    #[test]
+    fn a_port_of_statistics_is_taken_as_asked() {
+        let listen = config("-r a -m redis -P 4000").unwrap().output.listen.unwrap();
+        assert_eq!((listen.address.to_string().as_str(), listen.asked), ("127.0.0.1:4000", true));
+        assert!(refused("-i eth0 -P 4000 --stats-listen off").contains("--stats-listen"));
+        assert!(refused("-i eth0 -P 0").contains("65535"));
+    }
+
+    #[test]
+    fn a_buffer_is_at_least_as_large_as_asked() {
+        let bytes = |words: &str| match config(&format!("-i eth0 {words}")).unwrap().input {
+            Input::Live(live) => (live.ring_bytes, live.pcap_bytes),
+            Input::Files(_) => panic!("live"),
+        };
+        assert_eq!(bytes(""), (32 << 20, 32 << 20));
+        assert_eq!(bytes("-B 1"), (64 << 10, 1 << 10));
+        assert_eq!(bytes("-B 3000 --shards 1"), (4 << 20, 3_000 << 10));
+        assert_eq!(bytes("-B 2097151 --shards 1"), (1 << 30, 2_097_151 << 10));
+        for words in ["-B 0", "-B 2097152", "-B 1M", "-B 64 --ring-bytes 1M"] {
+            assert!(!refused(&format!("-i eth0 {words}")).is_empty());
+        }
+    }
+
+    #[test]
+    fn the_background_has_no_standard_streams() {
+        let background = config("-i eth0 -m redis -d -o x --pid-file y").unwrap().background;
+        let expected =
+            Background { daemon: true, pid_file: Some("y".into()), messages: Some(Stream::File("x".into())) };
+        assert_eq!(background, expected);
+        assert_eq!(config("-i eth0 -m redis -o x").unwrap().background, Background::default());
+        for words in ["-i eth0 -d --json", "-i eth0 -d -m redis -o -", "-r - -d", "-i eth0 -d -w -"] {
+            assert!(refused(words).starts_with("-d and "), "{words}");
+        }
+    }
+
+    #[test]
+    fn what_does_nothing_is_said_and_what_cannot_be_is_refused() {
+        let told = |words: &str| config(words).unwrap().without_effect.join("; ");
+        assert_eq!(
+            told("-r a -p redis -s 256 -B 64"),
+            "-B has no effect on a file; -s BYTES has no effect on a file"
+        );
+        assert!(told("-r a -p redis -A").starts_with("-A has no effect with a protocol"));
+        assert!(told("-r a -m raw -A").contains("by itself"));
+        assert_eq!(told("-r a -p raw -A"), "");
+        assert!(refused("-r a -o x").starts_with("-o: there are no lines"));
+        assert!(refused("-r a -m raw -p redis").contains("--mode"));
+        assert!(refused("-r a -p telnet").contains("a protocol as -m takes it"));
+    }
+
+    #[test]
+    fn of_repeated_options_the_last_counts() {
+        assert_eq!(kit("-r a -m redis -t 5 -t 7 -o x -o y").lines.threshold(), Span::from_millis(7));
+        assert_eq!(config("-r a -m redis -m http").unwrap().requests.unwrap().mode, Mode::Http);
+    }
+}
