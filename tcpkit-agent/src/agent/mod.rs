@@ -22,14 +22,17 @@ mod writer;
 pub use filter_command::filter;
 pub use peek::{peek, peekstat, version as peek_version};
 
-use std::io::IsTerminal as _;
+use std::{io::IsTerminal as _, net::IpAddr};
 
+use tcpkit_common::flow::Address;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _};
 
 use crate::{
-    cli::{Config, Input, LogLevel, View},
+    analyzer::{RequestLimits, RequestSettings},
+    cli::{Config, Input, LogLevel, Mode, Requests, View},
     flow::Patience,
     pipeline::{EngineSettings, Wanted},
+    protocol::Protocol,
     sink, source,
     wire::Verify,
 };
@@ -65,13 +68,42 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
         handshakes: matches!(config.view, View::Peek(_)),
         loss_delay: config.output.event_after,
         stall: config.output.event_after,
+        requests: config.output.request_log.is_some(),
+        slow_request: config.requests.as_ref().map_or(EngineSettings::EVENT, |requests| requests.slower_than),
     };
+    settings.requests = config.requests.as_ref().map(requests);
     if let View::Peek(args) = &config.view {
         settings.icmp = args.icmp;
         settings.flows.patience = Patience::FromLastSegment;
         settings.parse.verify = Verify { ip: args.checksums.ip, transport: args.checksums.transport };
     }
     settings
+}
+
+fn requests(requests: &Requests) -> RequestSettings {
+    RequestSettings {
+        protocol: match requests.mode {
+            Mode::Auto => None,
+            Mode::Redis => Some(Protocol::Redis),
+            Mode::Memcached => Some(Protocol::Memcached),
+            Mode::Http => Some(Protocol::Http),
+            Mode::Dns => Some(Protocol::Dns),
+            Mode::MySql => Some(Protocol::MySql),
+            Mode::PostgreSql => Some(Protocol::PostgreSql),
+            Mode::Tls => Some(Protocol::Tls),
+        },
+        ports: requests.ports.clone(),
+        servers: requests.servers.iter().copied().map(address).collect(),
+        udp: requests.udp,
+        limits: RequestLimits::default(),
+    }
+}
+
+const fn address(ip: IpAddr) -> Address {
+    match ip {
+        IpAddr::V4(ip) => Address::v4(ip.octets()),
+        IpAddr::V6(ip) => Address(ip.octets()),
+    }
 }
 
 /// Sends the agent's own messages to standard error from `--log` on, and those of the eBPF programs from

@@ -215,7 +215,7 @@ pub(super) fn print(config: &Config, report: &Report) -> std::io::Result<()> {
 pub(super) fn record_notes(outcome: &RecordOutcome, notes: &mut Vec<String>) {
     if outcome.disordered > 0 {
         notes.push(format!(
-            "{} flow records stand out of order, because shards were far apart",
+            "{} records stand out of order, because shards were far apart",
             outcome.disordered
         ));
     }

@@ -86,6 +86,17 @@ pub struct Taken {
     pub wire: WireCount,
     /// The flow belongs to another interface: here it is traffic only.
     pub is_duplicate: bool,
+    /// Where the flow is kept, once it is more than half-open; nothing of a duplicate.
+    pub slot: Option<u32>,
+}
+
+/// A flow that is no longer where it was kept; another one may be there next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Where it was.
+    pub slot: u32,
+    /// Capture time at which it was final, by rule.
+    pub at: Timestamp,
 }
 
 /// What happened while segments were taken and time advanced; the caller empties it.
@@ -106,6 +117,10 @@ pub struct Changes {
     pub failed: Vec<Failed>,
     /// Flows that ended and left the table.
     pub finished: Vec<FinishedFlow>,
+    /// Where flows were that left the table, where somebody reads it.
+    pub left: Vec<Left>,
+    /// Somebody reads [`left`](Self::left).
+    pub tells_left: bool,
     /// Nobody reads [`finished`](Self::finished): it stays empty, and nothing is summed up for it.
     pub leaves_out_finished: bool,
 }
@@ -120,6 +135,7 @@ impl Changes {
             && self.decided.is_empty()
             && self.failed.is_empty()
             && self.finished.is_empty()
+            && self.left.is_empty()
     }
 
     /// Forgets it all and keeps the memory.
@@ -131,6 +147,7 @@ impl Changes {
         self.decided.clear();
         self.failed.clear();
         self.finished.clear();
+        self.left.clear();
     }
 }
 

@@ -40,14 +40,14 @@ pub(super) fn count(
     let owner = *flow.sides[side as usize].owner.get_or_insert(arrival.identity);
     let is_elsewhere = owner != arrival.identity && arrival.is_named;
     if is_elsewhere && !regrouped.joins(owner, arrival.identity, flow.start) {
-        return Taken { wire, is_duplicate: true };
+        return Taken { wire, is_duplicate: true, slot: None };
     }
     flow.count(side, segment, wire);
     flow.seen = arrival.now;
     flow.end = flow.end.max(arrival.timestamp);
     counts.segments += u64::from(wire.packets);
     counts.payload_bytes += u64::from(segment.payload_len);
-    Taken { wire, is_duplicate: false }
+    Taken { wire, is_duplicate: false, slot: None }
 }
 
 /// What a segment does to the handshake of its flow.

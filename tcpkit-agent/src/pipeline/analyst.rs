@@ -138,16 +138,20 @@ impl Analyst {
     fn deliver(&mut self, progress: Timestamp) {
         let is_empty = self.output.finished.is_empty()
             && self.output.events.is_empty()
-            && self.output.handshakes.is_empty();
+            && self.output.handshakes.is_empty()
+            && self.output.requests.is_empty();
         if is_empty && progress < self.told + PROGRESS {
             return;
         }
         self.told = progress;
+        // What ended by silence comes after what ended with a flow, though it may have been over before.
+        self.output.requests.sort_by_key(|request| request.at);
         let delivery = Delivery {
             shard: self.index,
             finished: std::mem::take(&mut self.output.finished),
             events: std::mem::take(&mut self.output.events),
             handshakes: std::mem::take(&mut self.output.handshakes),
+            requests: std::mem::take(&mut self.output.requests),
             progress,
         };
         self.outlet.send(delivery);

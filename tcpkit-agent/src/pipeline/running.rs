@@ -181,6 +181,7 @@ impl Pipeline {
                 finished: Vec::new(),
                 events,
                 handshakes: Vec::new(),
+                requests: Vec::new(),
                 progress,
             });
         }

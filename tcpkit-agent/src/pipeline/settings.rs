@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
+    analyzer::{RequestSettings, RequestsTold},
     flow::{FlowLimits, Patience, StallKind, StreamStep, StreamStepKind},
     time::Span,
     wire::{ParseOptions, fragment::FragmentLimits},
@@ -21,6 +22,8 @@ pub struct EngineSettings {
     pub fragments: FragmentLimits,
     /// What somebody reads.
     pub wanted: Wanted,
+    /// Requests that are measured; `None` for none, which costs nothing.
+    pub requests: Option<RequestSettings>,
     /// Whether an ICMP error decides the handshake that it answers.
     pub icmp: bool,
 }
@@ -38,9 +41,22 @@ pub struct Wanted {
     pub loss_delay: Span,
     /// Stalls of at least this length are events; a client that thinks is none.
     pub stall: Span,
+    /// A record of each request.
+    pub requests: bool,
+    /// Requests that took at least this long are events.
+    pub slow_request: Span,
 }
 
 impl Wanted {
+    /// Which requests are handed out, as records or as events.
+    pub(super) const fn requests_told(&self) -> RequestsTold {
+        match (self.requests, self.events) {
+            (true, _) => RequestsTold::All,
+            (false, true) => RequestsTold::Slow(self.slow_request),
+            (false, false) => RequestsTold::None,
+        }
+    }
+
     /// Whether an event is made of what a stream did.
     pub(super) fn is_worth_a_line(&self, step: &StreamStep) -> bool {
         match &step.kind {
@@ -92,7 +108,10 @@ impl EngineSettings {
                 handshakes: false,
                 loss_delay: Self::EVENT,
                 stall: Self::EVENT,
+                requests: false,
+                slow_request: Self::EVENT,
             },
+            requests: None,
             icmp: true,
         }
     }

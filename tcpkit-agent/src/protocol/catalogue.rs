@@ -1,6 +1,13 @@
 //! Every protocol's dialogue, and how a protocol is recognised by what is said first.
 
-use super::{Dialogue, Protocol, piece::Party};
+use super::{
+    Dialogue, Protocol,
+    dns::{self, Dns},
+    http::{self, Http},
+    piece::Party,
+    redis,
+    tls::{self, Tls},
+};
 
 /// How pieces come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,9 +21,14 @@ pub enum Carrier {
 /// A dialogue that has heard nothing; `None` where the protocol has none over that carrier.
 #[must_use]
 pub fn open(protocol: Protocol, carrier: Carrier) -> Option<Box<dyn Dialogue + Send>> {
-    // Arms are added with each protocol.
-    let _ = (protocol, carrier);
-    None
+    match (protocol, carrier) {
+        (Protocol::Redis, Carrier::Stream) => Some(Box::new(redis::Redis::default())),
+        (Protocol::Http, Carrier::Stream) => Some(Box::new(Http::new())),
+        (Protocol::Dns, _) => Some(Box::new(Dns::new(carrier))),
+        (Protocol::Tls, Carrier::Stream) => Some(Box::new(Tls::new())),
+        // Arms are added with each protocol.
+        _ => None,
+    }
 }
 
 /// Which protocol speaks like this at the beginning of what a party says, and which party says it.
@@ -35,7 +47,11 @@ pub fn recognise(first: &[u8], carrier: Carrier) -> Option<(Protocol, Party)> {
 /// Whether a party of this protocol may begin like this, and hardly anybody else does.
 #[must_use]
 pub fn speaks(protocol: Protocol, party: Party, first: &[u8], carrier: Carrier) -> bool {
-    // Arms are added with each protocol.
-    let _ = (protocol, party, first, carrier);
-    false
+    match (protocol, carrier) {
+        (Protocol::Redis, Carrier::Stream) => redis::speaks(party, first),
+        (Protocol::Http, _) => http::speaks(party, first, carrier),
+        (Protocol::Dns, _) => dns::speaks(party, first, carrier),
+        (Protocol::Tls, _) => tls::speaks(party, first, carrier),
+        _ => false,
+    }
 }

@@ -64,6 +64,12 @@ impl<T> Queue<T> {
         self.waiting.remove(place)
     }
 
+    /// Whether one waits that the protocol recognises.
+    #[must_use]
+    pub fn holds(&self, is_it: impl FnMut(&(Request, T)) -> bool) -> bool {
+        self.waiting.iter().any(is_it)
+    }
+
     /// How many wait.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -5,6 +5,7 @@
 
 mod event;
 mod number;
+mod request;
 #[cfg(test)]
 pub(crate) mod sample;
 mod stream;
