@@ -51,11 +51,16 @@ fn packets_are_shown_as_1_0_1_showed_them() {
     assert_eq!(statistics, expected);
 }
 
-/// 1.1.0 printed the source in place of the destination; ours with the same mistake, and the true destinations.
-fn with_the_old_mistake(line: &str) -> (String, &str) {
+/// 1.1.0 printed the source in place of the destination, and counted UDP's header as payload; ours with the same
+/// mistakes, and the true destinations.
+fn with_the_old_mistakes(line: &str) -> (String, &str) {
     let (time, rest) = line.split_once(" IP ").unwrap();
     let (source, rest) = rest.split_once(" > ").unwrap();
     let (destination, rest) = rest.split_once(": ").unwrap();
+    let rest = match rest.strip_prefix("length ") {
+        Some(payload) => format!("length {}", payload.parse::<u32>().unwrap() + 8),
+        None => rest.to_owned(),
+    };
     (format!("{time} IP {source} > {source}: {rest}"), destination)
 }
 
@@ -66,7 +71,7 @@ fn packets_are_shown_as_1_1_showed_them_with_their_destinations() {
         let expected = golden(name);
         let expected: Vec<&str> = expected.lines().filter(|line| !line.starts_with('#')).collect();
         let (v6, ours): (Vec<&str>, Vec<&str>) = stdout.lines().partition(|line| line.contains(" IP6 "));
-        let mistaken: Vec<_> = ours.iter().map(|line| with_the_old_mistake(line)).collect();
+        let mistaken: Vec<_> = ours.iter().map(|line| with_the_old_mistakes(line)).collect();
         let lines: Vec<&str> = mistaken.iter().map(|(line, _)| line.as_str()).collect();
         assert_eq!(lines, expected, "{file}");
         let hosts = ["10.99.0.1.", "10.99.0.2."];
@@ -106,7 +111,7 @@ fn lines_are_appended_to_a_file_and_standard_output_stays_the_agents() {
     assert!(stdout.contains("tcpkit") || stdout.contains("redis.pcap"), "the summary: {stdout}");
     let lines = fs::read_to_string(&path).unwrap();
     let packets = lines.strip_prefix("before\n").expect("what was there stays");
-    assert_eq!(packets.lines().count(), 10, "{packets}");
+    assert_eq!(packets.lines().count(), 12, "{packets}");
     kit("redis.pcap", "-p raw -o /nowhere/lines").failure(1, &["-o /nowhere/lines", "no such file"]);
     let itself = format!("-p raw -o {}", capture("redis.pcap"));
     kit("redis.pcap", &itself).failure(2, &["-o", "to be read"]);
@@ -120,7 +125,7 @@ fn what_does_nothing_on_a_file_is_a_warning() {
     {
         assert!(outcome.stderr.contains(said), "{outcome:?}");
     }
-    assert_eq!(outcome.stdout.lines().count(), 10);
+    assert_eq!(outcome.stdout.lines().count(), 12);
 }
 
 #[test]

@@ -70,7 +70,9 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
         stall: config.output.event_after,
         requests: config.output.request_log.is_some(),
         slow_request: config.requests.as_ref().map_or(EngineSettings::EVENT, |requests| requests.slower_than),
+        shown_us: kit::shown_us(&config.view),
     };
+    settings.slow_us = kit::slow_us(&config.view);
     settings.requests = config.requests.as_ref().map(requests);
     if let View::Peek(args) = &config.view {
         settings.icmp = args.icmp;

@@ -83,7 +83,7 @@ impl Outlets {
             health: Health::starting(),
             peek,
             packets: kit.as_ref().and_then(|kit| kit.packets(config)),
-            statistics: kit::statistics(config, kit.as_ref()),
+            statistics: kit::statistics(config),
             kit,
             process,
             requests,

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     cli::{Output, Stream},
-    pipeline::Delivery,
+    pipeline::{Delivery, FinishedRequest},
     report::{Event, FlowRecord, Record, RequestRecord},
     sink::{
         log::{FlushPolicy, JsonLines, LogError},
@@ -19,6 +19,7 @@ use crate::{
         text::{self, TextOptions},
         write_stdout,
     },
+    time::Timestamp,
 };
 
 /// Where records go.
@@ -133,15 +134,33 @@ impl RecordSinks {
             waiting.flows.advance(shard, delivery.progress);
             release(log, &mut waiting.flows)?;
         }
-        if let Some(log) = &mut self.request_log {
-            for finished in delivery.requests {
-                let order = FlowOrder::of_request(finished.at, &finished.record);
-                waiting.requests.push(shard, order, finished.record);
-            }
-            waiting.requests.advance(shard, delivery.progress);
-            release(log, &mut waiting.requests)?;
-        }
+        self.requests(shard, delivery.requests, delivery.progress, &mut waiting.requests)?;
         self.settle()
+    }
+
+    fn requests(
+        &mut self,
+        shard: usize,
+        requests: Vec<FinishedRequest>,
+        progress: Timestamp,
+        waiting: &mut OrderedMerge<RequestRecord>,
+    ) -> anyhow::Result<()> {
+        for FinishedRequest { at, record } in requests {
+            if let Some(lines) = &mut self.requests {
+                lines.take(shard, at, &record);
+            }
+            if self.request_log.is_some() {
+                waiting.push(shard, FlowOrder::of_request(at, &record), record);
+            }
+        }
+        if let Some(lines) = &mut self.requests {
+            lines.advance(shard, progress)?;
+        }
+        if let Some(log) = &mut self.request_log {
+            waiting.advance(shard, progress);
+            release(log, waiting)?;
+        }
+        Ok(())
     }
 
     /// Whether lines wait for earlier ones of another shard.

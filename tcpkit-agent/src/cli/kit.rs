@@ -162,7 +162,7 @@ pub(super) const fn shows_packets(args: &AgentArgs) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{Config, Input, Parsed, System, parse},
+        super::{Config, Input, Mode, Parsed, System, parse},
         *,
     };
 
@@ -206,16 +206,14 @@ mod tests {
     #[test]
     fn today_s_readme_is_1_1_s() {
         let words = "-i eth0 tcp port 6379 -p redis -w 6379.pcap -s 1500 -B 1024";
-        let config = config(words).unwrap();
-        assert_eq!(config.expression.as_deref(), Some("tcp port 6379"));
-        let Input::Live(live) = &config.input else { panic!("not live") };
+        let run = config(words).unwrap();
+        assert_eq!(run.expression.as_deref(), Some("tcp port 6379"));
+        let Input::Live(live) = &run.input else { panic!("not live") };
         assert_eq!((live.snaplen, live.ring_bytes, live.pcap_bytes), (1_500, 256 << 10, 1 << 20));
-        assert!(config.output.capture.is_some() && config.requests.is_some());
+        assert!(run.output.capture.is_some() && run.requests.is_some());
         let kit = kit(words);
         assert_eq!((kit.dialect, kit.ports.len()), (Dialect::V11, 0));
-        let Input::Live(live) = super::tests::config("-i eth0 -p redis -s 1").unwrap().input else {
-            panic!()
-        };
+        let Input::Live(live) = config("-i eth0 -p redis -s 1").unwrap().input else { panic!() };
         assert_eq!(live.snaplen, 64);
     }
 

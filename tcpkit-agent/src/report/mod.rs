@@ -14,6 +14,7 @@ pub mod merge;
 mod observed;
 mod record;
 mod request;
+mod service;
 mod snapshot;
 mod stream;
 mod totals;
@@ -29,6 +30,7 @@ pub use handshakes::{HandshakeCounts, HandshakeReport, IcmpErrorCount, ServerHan
 pub use ledger::{Ledger, LedgerEntry};
 pub use record::{LedgerReport, Record};
 pub use request::{Culprit, RequestRecord, TimeSpent};
+pub use service::{BUCKET_BOUNDS_US, BUCKETS, ServiceCount, Services};
 pub use snapshot::{Extent, ShardSnapshot};
 pub use stream::{
     FlowName, FlowRetransmissions, FlowStalls, LatencyReport, PortRetransmissions, RetransmitReport,
@@ -66,4 +68,7 @@ pub struct Report {
     pub stalls: StallReport,
     /// Who used how much.
     pub bandwidth: BandwidthReport,
+    /// Requests as git-hulk/tcpkit counts them, for its statistics; its JSON is that of `/stats`.
+    #[serde(skip)]
+    pub services: Services,
 }

@@ -1,11 +1,10 @@
-//! The requests, as they are answered: counted, and shown in the order of their answers.
+//! The requests that took long enough, shown in the order in which they were over.
 //!
 //! From files that order is exact. Live, shards are heard at slightly different times, so a request waits [`LIVE_WAIT`]
 //! for an earlier one of another shard, and no longer.
 
 use super::{
     super::{peek::LIVE_WAIT, sources::clock},
-    Shared,
     output::Output,
 };
 use crate::{
@@ -17,30 +16,28 @@ use crate::{
 
 /// Takes the requests of all shards.
 pub(in crate::agent) struct RequestLines {
-    lines: Option<(Lines, Output)>,
-    tally: Shared,
-    merge: OrderedMerge<RequestRecord>,
+    lines: Lines,
+    output: Output,
+    merge: OrderedMerge<String>,
     shards: usize,
     is_live: bool,
-    waiting: String,
 }
 
 impl RequestLines {
     /// For requests of that many shards.
-    pub(super) fn new(lines: Option<(Lines, Output)>, tally: Shared, shards: usize, is_live: bool) -> Self {
+    pub(super) fn new(lines: Lines, output: Output, shards: usize, is_live: bool) -> Self {
         let merge = OrderedMerge::new(shards, WAITING);
-        Self { lines, tally, merge, shards, is_live, waiting: String::new() }
+        Self { lines, output, merge, shards, is_live }
     }
 
     /// Takes a request of a shard; they come in the order of `at`.
-    pub(in crate::agent) fn take(&mut self, shard: usize, at: Timestamp, record: RequestRecord) {
-        let order = FlowOrder {
-            at,
-            start_us: record.request_start_us,
-            client: (record.client_ip, record.client_port),
-            server: (record.server_ip, record.server_port),
-        };
-        self.merge.push(shard, order, record);
+    pub(in crate::agent) fn take(&mut self, shard: usize, at: Timestamp, record: &RequestRecord) {
+        let order = FlowOrder::of_request(at, record);
+        let mut line = String::new();
+        self.lines.append(&mut line, record);
+        if !line.is_empty() {
+            self.merge.push(shard, order, line);
+        }
     }
 
     /// A shard hands in nothing that is older than this.
@@ -78,19 +75,10 @@ impl RequestLines {
             let mark = Timestamp(clock().0.saturating_sub_unsigned(LIVE_WAIT.0));
             (0..self.shards).for_each(|shard| self.merge.advance(shard, mark));
         }
-        let Self { lines, tally, merge, waiting, .. } = self;
-        tally.with(|tally| {
-            while let Some(record) = merge.pop() {
-                tally.on_request(&record);
-                if let Some((lines, _)) = lines {
-                    lines.append(waiting, &record);
-                }
-            }
-        });
-        let Some((_, output)) = lines else { return Ok(()) };
-        output.add(waiting.as_bytes())?;
-        waiting.clear();
-        output.settle()
+        while let Some(line) = self.merge.pop() {
+            self.output.add(line.as_bytes())?;
+        }
+        self.output.settle()
     }
 }
 

@@ -6,40 +6,25 @@
 mod lines;
 mod output;
 mod packets;
+mod statistics;
 
-use std::{
-    net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::net::IpAddr;
 
 use jiff::tz::TimeZone;
 
 use crate::{
     cli::{self, Config, Input, Kit, KitLines, View},
     report::Report,
-    sink::{
-        http::StatsAnswer,
-        text::{self, TextOptions},
-    },
+    sink::text::{self, TextOptions},
     time::Span,
-    view::kit::{Dialect, Interfaces, Lines, RawLines, Shape, Tally, Traffic, latency_statistics},
+    view::kit::{Dialect, Interfaces, Lines, RawLines, by_port, latency_statistics},
 };
 
 pub(super) use lines::RequestLines;
 pub(super) use packets::PacketLines;
+pub(super) use statistics::statistics;
 
 use output::Output;
-
-/// Requests by server, shared by the thread that takes them and those that show them.
-#[derive(Clone, Debug)]
-pub(super) struct Shared(Arc<Mutex<Tally>>);
-
-impl Shared {
-    /// A thread that panicked while it counted left counts behind that are whole.
-    pub(super) fn with<T>(&self, work: impl FnOnce(&mut Tally) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
 
 /// A run with lines, as the outlets see it.
 pub(super) struct KitOutlet {
@@ -51,7 +36,6 @@ pub(super) struct KitOutlet {
     shards: usize,
     ports: Vec<u16>,
     servers: Vec<IpAddr>,
-    tally: Shared,
 }
 
 impl KitOutlet {
@@ -71,18 +55,17 @@ impl KitOutlet {
             shards: config.shards as usize,
             ports: kit.ports.clone(),
             servers: kit.servers.clone(),
-            tally: Shared(Arc::new(Mutex::new(Tally::new(micros(kit.lines.threshold()))))),
         }))
     }
 
-    /// What takes the requests; `None` where packets are shown.
+    /// What takes the requests; `None` where packets are shown, or nobody reads.
     pub(super) fn requests(&self) -> Option<RequestLines> {
-        let KitLines::Requests { threshold } = self.lines else { return None };
-        let lines = self.output.as_ref().map(|output| {
-            let lines = Lines::new(self.dialect, micros(threshold), output.is_terminal(), TimeZone::system());
-            (lines, output.clone())
-        });
-        Some(RequestLines::new(lines, self.tally.clone(), self.shards, self.is_live))
+        let (KitLines::Requests { threshold }, Some(output)) = (self.lines, &self.output) else {
+            return None;
+        };
+        let shown = (output.is_terminal(), output.has_colour());
+        let lines = Lines::new(self.dialect, micros(threshold), shown, TimeZone::system());
+        Some(RequestLines::new(lines, output.clone(), self.shards, self.is_live))
     }
 
     /// What takes the packets; `None` where requests are shown, or nobody reads.
@@ -103,7 +86,7 @@ impl KitOutlet {
         // 1.1.0 ends a file without a word.
         if self.dialect == Dialect::V10 || self.is_live {
             if let (Dialect::V10, KitLines::Requests { threshold }) = (self.dialect, self.lines) {
-                let ports = self.tally.with(|tally| tally.by_port(&self.ports));
+                let ports = by_port(&report.services, &self.ports);
                 words.push_str(&latency_statistics(&ports, micros(threshold)));
             }
             words.push_str(&Interfaces::of(report).statistics(self.dialect));
@@ -117,27 +100,6 @@ impl KitOutlet {
     }
 }
 
-/// What the stats port answers, whatever is shown.
-pub(super) fn statistics(config: &Config, kit: Option<&KitOutlet>) -> StatsAnswer {
-    let tally = kit.map(|kit| kit.tally.clone());
-    let ports = config.requests.as_ref().map(|requests| requests.ports.clone()).unwrap_or_default();
-    let mode = config.requests.as_ref().map_or("raw", |requests| requests.mode.word());
-    Arc::new(move |query: &str, report: &Report| {
-        let shape = Shape::of_query(query)?;
-        let render = |tally: &Tally| shape.render(tally, &ports, mode, &traffic(report));
-        Some(
-            tally
-                .as_ref()
-                .map_or_else(|| render(&Tally::default()), |tally| tally.with(|tally| render(tally))),
-        )
-    })
-}
-
-fn traffic(report: &Report) -> Traffic {
-    let interfaces = Interfaces::of(report);
-    Traffic { drops: interfaces.dropped, ..Traffic::default() }
-}
-
 const fn dialect(kit: &Kit) -> Dialect {
     match kit.dialect {
         cli::Dialect::V10 => Dialect::V10,
@@ -148,4 +110,23 @@ const fn dialect(kit: &Kit) -> Dialect {
 /// Whole microseconds: what lasts longer than them is at least as long.
 const fn micros(span: Span) -> u64 {
     span.0.div_ceil(1_000)
+}
+
+/// Least latency of the requests that are shown, in microseconds; `None` where none are.
+pub(super) fn shown_us(view: &View) -> Option<u64> {
+    match view {
+        View::Kit(kit) => match (kit.lines, &kit.target) {
+            (KitLines::Requests { threshold }, Some(_)) => Some(micros(threshold)),
+            _ => None,
+        },
+        View::Agent | View::Peek(_) => None,
+    }
+}
+
+/// Latency from which on a request counts as slow, in microseconds; 0 for none.
+pub(super) fn slow_us(view: &View) -> u64 {
+    match view {
+        View::Kit(kit) => micros(kit.lines.threshold()),
+        View::Agent | View::Peek(_) => 0,
+    }
 }

@@ -9,7 +9,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::cli::{Failure, Stream};
+use crate::{
+    cli::{Failure, Stream},
+    sink::text::TextOptions,
+};
 
 /// A place for lines, shared by those who write there one after another.
 #[derive(Clone)]
@@ -46,6 +49,11 @@ impl Output {
     /// Whether somebody sits in front of it.
     pub(super) const fn is_terminal(&self) -> bool {
         self.is_terminal
+    }
+
+    /// Whether it shows colour.
+    pub(super) fn has_colour(&self) -> bool {
+        self.is_terminal && TextOptions::of(&io::stdout()).colour
     }
 
     /// Takes whole lines.

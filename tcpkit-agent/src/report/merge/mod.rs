@@ -7,7 +7,7 @@ mod stream;
 
 use std::collections::BTreeMap;
 
-use super::{CaptureInfo, Count, Report, SCHEMA, ShardSnapshot, SpanSummary, Totals};
+use super::{CaptureInfo, Count, Report, SCHEMA, Services, ShardSnapshot, SpanSummary, Totals};
 use crate::{
     analyzer::{Place, SpanHistogram},
     time::{Span, Timestamp},
@@ -71,6 +71,7 @@ pub fn assemble(context: ReportContext, snapshots: &[ShardSnapshot]) -> Report {
         latency: stream::latency(&sum.round_trips),
         stalls: stream::stalls(&sum.stalls),
         bandwidth,
+        services: Services::of(&sum.requests),
     }
 }
 

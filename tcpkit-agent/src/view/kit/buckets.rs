@@ -1,44 +1,10 @@
-//! The eighteen buckets of latency.
+//! What the eighteen buckets of latency are called.
 
-/// How many there are.
-pub const COUNT: usize = 18;
+use crate::report::BUCKETS;
 
-/// Upper bounds in microseconds, each within its bucket; the last bucket has none.
-pub const BOUNDS_US: [u64; COUNT - 1] = [
-    100, 200, 500, 1_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000,
-    3_000_000, 5_000_000, 10_000_000, 20_000_000,
-];
-
-/// Requests by latency.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Buckets(pub [u64; COUNT]);
-
-impl Buckets {
-    /// Counts a request of this latency, in microseconds.
-    pub fn record(&mut self, latency_us: u64) {
-        self.0[place(latency_us)] += 1;
-    }
-
-    /// Adds other requests.
-    pub fn merge(&mut self, other: &Self) {
-        self.0.iter_mut().zip(other.0).for_each(|(own, theirs)| *own += theirs);
-    }
-
-    /// Requests in all of them.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.0.iter().sum()
-    }
-
-    /// Those that have requests: its place, and how many.
-    pub(super) fn filled(&self) -> impl Iterator<Item = (usize, u64)> {
-        self.0.into_iter().enumerate().filter(|(_, requests)| *requests > 0)
-    }
-}
-
-/// The bucket of a latency.
-fn place(latency_us: u64) -> usize {
-    BOUNDS_US.partition_point(|bound| *bound < latency_us)
+/// Those that have requests: the place, and how many.
+pub(super) fn filled(buckets: &[u64; BUCKETS]) -> impl Iterator<Item = (usize, u64)> {
+    buckets.iter().copied().enumerate().filter(|(_, requests)| *requests > 0)
 }
 
 /// tcpkit 1.0.1's name of a bucket: `0ms~0.1ms`.
@@ -48,13 +14,13 @@ pub(super) fn range(place: usize) -> String {
 }
 
 /// tcpkit 1.0.1's names of the upper bounds.
-const EDGES: [&str; COUNT] = [
+const EDGES: [&str; BUCKETS] = [
     "0.1ms", "0.2ms", "0.5ms", "1ms", "5ms", "10ms", "20ms", "50ms", "100ms", "200ms", "500ms", "1s", "2s",
     "3s", "5s", "10s", "20s", "+inf",
 ];
 
 /// tcpkit 1.1.0's names, as it spells them; it had none for the last bucket, which it never used.
-pub(super) const NAMES: [&str; COUNT] = [
+pub(super) const NAMES: [&str; BUCKETS] = [
     "<0.1ms",
     "0.1ms~0.2ms",
     "0.2~0.5ms",
@@ -78,31 +44,24 @@ pub(super) const NAMES: [&str; COUNT] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::BUCKET_BOUNDS_US;
 
     #[test]
-    fn an_upper_bound_lies_within_its_bucket() {
-        assert_eq!(place(0), 0);
-        for (number, bound) in BOUNDS_US.into_iter().enumerate() {
-            assert_eq!((place(bound - 1), place(bound), place(bound + 1)), (number, number, number + 1));
+    fn names_are_those_of_the_bounds() {
+        for (edge, bound) in EDGES.iter().zip(BUCKET_BOUNDS_US) {
+            let (number, unit) = match edge.strip_suffix("ms") {
+                Some(number) => (number, 1_000.0),
+                None => (edge.strip_suffix('s').unwrap(), 1_000_000.0),
+            };
+            let micros = number.parse::<f64>().unwrap() * unit;
+            assert_eq!(format!("{micros}"), bound.to_string(), "{edge}");
         }
-        assert_eq!(place(u64::MAX), COUNT - 1);
-    }
-
-    #[test]
-    fn names_begin_where_the_one_before_ends() {
-        assert_eq!(range(0), "0ms~0.1ms");
-        assert_eq!(range(1), "0.1ms~0.2ms");
-        assert_eq!(range(11), "500ms~1s");
-        assert_eq!(range(17), "20s~+inf");
-    }
-
-    #[test]
-    fn requests_are_counted_once() {
-        let (mut some, mut others) = (Buckets::default(), Buckets::default());
-        [100, 101, 30_329].into_iter().for_each(|latency| some.record(latency));
-        others.record(99);
-        some.merge(&others);
-        assert_eq!(some.filled().collect::<Vec<_>>(), [(0, 2), (1, 1), (7, 1)]);
-        assert_eq!(some.total(), 4);
+        assert_eq!(
+            ["0ms~0.1ms", "0.1ms~0.2ms", "500ms~1s", "20s~+inf"],
+            [0, 1, 11, 17].map(range).map(|name| name).each_ref().map(String::as_str)
+        );
+        let mut buckets = [0; BUCKETS];
+        (buckets[0], buckets[17]) = (2, 1);
+        assert_eq!(filled(&buckets).collect::<Vec<_>>(), [(0, 2), (17, 1)]);
     }
 }

@@ -1,15 +1,19 @@
 //! The statistics at the end of a run.
 
-use super::{Dialect, buckets::range, line::append, tally::Service};
-use crate::report::Report;
+use super::{
+    Dialect,
+    buckets::{filled, range},
+    line::append,
+};
+use crate::report::{Report, ServiceCount};
 
 /// `latency stats` of tcpkit 1.0.1: the ports that had answered requests.
 #[must_use]
-pub fn latency_statistics(ports: &[(u16, Service)], threshold_us: u64) -> String {
+pub fn latency_statistics(ports: &[(u16, ServiceCount)], threshold_us: u64) -> String {
     let threshold_ms = milliseconds(threshold_us);
     let mut text = String::from("========================= latency stats =========================\n");
     for (port, service) in ports.iter().filter(|(_, service)| service.answered > 0) {
-        let average = service.cost_us / service.answered;
+        let average = service.latency_us / service.answered;
         append(
             &mut text,
             format_args!(
@@ -20,7 +24,7 @@ pub fn latency_statistics(ports: &[(u16, Service)], threshold_us: u64) -> String
                 service.slow
             ),
         );
-        for (place, requests) in service.buckets.filled() {
+        for (place, requests) in filled(&service.buckets) {
             append(&mut text, format_args!("{}: {requests}\n", range(place)));
         }
     }

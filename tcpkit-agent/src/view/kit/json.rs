@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use super::{
-    buckets::NAMES,
+    buckets::{NAMES, filled},
     line::append,
-    tally::{Service, Tally},
+    tally::{by_port, by_server},
 };
+use crate::report::{ServiceCount, Services};
 
 /// Whose JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,43 +51,43 @@ impl Shape {
 
     /// The text, without a line's end behind it. `mode` is what `-m` says, `asked` what `-p` says.
     #[must_use]
-    pub fn render(self, tally: &Tally, asked: &[u16], mode: &str, traffic: &Traffic) -> String {
+    pub fn render(self, services: &Services, asked: &[u16], mode: &str, traffic: &Traffic) -> String {
         match self {
-            Self::Array => array(tally, asked),
+            Self::Array => array(services, asked),
             Self::V101 => {
                 let Traffic { drops, in_packets, out_packets, in_bytes, out_bytes } = traffic;
                 format!(
                     "{{\"type\":\"{mode}\",\"drops\":{drops},\"in_packets\":{in_packets},\"out_packets\":{out_packets},\"in_bytes\":{in_bytes},\"out_bytes\":{out_bytes}, \"ports\":{}}}",
-                    array(tally, asked)
+                    array(services, asked)
                 )
             }
-            Self::V11 => servers(tally),
+            Self::V11 => servers(services),
         }
     }
 }
 
-fn array(tally: &Tally, asked: &[u16]) -> String {
+fn array(services: &Services, asked: &[u16]) -> String {
     let ports: Vec<String> =
-        tally.by_port(asked).iter().map(|(number, service)| port(*number, service)).collect();
+        by_port(services, asked).iter().map(|(number, service)| port(*number, service)).collect();
     format!("[{}]", ports.join(","))
 }
 
-fn port(number: u16, service: &Service) -> String {
-    let Service { answered, cost_us, slow, buckets, .. } = service;
-    let latencies: Vec<String> = buckets.0.iter().map(u64::to_string).collect();
+fn port(number: u16, service: &ServiceCount) -> String {
+    let ServiceCount { answered, latency_us, slow, buckets, .. } = service;
+    let latencies: Vec<String> = buckets.iter().map(u64::to_string).collect();
     format!(
-        "{{\"{number}\":{{\"total_reqs\": {answered},\"total_costs\":{cost_us}, \"slow_reqs\":{slow},\"latencies\":[{}]}}}}",
+        "{{\"{number}\":{{\"total_reqs\": {answered},\"total_costs\":{latency_us}, \"slow_reqs\":{slow},\"latencies\":[{}]}}}}",
         latencies.join(",")
     )
 }
 
 /// As cJSON prints: tabs, a key's tab behind its colon, objects of an array in one row of braces.
-fn servers(tally: &Tally) -> String {
+fn servers(services: &Services) -> String {
     let mut text = String::from("{");
-    for (number, (server, service)) in tally.by_server().enumerate() {
+    for (number, (server, service)) in by_server(services).iter().enumerate() {
         text.push_str(if number > 0 { ",\n" } else { "\n" });
         append(&mut text, format_args!("\t\"{server}\":\t{{\n"));
-        let Service { requests, request_bytes, answered, response_bytes, .. } = service;
+        let ServiceCount { requests, request_bytes, answered, response_bytes, .. } = service;
         for (name, value) in [
             ("requests", requests),
             ("request_bytes", request_bytes),
@@ -96,7 +97,7 @@ fn servers(tally: &Tally) -> String {
             append(&mut text, format_args!("\t\t\"{name}\":\t{value},\n"));
         }
         text.push_str("\t\t\"latency\":\t[");
-        for (number, (place, requests)) in service.buckets.filled().enumerate() {
+        for (number, (place, requests)) in filled(&service.buckets).enumerate() {
             let joint = if number > 0 { ", " } else { "" };
             append(&mut text, format_args!("{joint}{{\n\t\t\t\t\"{}\":\t{requests}\n\t\t\t}}", NAMES[place]));
         }

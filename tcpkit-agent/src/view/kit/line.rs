@@ -10,19 +10,29 @@ use crate::{report::RequestRecord, time::Timestamp, view::clock::local};
 /// Writes lines; a second's date is made once.
 #[derive(Clone, Debug)]
 pub struct Lines {
-    dialect: Dialect,
     /// Least latency of a line, in microseconds; 0 is every request.
     threshold_us: u64,
-    /// Standard output is a terminal: colour, and nothing that steers it.
+    /// Somebody sits in front of it: nothing that steers a terminal.
     terminal: bool,
+    /// What stands around a line: 1.1.0 has its lines green, and the line's end within.
+    around: (&'static str, &'static str),
     clock: Clock,
 }
 
 impl Lines {
-    /// Lines of requests that took at least this long, with times of this zone.
+    /// Lines of requests that took at least this long, on a terminal or not, in colour or not, with times of this zone.
     #[must_use]
-    pub const fn new(dialect: Dialect, threshold_us: u64, terminal: bool, zone: TimeZone) -> Self {
-        Self { dialect, threshold_us, terminal, clock: Clock::new(DATE, zone) }
+    pub const fn new(
+        dialect: Dialect,
+        threshold_us: u64,
+        (terminal, colour): (bool, bool),
+        zone: TimeZone,
+    ) -> Self {
+        let around = match (dialect, colour) {
+            (Dialect::V11, true) => ("\x1b[32m", "\x1b[0m"),
+            _ => ("", ""),
+        };
+        Self { threshold_us, terminal, around, clock: Clock::new(DATE, zone) }
     }
 
     /// Appends the line of a request that was answered and took long enough.
@@ -31,11 +41,7 @@ impl Lines {
         if latency_us < self.threshold_us {
             return;
         }
-        // tcpkit 1.1.0 has its lines green, and the line's end within.
-        let (green, plain) = match (self.dialect, self.terminal) {
-            (Dialect::V11, true) => ("\x1b[32m", "\x1b[0m"),
-            _ => ("", ""),
-        };
+        let (green, plain) = self.around;
         let client = SocketAddr::new(record.client_ip, record.client_port);
         let server = SocketAddr::new(record.server_ip, record.server_port);
         let (milliseconds, microseconds) = (latency_us / 1_000, latency_us % 1_000);

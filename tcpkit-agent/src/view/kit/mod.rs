@@ -3,7 +3,8 @@
 //! The contract:
 //! - Lines, statistics and JSON are tcpkit 1.0.1's and 1.1.0's, byte for byte, where those are right; what differs and
 //!   why stands in docs/moving-from-tcpkit.md.
-//! - Requests are [`RequestRecord`](crate::report::RequestRecord)s. Only answered ones are shown and counted, as there.
+//! - Requests come as [`RequestRecord`](crate::report::RequestRecord)s, sums of them as
+//!   [`Services`](crate::report::Services). Only answered ones are shown and counted, as there.
 //! - A latency is the whole microseconds from the request's first octet to the response's first one, never negative.
 //! - A label or a payload can neither steer a terminal nor make a line of its own in a file.
 
@@ -18,12 +19,11 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-pub use buckets::{BOUNDS_US, Buckets, COUNT as BUCKET_COUNT};
 pub use ending::{Interfaces, latency_statistics};
 pub use json::{Shape, Traffic};
 pub use line::Lines;
 pub use raw::{RawLines, RawPacket, Tcp};
-pub use tally::{Service, Tally};
+pub use tally::by_port;
 
 /// Whose command line it is, and so whose words are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,7 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use jiff::tz::TimeZone;
 
 use super::*;
-use crate::{report::RequestRecord, time::Timestamp};
+use crate::{
+    report::{BUCKET_BOUNDS_US, BUCKETS, RequestRecord, ServiceCount, Services},
+    time::Timestamp,
+};
 
 fn golden(name: &str) -> String {
     let path = format!("{}/../tests/captures/golden__{name}", env!("CARGO_MANIFEST_DIR"));
@@ -62,16 +65,45 @@ fn records(name: &str) -> Vec<RequestRecord> {
 
 /// Lines of these records in UTC.
 fn lines(records: &[RequestRecord], dialect: Dialect, threshold_us: u64, terminal: bool) -> String {
-    let mut lines = Lines::new(dialect, threshold_us, terminal, TimeZone::UTC);
+    let mut lines = Lines::new(dialect, threshold_us, (terminal, terminal), TimeZone::UTC);
     let mut text = String::new();
     records.iter().for_each(|record| lines.append(&mut text, record));
     text
 }
 
-fn tally(records: &[RequestRecord], threshold_us: u64) -> Tally {
-    let mut tally = Tally::new(threshold_us);
-    records.iter().for_each(|record| tally.on_request(record));
-    tally
+/// The same requests as the engine sums them up.
+fn tally(records: &[RequestRecord], threshold_us: u64) -> Services {
+    let mut services = Services::default();
+    for record in records {
+        let mut service = ServiceCount {
+            requests: 1,
+            request_bytes: record.request_bytes,
+            response_bytes: record.response_bytes,
+            ..ServiceCount::default()
+        };
+        if let Some((_, latency)) = line::answer(record) {
+            service.answered = 1;
+            service.latency_us = latency;
+            service.slow = u64::from(threshold_us > 0 && latency >= threshold_us);
+            service.buckets = buckets(&[(latency, 1)]);
+        }
+        let port = record.server_port;
+        match services.ports.iter_mut().find(|(known, _)| *known == port) {
+            Some((_, sum)) => sum.merge(&service),
+            None => services.ports.push((port, service)),
+        }
+        services.servers.push((SocketAddr::new(record.server_ip, port), service));
+    }
+    services
+}
+
+/// So many requests of each latency.
+fn buckets(latencies: &[(u64, u64)]) -> [u64; BUCKETS] {
+    let mut buckets = [0; BUCKETS];
+    for (latency, requests) in latencies {
+        buckets[BUCKET_BOUNDS_US.partition_point(|bound| bound < latency)] += requests;
+    }
+    buckets
 }
 
 /// From one mark to another, both within.
@@ -115,7 +147,7 @@ fn the_threshold_is_part_of_what_is_slow() {
     assert_eq!(lines(&all, Dialect::V10, 30_329, false).lines().count(), 2);
     assert_eq!(lines(&all, Dialect::V10, 30_330, false).lines().count(), 1);
     assert_eq!(lines(&all, Dialect::V10, 172_553, false), "");
-    let service = |threshold| tally(&all, threshold).by_port(&[])[0].1;
+    let service = |threshold| by_port(&tally(&all, threshold), &[])[0].1;
     assert_eq!((service(30_329).slow, service(30_330).slow, service(0).slow), (2, 1, 0));
 }
 
@@ -126,16 +158,16 @@ fn statistics_of_the_same_requests_are_those_of_1_0_1() {
     {
         let expected = golden(name);
         let expected = between(&expected, "====", "======================== interface");
-        let ports = tally(&records(name), threshold * 1_000).by_port(&[port]);
+        let ports = by_port(&tally(&records(name), threshold * 1_000), &[port]);
         assert_eq!(latency_statistics(&ports, threshold * 1_000), expected, "{name}");
     }
     assert!(
-        latency_statistics(&tally(&records("k10_http.txt"), 0).by_port(&[]), 2_500)
+        latency_statistics(&by_port(&tally(&records("k10_http.txt"), 0), &[]), 2_500)
             .contains("threshod: 2.5 ms")
     );
     // All requests, of which few have a line.
     let (all, expected) = (records("k10_redis.txt"), golden("k10_redis_t1.txt"));
-    let ports = tally(&all, 1_000).by_port(&[6379, 6380]);
+    let ports = by_port(&tally(&all, 1_000), &[6379, 6380]);
     assert_eq!(
         latency_statistics(&ports, 1_000),
         between(&expected, "====", "======================== interface")
@@ -156,53 +188,46 @@ fn interface_statistics_are_those_of_a_live_run() {
 #[test]
 fn the_shapes_of_the_stats_port_have_the_spaces_of_their_versions() {
     // What 1.0.1 had counted when it was asked.
-    let mut buckets = Buckets::default();
-    for (latency, count) in [(50, 15), (150, 2), (300, 1), (30_227, 1), (128_619, 1)] {
-        (0..count).for_each(|_| buckets.record(latency));
-    }
+    let buckets = buckets(&[(50, 15), (150, 2), (300, 1), (30_227, 1), (128_619, 1)]);
     let text = golden("k10_stats_json.txt");
-    let tally = Tally::of(
-        1_000,
-        [(
-            "10.99.0.2:6379".parse().unwrap(),
-            Service { answered: 20, cost_us: 159_696, slow: 2, buckets, ..Service::default() },
-        )],
-    );
+    let service =
+        ServiceCount { answered: 20, latency_us: 159_696, slow: 2, buckets, ..ServiceCount::default() };
+    let tally = Services { ports: vec![(6379, service)], servers: Vec::new() };
     let traffic =
         Traffic { drops: 0, in_packets: 110, out_packets: 104, in_bytes: 100_829, out_bytes: 100_301 };
     let asked = [6379, 6380];
     assert_eq!(Shape::V101.render(&tally, &asked, "redis", &traffic), text.trim_end());
     let array = between(&text, "[{", "}]}").to_owned() + "}]";
     assert_eq!(Shape::Array.render(&tally, &asked, "redis", &traffic), array);
-    assert_eq!(Shape::Array.render(&Tally::default(), &[], "redis", &traffic), "[]");
+    assert_eq!(Shape::Array.render(&Services::default(), &[], "redis", &traffic), "[]");
     let json: serde_json::Value = serde_json::from_str(&array).unwrap();
     assert_eq!(json[0]["6379"]["latencies"][9], 1);
 }
 
 #[test]
 fn the_shape_of_1_1_is_as_cjson_prints_it() {
-    let mut buckets = Buckets::default();
-    for (latency, count) in [(50, 16), (300, 2), (30_346, 1), (213_016, 1)] {
-        (0..count).for_each(|_| buckets.record(latency));
-    }
+    let buckets = buckets(&[(50, 16), (300, 2), (30_346, 1), (213_016, 1)]);
     let server = |address: &str, service| (address.parse().unwrap(), service);
-    let service = Service {
+    let service = ServiceCount {
         requests: 90,
         request_bytes: 106_769,
         answered: 89,
         response_bytes: 106_154,
         buckets,
-        ..Service::default()
+        ..ServiceCount::default()
     };
-    let one = Tally::of(0, [server("10.99.0.2:6379", service)]);
+    let one = Services { servers: vec![server("10.99.0.2:6379", service)], ports: Vec::new() };
     let text = golden("k11_stats_json.txt");
     assert_eq!(Shape::V11.render(&one, &[], "redis", &Traffic::default()), text.trim_end());
-    let two = Tally::of(0, [server("[::1]:6379", Service::default()), server("10.99.0.2:6379", service)]);
+    let two = Services {
+        servers: vec![server("[::1]:6379", ServiceCount::default()), server("10.99.0.2:6379", service)],
+        ports: Vec::new(),
+    };
     let json: serde_json::Value =
         serde_json::from_str(&Shape::V11.render(&two, &[], "redis", &Traffic::default())).unwrap();
     assert_eq!(json["[::1]:6379"]["latency"].as_array().unwrap().len(), 0);
     assert_eq!(json["10.99.0.2:6379"]["latency"][3]["200ms~500ms"], 1);
-    let none = Shape::V11.render(&Tally::default(), &[], "redis", &Traffic::default());
+    let none = Shape::V11.render(&Services::default(), &[], "redis", &Traffic::default());
     assert_eq!(none, "{\n}");
 }
 
@@ -231,16 +256,15 @@ fn a_request_without_an_answer_has_no_line_and_counts_as_a_request_of_its_server
         "1970-01-01 00:00:00.000003 [fd99::1]:1 => [fd99::2]:6379 | 0.000 ms | GET \x1b b\n"
     );
     assert!(lines(&both, Dialect::V10, 0, true).ends_with("| GET \\u{1b} b\n"));
-    let tally = tally(&both, 0);
-    let (_, service) = tally.by_server().next().unwrap();
+    let service = tally::by_server(&tally(&both, 0))[&server];
     assert_eq!((service.requests, service.answered), (2, 1));
-    assert_eq!((service.request_bytes, service.response_bytes, service.buckets.0[0]), (28, 7, 1));
+    assert_eq!((service.request_bytes, service.response_bytes, service.buckets[0]), (28, 7, 1));
 }
 
 #[test]
 fn lines_follow_the_zone_and_times_before_the_epoch() {
     let (client, server) = ("10.0.0.1:1".parse().unwrap(), "10.0.0.2:2".parse().unwrap());
-    let mut lines = Lines::new(Dialect::V10, 0, false, TimeZone::fixed(jiff::tz::offset(8)));
+    let mut lines = Lines::new(Dialect::V10, 0, (false, false), TimeZone::fixed(jiff::tz::offset(8)));
     let mut text = String::new();
     for at in [-1, 0, 1_000_000] {
         lines.append(&mut text, &record(client, server, (at, Some(at)), "x"));
