@@ -14,6 +14,7 @@ pub mod merge;
 mod observed;
 mod record;
 mod request;
+mod requests;
 mod service;
 mod snapshot;
 mod stream;
@@ -30,6 +31,10 @@ pub use handshakes::{HandshakeCounts, HandshakeReport, IcmpErrorCount, ServerHan
 pub use ledger::{Ledger, LedgerEntry};
 pub use record::{LedgerReport, Record};
 pub use request::{Culprit, RequestRecord, TimeSpent};
+pub use requests::{
+    CommandRequests, PortRequests, ProtocolRequests, RequestSpans, RequestSummary, RequestsReport,
+    ServerRequests,
+};
 pub use service::{BUCKET_BOUNDS_US, BUCKETS, ServiceCount, Services};
 pub use snapshot::{Extent, ShardSnapshot};
 pub use stream::{
@@ -62,7 +67,7 @@ pub struct Report {
     pub handshake: HandshakeReport,
     /// What was sent again, and why.
     pub retransmit: RetransmitReport,
-    /// How long round trips took.
+    /// How long round trips took, and requests.
     pub latency: LatencyReport,
     /// What flows with something to do waited for.
     pub stalls: StallReport,

@@ -91,16 +91,18 @@ impl RequestAnalyzer {
         self.slow_us = self.slow_us.max(other.slow_us);
     }
 
-    /// The requests of a protocol.
-    #[must_use]
-    pub const fn protocol(&self, protocol: Protocol) -> &RequestSum {
-        &self.protocols[protocol.index()]
+    /// Every protocol by its name: its requests, and what of it could not be read.
+    pub fn protocols(&self) -> impl Iterator<Item = (&'static str, &RequestSum, &DialogueCounts)> {
+        let sums = self.protocols.iter().zip(&self.dialogues);
+        Protocol::ALL.iter().zip(sums).map(|(protocol, (sum, dialogue))| (protocol.name(), sum, dialogue))
     }
 
-    /// What of a protocol could not be read.
+    /// All of them.
     #[must_use]
-    pub const fn dialogue(&self, protocol: Protocol) -> &DialogueCounts {
-        &self.dialogues[protocol.index()]
+    pub fn total(&self) -> RequestSum {
+        let mut total = RequestSum::default();
+        self.protocols.iter().for_each(|sum| total.merge(sum));
+        total
     }
 
     /// By the servers' port.

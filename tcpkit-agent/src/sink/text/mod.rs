@@ -6,6 +6,7 @@
 mod event;
 mod number;
 mod request;
+mod requests;
 #[cfg(test)]
 pub(crate) mod sample;
 mod stream;

@@ -242,6 +242,7 @@ fn latency() -> LatencyReport {
     LatencyReport {
         towards_server: RoundTripReport { rtt_us: spans(1.0), queueing_us: spans(0.5), delayed_acks: 42 },
         towards_client: RoundTripReport::default(),
+        requests: None,
     }
 }
 
