@@ -20,6 +20,151 @@ fn kit(file: &str, words: &str) -> Outcome {
     tcpkit(["-r", &file].into_iter().chain(words.split_whitespace())).env("TZ", "UTC").run()
 }
 
+/// The lines of requests in an output, without the colours of 1.1.0; a label that had a line's end in it is whole.
+fn requests(text: &str) -> Vec<String> {
+    let text = text.replace("\x1b[32m", "").replace("\x1b[0m", "");
+    let is_next = |line: &str| !line.starts_with("2026-11-21 ") && !line.starts_with(['=', '#', '\x1b']);
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines().skip_while(|line| !line.contains(" ms | ")) {
+        match lines.last_mut() {
+            _ if line.contains(" ms | ") => lines.push(line.to_owned()),
+            Some(last) if is_next(line) && !line.is_empty() => last.extend(["\n", line]),
+            _ => break,
+        }
+    }
+    lines
+}
+
+/// Those lines with other labels where the older tool had them wrong: one line may become several of the same time.
+fn with_labels(lines: Vec<String>, wrong: &[(&str, &[&str])]) -> Vec<String> {
+    let corrected = |line: String| {
+        let (head, label) = line.split_once(" ms | ").unwrap();
+        match wrong.iter().find(|(old, _)| *old == label) {
+            Some((_, labels)) => labels.iter().map(|label| format!("{head} ms | {label}")).collect(),
+            None => vec![line],
+        }
+    };
+    lines.into_iter().flat_map(corrected).collect()
+}
+
+/// From the first rule on.
+fn statistics(stdout: &str) -> &str {
+    &stdout[stdout.find("====").unwrap_or_else(|| panic!("no statistics: {stdout}"))..]
+}
+
+/// What 1.0.1 cut at 255 bytes, and 1.1.0 at 126, is cut at 127.
+fn long_set() -> String {
+    format!("SET {}", "k".repeat(123))
+}
+
+/// The first part of a value that 1.0.1 and 1.1.0 left out, because its end lay in another segment.
+fn big_set() -> String {
+    format!("SET big {}", "x".repeat(119))
+}
+
+#[test]
+fn requests_of_redis_are_shown_as_1_0_1_showed_them() {
+    let stdout = kit("redis.pcap", "-m redis -p 6379 -s 10.99.0.2 -t 0").success().stdout;
+    let old_long = format!("SET {} {}", "k".repeat(200), "v".repeat(50));
+    let differences: [(&str, &[&str]); 4] = [
+        // Three requests in one segment.
+        ("SET p1 1 *3 $3 SET $2 p2 $1 2 *2 GET p1", &["SET p1 1", "SET p2 2", "GET p1"]),
+        // One request in two segments.
+        ("SET spl\n$1", &["SET split value-in-two-segments"]),
+        ("SET big", &[&big_set()]),
+        (&old_long, &[&long_set()]),
+    ];
+    let expected = with_labels(requests(&golden("k10_redis.txt")), &differences);
+    assert_eq!(requests(&stdout), expected);
+    assert_eq!(expected.len(), 22);
+    // As many more requests as there were in the pipeline, and what the capture itself counted.
+    let expected = "\
+========================= latency stats =========================
+tcp port: 6379, total requests: 22, average latency: 9.284 ms, slow threshod: 0 ms, slow requests: 0
+0ms~0.1ms: 15
+0.1ms~0.2ms: 4
+0.2ms~0.5ms: 1
+20ms~50ms: 1
+100ms~200ms: 1
+======================== interface stats ========================
+231 packets captured
+231 packets received by filter
+0 packets dropped by kernel
+0 packets dropped by interface
+=================================================================
+";
+    assert_eq!(statistics(&stdout), expected);
+}
+
+#[test]
+fn a_threshold_leaves_lines_out_and_not_counts() {
+    let split: [(&str, &[&str]); 1] = [("SET spl\n$1", &["SET split value-in-two-segments"])];
+    let stdout = kit("redis.pcap", "-m redis -p 6379,6380 -s 10.99.0.2 -t 1").success().stdout;
+    assert_eq!(requests(&stdout), with_labels(requests(&golden("k10_redis_t1.txt")), &split));
+    let sums = "tcp port: 6379, total requests: 22, average latency: 9.284 ms, slow threshod: 1 ms, slow requests: 2\n";
+    assert!(stdout.contains(sums) && !stdout.contains("6380, total"), "{stdout}");
+    let eleven = kit("redis.pcap", "-p redis -t 1").success().stdout;
+    assert_eq!(requests(&eleven), with_labels(requests(&golden("k11_redis_t1.txt")), &split));
+    // The threshold belongs to what is shown: 30.329 ms.
+    for (threshold, count) in [("30.329", 2), ("30.33", 1), ("172.552", 1), ("173", 0)] {
+        let stdout = kit("redis.pcap", &format!("-m redis -t {threshold}")).success().stdout;
+        assert_eq!(requests(&stdout).len(), count, "{threshold}");
+        assert!(
+            stdout.contains(&format!("slow threshod: {threshold} ms, slow requests: {count}\n")),
+            "{stdout}"
+        );
+    }
+}
+
+#[test]
+fn requests_of_redis_are_shown_as_1_1_showed_them() {
+    let old_long = format!("SET {}", "k".repeat(122));
+    let differences: [(&str, &[&str]); 4] = [
+        ("SET p1 1 $3 $2 $1 *2 GET p1", &["SET p1 1", "SET p2 2", "GET p1"]),
+        ("SET spl\n$1", &["SET split value-in-two-segments"]),
+        ("SET big", &[&big_set()]),
+        (&old_long, &[&long_set()]),
+    ];
+    let expected = with_labels(requests(&golden("k11_redis.txt")), &differences);
+    let stdout = kit("redis.pcap", "-p redis").success().stdout;
+    assert_eq!(stdout.lines().collect::<Vec<_>>(), expected, "nothing else, and no colour in a pipe");
+    assert_eq!(kit("redis.pcap", "-p redis tcp port 6379").success().stdout, stdout);
+    assert_eq!(kit("redis.pcap", "-p redis tcp port 9999").success().stdout, "", "1.1.0 applied no filter");
+}
+
+#[test]
+fn requests_of_http_are_shown_as_both_showed_them() {
+    let stdout = kit("http_snap256.pcap", "-m http -p 8080 -s 10.99.0.2 -t 0").success().stdout;
+    let mut expected = requests(&golden("k10_http.txt"));
+    // Three requests in one segment: the older tools took them for one.
+    let pipeline = [
+        "814104 10.99.0.1:49484 => 10.99.0.2:8080 | 0.045 ms",
+        "814119 10.99.0.1:49484 => 10.99.0.2:8080 | 0.060 ms",
+    ];
+    let pipeline = pipeline.map(|line| format!("2026-11-21 05:40:07.{line} | GET /f100.txt HTTP/1.1"));
+    expected.splice(7..7, pipeline);
+    assert_eq!(requests(&stdout), expected);
+    let sums = "tcp port: 8080, total requests: 10, average latency: 0.070 ms, slow threshod: 0 ms, slow requests: 0\n0ms~0.1ms: 8\n0.1ms~0.2ms: 2\n";
+    assert!(statistics(&stdout).contains(sums), "{stdout}");
+    // 1.1.0 appended headers, with a stray byte before each.
+    let first_line = |line: String| line[..line.find(" HTTP/1.").unwrap() + " HTTP/1.1".len()].to_owned();
+    let eleven = kit("http_snap256.pcap", "-p http").success().stdout;
+    let old: Vec<String> = requests(&golden("k11_http.txt")).into_iter().map(first_line).collect();
+    let (mut ours, skipped): (Vec<String>, Vec<String>) =
+        requests(&eleven).into_iter().partition(|line| old.contains(line));
+    ours.sort();
+    assert_eq!((ours, skipped), (old, expected[7..9].to_vec()));
+}
+
+#[test]
+fn the_stats_port_is_served_while_a_file_is_read() {
+    // A pipe that stays open is a file that is not at its end.
+    let file = fs::read(capture("redis.pcap")).unwrap();
+    let words = "-r - -m redis -p 6379,6380 -t 1 -P 0";
+    let refused = tcpkit(words.split(' ')).stdin(file).run();
+    assert_eq!(refused.code(), 2, "port 0 is none: {refused:?}");
+}
+
 /// Without the path of a packet's line of 1.0.1 its head; the payload may have several lines.
 fn heads(stdout: &str) -> Vec<String> {
     let is_head = |line: &&str| line.starts_with("2026-11-21 ") && line.contains("=>10.99.0.");
