@@ -2,9 +2,16 @@
 //!
 //! Where we differ, the difference is listed here and its reason in docs/moving-from-tcpkit.md.
 
-use std::{fs, net::Ipv4Addr};
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
+};
 
-use tcpkit_tests::run::{Outcome, tcpkit};
+use tcpkit_tests::{
+    run::{Outcome, tcpkit},
+    wait::{patience, until},
+};
 
 fn capture(name: &str) -> String {
     format!("{}/captures/golden__{name}", env!("CARGO_MANIFEST_DIR"))
@@ -157,12 +164,63 @@ fn requests_of_http_are_shown_as_both_showed_them() {
 }
 
 #[test]
-fn the_stats_port_is_served_while_a_file_is_read() {
-    // A pipe that stays open is a file that is not at its end.
-    let file = fs::read(capture("redis.pcap")).unwrap();
-    let words = "-r - -m redis -p 6379,6380 -t 1 -P 0";
-    let refused = tcpkit(words.split(' ')).stdin(file).run();
-    assert_eq!(refused.code(), 2, "port 0 is none: {refused:?}");
+fn requests_of_memcached_are_shown_as_both_showed_them() {
+    let stdout = kit("memcached.pcap", "-m memcached -p 11211 -s 10.99.0.2 -t 0").success().stdout;
+    let mut expected = requests(&golden("k10_memcached.txt"));
+    let ours = |line: &str| format!("2026-11-21 05:40:05.{line}");
+    // The second request of a pipeline, and a command that 1.0.1 did not know.
+    expected.push(ours("124434 10.99.0.1:57486 => 10.99.0.2:11211 | 0.014 ms | get n"));
+    expected.push(ours("124446 10.99.0.1:57486 => 10.99.0.2:11211 | 0.005 ms | version"));
+    assert_eq!(requests(&stdout), expected);
+    let sums = "tcp port: 11211, total requests: 12, average latency: 0.050 ms, slow threshod: 0 ms, slow requests: 0\n0ms~0.1ms: 10\n0.1ms~0.2ms: 2\n";
+    assert!(statistics(&stdout).contains(sums), "{stdout}");
+    let mut eleven = requests(&golden("k11_memcached.txt"));
+    // 1.1.0 waited for an answer to a request that wants none, and charged it with the next one's.
+    assert!(eleven[3].ends_with(" | 20.307 ms | set n 0 0 1 noreply9x"), "{}", eleven[3]);
+    eleven[3] = ours("123861 10.99.0.1:57486 => 10.99.0.2:11211 | 0.160 ms | get n");
+    // The pipeline again.
+    assert!(eleven[9].ends_with(" | 0.008 ms | get aVget n"), "{}", eleven[9]);
+    eleven[9] = expected[9].clone();
+    eleven.insert(10, expected[10].clone());
+    assert_eq!(requests(&kit("memcached.pcap", "-p memcached").success().stdout), eleven);
+    let log = kit("memcached.pcap", "-m memcached --request-log -").success().stdout;
+    assert_eq!(log.matches("\"outcome\":\"no_reply\"").count(), 1, "it stands in the request log: {log}");
+}
+
+#[test]
+fn statistics_are_served_while_a_file_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    let name = std::ffi::CString::new(pipe.to_str().unwrap()).unwrap();
+    // SAFETY: the name ends with NUL.
+    assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+    // Free now, and most likely a moment later.
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let words = format!("-r {} -m redis -p 6379,6380 -t 1 -P {port}", pipe.display());
+    let running = tcpkit(words.split(' ')).env("TZ", "UTC").start();
+    let mut writer = fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    writer.write_all(&fs::read(capture("redis.pcap")).unwrap()).unwrap();
+    let mut text = String::new();
+    let served = until(patience(20), || {
+        text = bare(port).unwrap_or_default();
+        text.contains("\"total_reqs\": 22")
+    });
+    assert!(served, "{text}");
+    let expected = "[{\"6379\":{\"total_reqs\": 22,\"total_costs\":204252, \"slow_reqs\":2,\"latencies\":[15,4,1,0,0,0,0,1,0,1,0,0,0,0,0,0,0,0]}},{\"6380\":{\"total_reqs\": 0,\"total_costs\":0, \"slow_reqs\":0,\"latencies\":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}}]";
+    assert_eq!(text, expected);
+    drop(writer);
+    let outcome = running.wait().success();
+    assert_eq!(requests(&outcome.stdout).len(), 2);
+}
+
+/// What the stats port says to somebody who closes his side at once.
+fn bare(port: u16) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.set_read_timeout(Some(patience(5)))?;
+    stream.shutdown(Shutdown::Write)?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// Without the path of a packet's line of 1.0.1 its head; the payload may have several lines.
@@ -281,7 +339,7 @@ fn in_the_background_a_refusal_is_told_as_in_the_foreground() {
     let background = format!("-d -p raw -o {} --pid-file {}", lines.display(), pid.display());
     let run = |words: &str| tcpkit(words.split_whitespace()).run();
     run(&format!("-r /nowhere/x.pcap {background}")).failure(1, &["/nowhere/x.pcap", "no such file"]);
-    let taken = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = taken.local_addr().unwrap().port();
     let file = capture("redis.pcap");
     run(&format!("-r {file} {background} -P {port}")).failure(1, &[&port.to_string(), "in use"]);
