@@ -8,6 +8,7 @@ use std::{
     net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
 };
 
+use serde_json::Value;
 use tcpkit_tests::{
     run::{Outcome, tcpkit},
     wait::{patience, until},
@@ -206,11 +207,30 @@ fn statistics_are_served_while_a_file_is_read() {
         text.contains("\"total_reqs\": 22")
     });
     assert!(served, "{text}");
-    let expected = "[{\"6379\":{\"total_reqs\": 22,\"total_costs\":204252, \"slow_reqs\":2,\"latencies\":[15,4,1,0,0,0,0,1,0,1,0,0,0,0,0,0,0,0]}},{\"6380\":{\"total_reqs\": 0,\"total_costs\":0, \"slow_reqs\":0,\"latencies\":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}}]";
+    let expected = "[{\"6379\":{\"total_reqs\": 22,\"total_costs\":204251, \"slow_reqs\":2,\"latencies\":[15,4,1,0,0,0,0,1,0,1,0,0,0,0,0,0,0,0]}},{\"6380\":{\"total_reqs\": 0,\"total_costs\":0, \"slow_reqs\":0,\"latencies\":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}}]";
     assert_eq!(text, expected);
+    let head = "{\"type\":\"redis\",\"drops\":0,\"in_packets\":126,\"out_packets\":105,\"in_bytes\":100829,\"out_bytes\":100217, \"ports\":";
+    assert_eq!(http(port, "/stats?v=1.0.1"), format!("{head}{expected}}}"));
+    let server: Value = serde_json::from_str(&http(port, "/stats?v=1.1")).unwrap();
+    let server = &server["10.99.0.2:6379"];
+    assert_eq!(
+        (&server["requests"], &server["responses"], &server["latency"][0]["<0.1ms"]),
+        (&22.into(), &22.into(), &15.into())
+    );
     drop(writer);
     let outcome = running.wait().success();
     assert_eq!(requests(&outcome.stdout).len(), 2);
+}
+
+/// The body of an answer by HTTP.
+fn http(port: u16, path: &str) -> String {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    stream.set_read_timeout(Some(patience(20))).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
 }
 
 /// What the stats port says to somebody who closes his side at once.
@@ -345,4 +365,17 @@ fn in_the_background_a_refusal_is_told_as_in_the_foreground() {
     run(&format!("-r {file} {background} -P {port}")).failure(1, &[&port.to_string(), "in use"]);
     run(&format!("-r {file} -d --json")).failure(2, &["-d and --json", "name a file"]);
     assert!(!pid.exists(), "it goes with the process that was refused");
+}
+
+#[test]
+fn requests_by_udp_are_shown() {
+    let lines = requests(&kit("mixed.pcap", "-m dns -u -p 5353").success().stdout);
+    // As the script of 1.1.0 measured them.
+    let latencies: Vec<&str> = lines.iter().map(|line| line.split(" | ").nth(1).unwrap()).collect();
+    assert_eq!(latencies, ["5.223 ms", "3.150 ms", "3.148 ms"], "{lines:?}");
+    assert!(
+        lines[0].starts_with("2026-11-21 05:41:23.085231 10.99.0.1:45058 => 10.99.0.2:5353 | "),
+        "{lines:?}"
+    );
+    assert!(lines[0].contains("example.com"), "{lines:?}");
 }

@@ -22,8 +22,8 @@ use crate::cli::{Background, Failure, Stream};
 pub(super) struct Process {
     /// Where the one that the shell waits for is told that the capture runs.
     ready: Option<File>,
-    /// Where messages go from then on.
-    messages: Option<PathBuf>,
+    /// Where messages go from then on; opened while the process may still open it.
+    messages: Option<File>,
     _number: Option<NumberFile>,
 }
 
@@ -31,11 +31,11 @@ impl Process {
     /// Goes into the background, where that was asked for, and returns there; the caller has no thread but this one.
     ///
     /// # Errors
-    /// There is no room for another process, or the file of its number cannot be had.
+    /// There is no room for another process, or a file cannot be had.
     pub(super) fn begin(background: &Background) -> Result<Self, Failure> {
         let ready = if background.daemon { Some(fork().map_err(refused)?) } else { None };
         let messages = match &background.messages {
-            Some(Stream::File(path)) => Some(path.clone()),
+            Some(Stream::File(path)) => Some(append(path)?),
             Some(Stream::Standard) | None => None,
         };
         let number = background.pid_file.as_deref().map(NumberFile::create).transpose()?;
@@ -56,9 +56,7 @@ impl Process {
 
     fn leave_terminal(&self) -> io::Result<()> {
         let nothing = OpenOptions::new().read(true).write(true).open("/dev/null")?;
-        let messages = self.messages.as_ref().map(|path| OpenOptions::new().append(true).open(path));
-        let messages = messages.transpose()?;
-        let messages = messages.as_ref().unwrap_or(&nothing).as_raw_fd();
+        let messages = self.messages.as_ref().unwrap_or(&nothing).as_raw_fd();
         let nothing = nothing.as_raw_fd();
         for (from, to) in [(nothing, 0), (nothing, 1), (messages, 2)] {
             // SAFETY: both are open descriptors; the standard streams are nobody's own.
@@ -68,6 +66,16 @@ impl Process {
         }
         Ok(())
     }
+}
+
+/// Opens a file to be appended to.
+///
+/// # Errors
+/// A [`Failure`] that names `-o`.
+pub(super) fn append(path: &Path) -> Result<File, Failure> {
+    OpenOptions::new().append(true).create(true).open(path).map_err(|error| {
+        Failure::run(format!("-o {}", path.display())).because(error).hint("name a file that can be written")
+    })
 }
 
 fn refused(error: io::Error) -> Failure {

@@ -11,7 +11,7 @@ use super::{
     args::{AgentArgs, BackendChoice, CaptureArgs, HookChoice, LogLevel, Mode, OutputArgs},
     expression::effective_expression,
     failure::Failure,
-    kit::{self, Background, Dialect},
+    kit::{self, Background, Kit},
     peek::PeekArgs,
     system::System,
     value::Listen as ListenChoice,
@@ -65,47 +65,6 @@ pub enum View {
     Peek(Box<PeekArgs>),
     /// git-hulk/tcpkit's lines and statistics.
     Kit(Box<Kit>),
-}
-
-/// git-hulk/tcpkit's lines.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kit {
-    /// In whose words.
-    pub dialect: Dialect,
-    /// Of what.
-    pub lines: KitLines,
-    /// Where to; `None` is nowhere: the statistics are served only.
-    pub target: Option<Stream>,
-    /// Ports of the servers, in the order of the command line.
-    pub ports: Vec<u16>,
-    /// The servers.
-    pub servers: Vec<IpAddr>,
-}
-
-/// What lines are of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KitLines {
-    /// Requests that took at least this long.
-    Requests {
-        /// Zero is all of them.
-        threshold: Span,
-    },
-    /// Packets.
-    Packets {
-        /// With their payload.
-        ascii: bool,
-    },
-}
-
-impl KitLines {
-    /// Least latency of a request that is shown.
-    #[must_use]
-    pub const fn threshold(self) -> Span {
-        match self {
-            Self::Requests { threshold } => threshold,
-            Self::Packets { .. } => Span(0),
-        }
-    }
 }
 
 /// Where frames come from.
@@ -311,13 +270,14 @@ fn input(args: &AgentArgs, system: &System) -> Result<Input, Failure> {
     if !args.input.read.is_empty() {
         return files(&args.input.read).map(Input::Files);
     }
-    if args.input.interface.is_empty() {
+    let asked = kit::interfaces(args);
+    if asked.is_empty() {
         return Err(Failure::usage("nothing to capture from")
             .hint("give -i INTERFACE or -r FILE; see tcpkit --help")
             .detail(format!("Usage: tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\nInterfaces: {}", system.list())));
     }
     let mut interfaces: Vec<String> = Vec::new();
-    for name in &args.input.interface {
+    for name in &asked {
         if !interfaces.contains(name) {
             known(name, &args.capture, system)?;
             interfaces.push(name.clone());

@@ -10,7 +10,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 
 use super::{
     args::AgentArgs,
-    config::{Kit, KitLines, Listen, Stream, View, ports},
+    config::{Listen, Live, Stream, View, ports},
     failure::Failure,
     value,
 };
@@ -60,6 +60,47 @@ pub enum Dialect {
     /// 1.1.0.
     #[value(name = "1.1")]
     V11,
+}
+
+/// git-hulk/tcpkit's lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kit {
+    /// In whose words.
+    pub dialect: Dialect,
+    /// Of what.
+    pub lines: KitLines,
+    /// Where to; `None` is nowhere: the statistics are served only.
+    pub target: Option<Stream>,
+    /// Ports of the servers, in the order of the command line.
+    pub ports: Vec<u16>,
+    /// The servers.
+    pub servers: Vec<IpAddr>,
+}
+
+/// What lines are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KitLines {
+    /// Requests that took at least this long.
+    Requests {
+        /// Zero is all of them.
+        threshold: Span,
+    },
+    /// Packets.
+    Packets {
+        /// With their payload.
+        ascii: bool,
+    },
+}
+
+impl KitLines {
+    /// Least latency of a request that is shown.
+    #[must_use]
+    pub const fn threshold(self) -> Span {
+        match self {
+            Self::Requests { threshold } => threshold,
+            Self::Packets { .. } => Span(0),
+        }
+    }
 }
 
 /// How the process lives.
@@ -154,6 +195,15 @@ pub(super) fn buffers(args: &AgentArgs, shards: u32) -> (u32, u32) {
     (ring, total)
 }
 
+/// The interfaces to capture on; who wants lines and names none gets all, as git-hulk/tcpkit has it.
+pub(super) fn interfaces(args: &AgentArgs) -> Vec<String> {
+    let has_lines = args.requests.mode.is_some() || shows_packets(args);
+    if args.input.interface.is_empty() && has_lines {
+        return vec![Live::EVERY_INTERFACE.to_owned()];
+    }
+    args.input.interface.clone()
+}
+
 /// Whether every packet is shown, in the order of the capture.
 pub(super) const fn shows_packets(args: &AgentArgs) -> bool {
     args.kit.raw || (args.kit.ascii && args.requests.mode.is_none())
@@ -244,6 +294,15 @@ mod tests {
         assert!(!config("-i eth0 -m redis -o x -d").unwrap().output.text);
         assert_eq!(config("-r a").unwrap().view, View::Agent);
         assert_eq!(config("-r a -t 5").unwrap().view, View::Agent);
+    }
+
+    #[test]
+    fn lines_without_an_interface_are_of_all_of_them() {
+        for words in ["-m redis -p 6379", "-p redis", "-p raw", "-A"] {
+            let Input::Live(live) = config(words).unwrap().input else { panic!("{words}") };
+            assert_eq!(live.interfaces, ["any"], "{words}");
+        }
+        assert!(refused("-p 6379").starts_with("nothing to capture from"));
     }
 
     #[test]

@@ -15,12 +15,10 @@ mod usage;
 pub mod value;
 
 pub use args::{AgentArgs, Args, BackendChoice, Command, FilterCommandArgs, HookChoice, LogLevel, Mode};
-pub use config::{
-    CaptureOutput, Config, Input, Kit, KitLines, Limits, Listen, Live, Output, Requests, Stream, View,
-};
+pub use config::{CaptureOutput, Config, Input, Limits, Listen, Live, Output, Requests, Stream, View};
 pub use expression::effective_expression;
 pub use failure::{Exit, Failure, verdict};
-pub use kit::{Background, Dialect};
+pub use kit::{Background, Dialect, Kit, KitLines};
 pub use peek::{PeekArgs, PeekStatArgs};
 pub use system::System;
 pub use usage::{Parsed, parse};

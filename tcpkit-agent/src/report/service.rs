@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::{
     analyzer::{PortSum, RequestAnalyzer},
-    flow::Endpoint,
+    flow::{Endpoint, FlowCounts},
 };
 
 pub use crate::analyzer::{BUCKET_BOUNDS_US, BUCKETS};
@@ -35,16 +35,36 @@ pub struct Services {
     pub ports: Vec<(u16, ServiceCount)>,
     /// By server, in no order; a server with two protocols comes twice.
     pub servers: Vec<(SocketAddr, ServiceCount)>,
+    /// All TCP from clients.
+    pub from_clients: Sent,
+    /// All TCP from servers.
+    pub from_servers: Sent,
+}
+
+/// What one side of all connections sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Segments on the wire, also those without payload.
+    pub segments: u64,
+    /// Octets of payload.
+    pub payload_bytes: u64,
 }
 
 impl Services {
     /// What the engine summed up.
     #[must_use]
-    pub fn of(requests: &RequestAnalyzer) -> Self {
+    pub fn of(requests: &RequestAnalyzer, flows: &FlowCounts) -> Self {
         let ports = requests.ports().top(usize::MAX);
         let servers = requests.servers().top(usize::MAX);
         let address = |server: &Endpoint| SocketAddr::new(server.address.to_ip(), server.port);
+        let from_servers =
+            Sent { segments: flows.server_segments, payload_bytes: flows.server_payload_bytes };
         Self {
+            from_servers,
+            from_clients: Sent {
+                segments: flows.segments.saturating_sub(from_servers.segments),
+                payload_bytes: flows.payload_bytes.saturating_sub(from_servers.payload_bytes),
+            },
             ports: ports.into_iter().map(|(port, sum)| (port, sum.into())).collect(),
             servers: servers.into_iter().map(|((_, server), sum)| (address(&server), sum.into())).collect(),
         }

@@ -3,12 +3,11 @@
 //! Whole lines only are handed to the system: live as soon as they are there, from files by the buffer.
 
 use std::{
-    fs::OpenOptions,
     io::{self, IsTerminal as _, Write},
-    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
+use super::super::process::append;
 use crate::{
     cli::{Failure, Stream},
     sink::text::TextOptions,
@@ -99,12 +98,6 @@ impl Output {
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn append(path: &Path) -> Result<std::fs::File, Failure> {
-    OpenOptions::new().append(true).create(true).open(path).map_err(|error| {
-        Failure::run(format!("-o {}", path.display())).because(error).hint("name a file that can be written")
-    })
 }
 
 /// Lines that are written in one go.

@@ -6,7 +6,7 @@ use crate::{
     cli::Config,
     report::Report,
     sink::http::StatsAnswer,
-    view::kit::{Interfaces, Shape, Traffic},
+    view::kit::{Interfaces, Shape},
 };
 
 /// The answers of a run.
@@ -16,16 +16,6 @@ pub(in crate::agent) fn statistics(config: &Config) -> StatsAnswer {
     let mode = requests.map_or("raw", |requests| requests.mode.word());
     Arc::new(move |query: &str, report: &Report| {
         let shape = Shape::of_query(query)?;
-        Some(shape.render(&report.services, &ports, mode, &traffic(report)))
+        Some(shape.render(&report.services, &ports, mode, Interfaces::of(report).dropped))
     })
-}
-
-fn traffic(report: &Report) -> Traffic {
-    let servers = || report.services.servers.iter().map(|(_, service)| service);
-    Traffic {
-        drops: Interfaces::of(report).dropped,
-        in_bytes: servers().map(|service| service.request_bytes).sum(),
-        out_bytes: servers().map(|service| service.response_bytes).sum(),
-        ..Traffic::default()
-    }
 }

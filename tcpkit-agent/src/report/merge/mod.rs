@@ -77,7 +77,7 @@ pub fn assemble(context: ReportContext, snapshots: &[ShardSnapshot]) -> Report {
         },
         stalls: stream::stalls(&sum.stalls),
         bandwidth,
-        services: Services::of(&sum.requests),
+        services: Services::of(&sum.requests, &sum.flows),
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     line::append,
     tally::{by_port, by_server},
 };
-use crate::report::{ServiceCount, Services};
+use crate::report::{Sent, ServiceCount, Services};
 
 /// Whose JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,21 +19,6 @@ pub enum Shape {
     V101,
     /// tcpkit 1.1.0's: an object of servers.
     V11,
-}
-
-/// What passed in both directions, for [`Shape::V101`]. In is towards the servers; bytes are payload.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// Frames lost because a buffer was full.
-    pub drops: u64,
-    /// Packets from clients.
-    pub in_packets: u64,
-    /// Packets from servers.
-    pub out_packets: u64,
-    /// Payload from clients.
-    pub in_bytes: u64,
-    /// Payload from servers.
-    pub out_bytes: u64,
 }
 
 impl Shape {
@@ -49,13 +34,16 @@ impl Shape {
         }
     }
 
-    /// The text, without a line's end behind it. `mode` is what `-m` says, `asked` what `-p` says.
+    /// The text, without a line's end behind it. `mode` is what `-m` says, `asked` what `-p` says,
+    /// `drops` the frames that were lost because a buffer was full.
     #[must_use]
-    pub fn render(self, services: &Services, asked: &[u16], mode: &str, traffic: &Traffic) -> String {
+    pub fn render(self, services: &Services, asked: &[u16], mode: &str, drops: u64) -> String {
         match self {
             Self::Array => array(services, asked),
             Self::V101 => {
-                let Traffic { drops, in_packets, out_packets, in_bytes, out_bytes } = traffic;
+                // In is towards the servers.
+                let Sent { segments: in_packets, payload_bytes: in_bytes } = services.from_clients;
+                let Sent { segments: out_packets, payload_bytes: out_bytes } = services.from_servers;
                 format!(
                     "{{\"type\":\"{mode}\",\"drops\":{drops},\"in_packets\":{in_packets},\"out_packets\":{out_packets},\"in_bytes\":{in_bytes},\"out_bytes\":{out_bytes}, \"ports\":{}}}",
                     array(services, asked)

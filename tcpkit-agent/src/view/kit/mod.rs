@@ -20,7 +20,7 @@ mod tally;
 mod tests;
 
 pub use ending::{Interfaces, latency_statistics};
-pub use json::{Shape, Traffic};
+pub use json::Shape;
 pub use line::Lines;
 pub use raw::{RawLines, RawPacket, Tcp};
 pub use tally::by_port;
