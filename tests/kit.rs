@@ -142,7 +142,7 @@ fn requests_of_redis_are_shown_as_1_1_showed_them() {
 
 #[test]
 fn requests_of_http_are_shown_as_both_showed_them() {
-    let stdout = kit("http_snap256.pcap", "-m http -p 8080 -s 10.99.0.2 -t 0").success().stdout;
+    let stdout = kit("http_cut.pcap", "-m http -p 8080 -s 10.99.0.2 -t 0").success().stdout;
     let mut expected = requests(&golden("k10_http.txt"));
     // Three requests in one segment: the older tools took them for one.
     let pipeline = [
@@ -156,7 +156,7 @@ fn requests_of_http_are_shown_as_both_showed_them() {
     assert!(statistics(&stdout).contains(sums), "{stdout}");
     // 1.1.0 appended headers, with a stray byte before each.
     let first_line = |line: String| line[..line.find(" HTTP/1.").unwrap() + " HTTP/1.1".len()].to_owned();
-    let eleven = kit("http_snap256.pcap", "-p http").success().stdout;
+    let eleven = kit("http_cut.pcap", "-p http").success().stdout;
     let old: Vec<String> = requests(&golden("k11_http.txt")).into_iter().map(first_line).collect();
     let (mut ours, skipped): (Vec<String>, Vec<String>) =
         requests(&eleven).into_iter().partition(|line| old.contains(line));
@@ -185,7 +185,8 @@ fn requests_of_memcached_are_shown_as_both_showed_them() {
     eleven.insert(10, expected[10].clone());
     assert_eq!(requests(&kit("memcached.pcap", "-p memcached").success().stdout), eleven);
     let log = kit("memcached.pcap", "-m memcached --request-log -").success().stdout;
-    assert_eq!(log.matches("\"outcome\":\"no_reply\"").count(), 1, "it stands in the request log: {log}");
+    let quiet = log.lines().find(|line| line.contains("\"label\":\"set n 0 0 1 noreply\"")).unwrap();
+    assert!(quiet.contains("\"outcome\":\"no_reply\""), "it stands in the request log: {quiet}");
 }
 
 #[test]
