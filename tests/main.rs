@@ -12,4 +12,6 @@ mod kit;
 mod live;
 mod oracle;
 mod peek;
+mod requests;
+mod script;
 mod vm;

@@ -13,6 +13,7 @@ pub mod flow;
 pub mod pipeline;
 pub mod protocol;
 pub mod report;
+pub mod script;
 pub mod sink;
 pub mod source;
 pub mod time;

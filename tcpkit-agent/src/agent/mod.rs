@@ -16,6 +16,7 @@ mod overwrite;
 mod peek;
 mod process;
 mod records;
+mod scripting;
 mod sources;
 mod writer;
 
@@ -36,6 +37,8 @@ use crate::{
     sink, source,
     wire::Verify,
 };
+use process::{Begun, Process};
+use scripting::Scripting;
 
 /// Runs until the sources end, the user says so, or something fails.
 ///
@@ -46,11 +49,15 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     for option in &config.without_effect {
         sink::write_stderr(&format!("tcpkit: warning: {option}"));
     }
-    // No thread was started until here.
-    let process = process::Process::begin(&config.background)?;
+    // No thread was started until here; a script may start some.
+    let process = Process::begin(&config.background)?;
+    let scripting = Scripting::load(config)?;
+    let adapted = scripting.as_ref().map(|scripting| scripting.adapt(config));
+    let config = adapted.as_ref().unwrap_or(config);
+    let begun = Begun { process, scripting };
     match &config.input {
-        Input::Files(files) => blocks::replay(config, files, process),
-        Input::Live(live) => live::capture(config, live, process),
+        Input::Files(files) => blocks::replay(config, files, begun),
+        Input::Live(live) => live::capture(config, live, begun),
     }
 }
 
@@ -63,17 +70,17 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
     settings.flows.handshake_timeout = config.limits.handshake_timeout;
     settings.flows.idle = config.limits.idle_timeout;
     settings.wanted = Wanted {
-        flows: config.output.flow_log.is_some(),
+        flows: config.output.flow_log.is_some() || config.heard.flows,
         events: config.output.event_log.is_some() || config.output.text,
-        handshakes: matches!(config.view, View::Peek(_)),
+        handshakes: matches!(config.view, View::Peek(_)) || config.heard.handshakes,
         loss_delay: config.output.event_after,
         stall: config.output.event_after,
-        requests: config.output.request_log.is_some(),
+        requests: config.output.request_log.is_some() || config.heard.requests,
         slow_request: config.requests.as_ref().map_or(EngineSettings::EVENT, |requests| requests.slower_than),
         shown_us: kit::shown_us(&config.view),
     };
     settings.slow_us = kit::slow_us(&config.view);
-    settings.requests = config.requests.as_ref().map(requests);
+    settings.requests = config.requests.as_ref().map(requests).or_else(|| heard_requests(config));
     if let View::Peek(args) = &config.view {
         settings.icmp = args.icmp;
         settings.flows.patience = Patience::FromLastSegment;
@@ -99,6 +106,13 @@ fn requests(requests: &Requests) -> RequestSettings {
         udp: requests.udp,
         limits: RequestLimits::default(),
     }
+}
+
+/// What a script hears of that has `on_request`, where no option says it: every protocol, at the servers that it was given.
+fn heard_requests(config: &Config) -> Option<RequestSettings> {
+    let script = config.script.as_ref().filter(|_| config.heard.requests)?;
+    let servers = script.servers.iter().copied().map(address).collect();
+    Some(RequestSettings { ports: script.ports.clone(), servers, ..RequestSettings::every() })
 }
 
 const fn address(ip: IpAddr) -> Address {

@@ -8,14 +8,15 @@ use super::{
     control::Wakes,
     kit::{self, KitOutlet, PacketLines},
     peek::PeekOutlet,
-    process::Process,
+    process::{Begun, Process},
     records::{RecordOutcome, RecordSinks, Recorder},
+    scripting::Scripting,
     writer::{self, Writing},
 };
 use crate::{
     cli::{Config, Failure, Listen},
     flow::FlowLimits,
-    pipeline::{Delivery, Panicked},
+    pipeline::{Delivery, Listener, Panicked},
     report::Report,
     sink::{
         capture::CaptureWriter,
@@ -43,6 +44,8 @@ pub(super) struct Outlets {
     packets: Option<PacketLines>,
     statistics: StatsAnswer,
     process: Process,
+    /// The user's script, where there is one.
+    pub(super) scripting: Option<Scripting>,
     /// Whoever wants a report while the run goes on.
     pub(super) requests: ReportRequests,
     wakes: Wakes,
@@ -58,7 +61,7 @@ impl Outlets {
         live: bool,
         limits: &FlowLimits,
         wakes: Wakes,
-        process: Process,
+        Begun { process, scripting }: Begun,
     ) -> anyhow::Result<Self> {
         let peek = PeekOutlet::open(config)?;
         let kit = KitOutlet::open(config)?;
@@ -86,6 +89,7 @@ impl Outlets {
             statistics: kit::statistics(config),
             kit,
             process,
+            scripting,
             requests,
             wakes,
         })
@@ -104,18 +108,28 @@ impl Outlets {
             self.serving =
                 Some(endpoint.spawn(self.reports.clone(), self.health.clone(), self.statistics.clone())?);
         }
+        let mut blocks = None;
         let (writer, packets) = (self.writer.take(), self.packets.take());
-        if writer.is_none() && packets.is_none() {
-            return Ok(None);
+        if writer.is_some() || packets.is_some() {
+            let (sender, writing) = writer::start(writer, packets, interfaces, self.wakes.clone())?;
+            self.writing = Some(writing);
+            blocks = Some(sender);
         }
-        let (sender, writing) = writer::start(writer, packets, interfaces, self.wakes.clone())?;
-        self.writing = Some(writing);
-        Ok(Some(sender))
+        match &mut self.scripting {
+            Some(scripting) => Ok(scripting.start(blocks, &self.wakes)?),
+            None => Ok(blocks),
+        }
+    }
+
+    /// Who hears what the shards finish.
+    pub(super) fn listeners(&self) -> Vec<std::sync::Arc<dyn Listener>> {
+        self.scripting.as_ref().map(Scripting::listeners).unwrap_or_default()
     }
 
     /// Blocks that the writer is done with.
     pub(super) fn recycled(&self) -> Option<Receiver<Block>> {
-        self.writing.as_ref().map(|writing| writing.recycled.clone())
+        let scripting = self.scripting.as_ref().and_then(Scripting::recycled);
+        self.writing.as_ref().map(|writing| writing.recycled.clone()).or(scripting)
     }
 
     /// Begins to take records; the capture runs.
@@ -149,8 +163,14 @@ impl Outlets {
     /// Ends the capture file, when no sender of blocks is left.
     ///
     /// # Errors
-    /// What the device refused.
+    /// What the device refused, or standard output of the script.
     pub(super) fn finish_writer(&mut self, end: Option<Timestamp>) -> anyhow::Result<()> {
+        let scripted = self.scripting.as_mut().map_or(Ok(()), Scripting::finish);
+        let written = self.finish_file(end);
+        scripted.and(written)
+    }
+
+    fn finish_file(&mut self, end: Option<Timestamp>) -> anyhow::Result<()> {
         self.writing.take().map_or(Ok(()), |writing| writing.finish(end))
     }
 
@@ -170,6 +190,11 @@ impl Outlets {
         drop(self.serving);
         drop(self.process);
     }
+}
+
+/// What the script's calls came to, for the ledger.
+pub(super) fn script_notes(outlets: &Outlets) -> Vec<(&'static str, u64)> {
+    outlets.scripting.as_ref().map(Scripting::notes).unwrap_or_default()
 }
 
 /// Takes the address; a busy default is a warning, everything else an error.

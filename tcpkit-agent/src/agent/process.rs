@@ -15,7 +15,16 @@ use std::{
     process::ExitStatus,
 };
 
+use super::scripting::Scripting;
 use crate::cli::{Background, Failure, Stream};
+
+/// What stands before the first thread of a run is started.
+pub(super) struct Begun {
+    /// The process that captures.
+    pub(super) process: Process,
+    /// The user's script.
+    pub(super) scripting: Option<Scripting>,
+}
 
 /// The process that captures; dropping it removes the file with its number.
 #[derive(Debug, Default)]

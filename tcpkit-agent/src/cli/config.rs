@@ -54,6 +54,34 @@ pub struct Config {
     pub background: Background,
     /// Options that do nothing here, for the user to know.
     pub without_effect: Vec<String>,
+    /// A script of the user's.
+    pub script: Option<ScriptPlan>,
+    /// What the script wants to hear of; the script itself tells.
+    pub heard: Heard,
+}
+
+/// A script and what it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptPlan {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Lua instructions that each call may take.
+    pub budget: u64,
+    /// Ports that are servers'; none where nothing is known of them.
+    pub ports: Vec<u16>,
+    /// Addresses of servers.
+    pub servers: Vec<IpAddr>,
+}
+
+/// What somebody on the worker's thread hears of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// Finished flows.
+    pub flows: bool,
+    /// Decided handshakes.
+    pub handshakes: bool,
+    /// Measured requests.
+    pub requests: bool,
 }
 
 /// What the measurements are shown as.
@@ -243,6 +271,8 @@ impl Config {
             background: kit::background(args, taken)?,
             without_effect: kit::without_effect(args),
             view,
+            script: script(args),
+            heard: Heard::default(),
             input,
         })
     }
@@ -311,7 +341,8 @@ fn shards(args: &AgentArgs, cores: u32, live: bool) -> u32 {
 /// Event lines and the summary have standard output where nothing else has it.
 fn has_text(args: &AgentArgs, view: &View, taken: Option<&str>) -> bool {
     let is_free = !matches!(view, View::Kit(kit) if kit.target == Some(Stream::Standard));
-    taken.is_none() && is_free && !args.output.quiet && !args.kit.daemon
+    let has_script = args.script.script.is_some();
+    taken.is_none() && is_free && !args.output.quiet && !args.kit.daemon && !has_script
 }
 
 fn live(interfaces: Vec<String>, args: &AgentArgs, shards: u32) -> Live {
@@ -359,6 +390,12 @@ fn idle_timeout(asked: Option<Duration>, live: bool) -> Option<Span> {
         Some(timeout) => Some(span(timeout)),
         None => live.then_some(DEFAULT_IDLE_TIMEOUT),
     }
+}
+
+fn script(args: &AgentArgs) -> Option<ScriptPlan> {
+    let path = args.script.script.clone()?;
+    let ports = ports(args);
+    Some(ScriptPlan { path, budget: args.script.script_budget, ports, servers: args.filter.servers.clone() })
 }
 
 fn output(agent: &AgentArgs, live: bool, system: &System) -> Result<Output, Failure> {

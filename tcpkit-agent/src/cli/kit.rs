@@ -120,8 +120,11 @@ pub struct Background {
 /// `-o` without anything to write there.
 pub(super) fn view(args: &AgentArgs, taken: bool) -> Result<View, Failure> {
     let kit = &args.kit;
-    let to_stdout = !(taken || args.output.quiet || kit.daemon);
+    // What a script prints has standard output, and takes the place of packet lines.
+    let has_script = args.script.script.is_some();
+    let to_stdout = !(taken || args.output.quiet || kit.daemon || has_script);
     let target = kit.lines.clone().map(Stream::from_path).or(to_stdout.then_some(Stream::Standard));
+    let target = target.filter(|_| !(has_script && shows_packets(args)));
     // Packets with their payload are 1.1.0's.
     let (lines, dialect) = match args.requests.mode {
         None if kit.raw => (KitLines::Packets { ascii: kit.ascii }, kit.dialect),
@@ -197,7 +200,7 @@ pub(super) fn buffers(args: &AgentArgs, shards: u32) -> (u32, u32) {
 
 /// The interfaces to capture on; who wants lines and names none gets all, as git-hulk/tcpkit has it.
 pub(super) fn interfaces(args: &AgentArgs) -> Vec<String> {
-    let has_lines = args.requests.mode.is_some() || shows_packets(args);
+    let has_lines = args.requests.mode.is_some() || shows_packets(args) || args.script.script.is_some();
     if args.input.interface.is_empty() && has_lines {
         return vec![Live::EVERY_INTERFACE.to_owned()];
     }
@@ -292,13 +295,20 @@ mod tests {
         assert_eq!(target("--json -o x"), Some(Stream::File("x".into())));
         assert!(config("-i eth0 -m redis -o x").unwrap().output.text);
         assert!(!config("-i eth0 -m redis -o x -d").unwrap().output.text);
+        for words in ["-m redis -S s.lua", "-m raw -S s.lua", "-p raw -S s.lua -o x"] {
+            assert_eq!(
+                kit(&format!("-r a {words}")).target,
+                None,
+                "{words}: standard output is the script's"
+            );
+        }
         assert_eq!(config("-r a").unwrap().view, View::Agent);
         assert_eq!(config("-r a -t 5").unwrap().view, View::Agent);
     }
 
     #[test]
     fn lines_without_an_interface_are_of_all_of_them() {
-        for words in ["-m redis -p 6379", "-p redis", "-p raw", "-A"] {
+        for words in ["-m redis -p 6379", "-p redis", "-p raw", "-A", "-S s.lua"] {
             let Input::Live(live) = config(words).unwrap().input else { panic!("{words}") };
             assert_eq!(live.interfaces, ["any"], "{words}");
         }

@@ -15,7 +15,9 @@ mod usage;
 pub mod value;
 
 pub use args::{AgentArgs, Args, BackendChoice, Command, FilterCommandArgs, HookChoice, LogLevel, Mode};
-pub use config::{CaptureOutput, Config, Input, Limits, Listen, Live, Output, Requests, Stream, View};
+pub use config::{
+    CaptureOutput, Config, Heard, Input, Limits, Listen, Live, Output, Requests, ScriptPlan, Stream, View,
+};
 pub use expression::effective_expression;
 pub use failure::{Exit, Failure, verdict};
 pub use kit::{Background, Dialect, Kit, KitLines};

@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use super::{log_to_stderr, run};
 use crate::{
     cli::{
-        Background, Config, Failure, HookChoice, Input, Limits, Live, LogLevel, Output, PeekArgs, Stream,
-        System, View,
+        Background, Config, Failure, Heard, HookChoice, Input, Limits, Live, LogLevel, Output, PeekArgs,
+        Stream, System, View,
     },
     filter::libpcap_version,
     pipeline::EngineSettings,
@@ -78,6 +78,8 @@ fn config(args: PeekArgs, input: Input, system: &System) -> Config {
         view: View::Peek(Box::new(args)),
         background: Background::default(),
         without_effect: Vec::new(),
+        script: None,
+        heard: Heard::default(),
     }
 }
 

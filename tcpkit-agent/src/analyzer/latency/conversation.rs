@@ -23,6 +23,8 @@ use crate::{
 
 /// Answers of one conversation that may wait to be delivered.
 const MAX_SETTLING: usize = 4_096;
+/// Room for as many is kept while none waits.
+const KEPT_SETTLING: usize = 32;
 
 /// A segment of a conversation.
 #[derive(Clone, Copy, Debug)]
@@ -155,6 +157,9 @@ impl Conversation {
             self.release(at, false, room);
         }
         self.end_directions(at, room);
+        if !self.settling.is_empty() && self.way == Span(0) {
+            self.learn_way(heard.view);
+        }
         self.note_waiting(heard.view, room);
     }
 
@@ -179,8 +184,9 @@ impl Conversation {
             segment_size: heard.segment_size,
             bytes: segment.payload,
         };
+        let waits = self.directions[heard.sender.other() as usize].gap_since().is_some();
         let direction = &mut self.directions[heard.sender as usize];
-        if let Some(piece) = direction.on_payload(start, payload, room.budget) {
+        if let Some(piece) = direction.on_payload(start, payload, waits, room.budget) {
             self.hear(heard.sender, &piece, room);
         }
     }
@@ -194,12 +200,19 @@ impl Conversation {
         self.forget(room);
     }
 
-    /// Hears what was kept and may be heard now.
+    /// Hears what was kept and may be heard now, in the order in which it was captured.
     fn release(&mut self, at: Timestamp, is_over: bool, room: &mut Room<'_, '_>) {
-        for side in [Side::Low, Side::High] {
-            while let Some(late) = self.directions[side as usize].release(at, is_over, room.budget) {
-                self.hear(side, &Late::piece(&late), room);
-            }
+        loop {
+            let [low, high] = &self.directions;
+            let (low_gap, high_gap) = (low.gap_since(), high.gap_since());
+            let side = match (low.ready(at, high_gap, is_over), high.ready(at, low_gap, is_over)) {
+                (None, None) => return,
+                (Some(low), Some(high)) if high < low => Side::High,
+                (None, Some(_)) => Side::High,
+                (Some(_), _) => Side::Low,
+            };
+            let Some(late) = self.directions[side as usize].release(at, is_over, room.budget) else { return };
+            self.hear(side, &Late::piece(&late), room);
         }
     }
 
@@ -334,6 +347,9 @@ impl Conversation {
             && let Some(exchange) = self.settling.pop_front()
         {
             self.finish(exchange, room);
+        }
+        if self.settling.is_empty() && self.settling.capacity() > KEPT_SETTLING {
+            self.settling.shrink_to(KEPT_SETTLING);
         }
     }
 

@@ -2,8 +2,9 @@
 //!
 //! A segment at the number that is expected becomes a piece that borrows its octets. One beyond it is kept until the
 //! hole before it is filled, or the peer acknowledges it: then it was lost by the capture, and is a piece without
-//! bytes. What was heard once is never heard again. What is kept is bounded, by direction and by shard; where a bound
-//! bites, the hole is taken for lost, and that is counted.
+//! bytes. While nobody knows which of the two it will be, what the peer says waits too: an answer is not heard before
+//! its question, nor a question before the answer that was lost. What was heard once is never heard again. What is kept
+//! is bounded, by direction and by shard; where a bound bites, the hole is taken for lost, and that is counted.
 
 use std::collections::VecDeque;
 
@@ -114,19 +115,26 @@ impl Direction {
         self.gap_since.is_some() || !self.late.is_empty()
     }
 
-    /// Takes the payload of a segment; a piece where it is what was expected.
+    /// Since when the peer has acknowledged octets that were not captured so far.
+    pub(super) fn gap_since(&self) -> Option<Timestamp> {
+        self.gap_since.filter(|_| self.late.front().is_none_or(|first| first.offset != self.heard))
+    }
+
+    /// Takes the payload of a segment; a piece where it is what was expected. `waits` where it may answer what was not
+    /// heard yet.
     #[inline]
     pub(super) fn on_payload<'a>(
         &mut self,
         start: SeqNumber,
         payload: Payload<'a>,
+        waits: bool,
         budget: &mut Budget,
     ) -> Option<Piece<'a>> {
         self.begin(start);
-        if start == self.next && self.late.is_empty() {
+        if start == self.next && self.late.is_empty() && !waits {
             return Some(self.take(payload));
         }
-        self.on_displaced(start, payload, budget)
+        self.on_displaced(start, payload, waits, budget)
     }
 
     /// The peer acknowledges everything before this number.
@@ -171,23 +179,43 @@ impl Direction {
         self.is_ended
     }
 
-    /// What may be heard now of what was kept; `is_over` when nothing comes any more.
-    pub(super) fn release(&mut self, at: Timestamp, is_over: bool, budget: &mut Budget) -> Option<Late> {
-        let first = self.late.front().map(|late| late.offset);
-        if first == Some(self.heard) {
-            let late = self.late.pop_front()?;
-            self.free(&late, budget);
-            self.advance(late.len, late.segment_size);
-            return Some(late);
+    /// When the next octets of what was kept were captured, if they may be heard now. `peer_gap` is since when the peer's
+    /// octets before it are waited for; `is_over` when nothing comes any more.
+    pub(super) fn ready(
+        &self,
+        at: Timestamp,
+        peer_gap: Option<Timestamp>,
+        is_over: bool,
+    ) -> Option<Timestamp> {
+        if let Some(first) = self.late.front().filter(|first| first.offset == self.heard) {
+            let waits = peer_gap.is_some_and(|since| first.at >= since) && !is_over && !self.is_crowded;
+            return (!waits).then_some(first.at);
         }
+        let since = self.gap_since.or(self.late.front().map(|first| first.at)).unwrap_or(at);
+        (self.gap_end(at, is_over) > self.heard).then_some(since)
+    }
+
+    /// Takes what is [`ready`](Self::ready).
+    pub(super) fn release(&mut self, at: Timestamp, is_over: bool, budget: &mut Budget) -> Option<Late> {
+        if self.late.front().is_none_or(|first| first.offset != self.heard) {
+            let until = self.gap_end(at, is_over);
+            return (until > self.heard).then(|| self.skip(until, at, budget));
+        }
+        let late = self.late.pop_front()?;
+        self.free(&late, budget);
+        self.advance(late.len, late.segment_size);
+        Some(late)
+    }
+
+    /// Up to where octets are known now to be lost by the capture.
+    fn gap_end(&self, at: Timestamp, is_over: bool) -> u64 {
         let is_known = is_over || self.gap_since.is_some_and(|since| at >= since + GRACE);
         let acked = if is_known { self.acked } else { 0 };
-        let until = match first {
-            Some(first) if is_over || self.is_crowded => first,
-            Some(first) => first.min(acked),
+        match self.late.front() {
+            Some(first) if is_over || self.is_crowded => first.offset,
+            Some(first) => first.offset.min(acked),
             None => acked,
-        };
-        (until > self.heard).then(|| self.skip(until, at, budget))
+        }
     }
 
     /// Gives up what was kept.
@@ -200,6 +228,7 @@ impl Direction {
     /// Octets up to there were never captured.
     fn skip(&mut self, until: u64, at: Timestamp, budget: &mut Budget) -> Late {
         let len = u32::try_from(until - self.heard).unwrap_or(u32::MAX);
+        let at = self.gap_since.unwrap_or(at);
         let gap = Late { offset: self.heard, at, len, segment_size: len, bytes: Box::default() };
         budget.counts.capture_gaps += 1;
         budget.counts.capture_gap_bytes += u64::from(len);
@@ -236,6 +265,7 @@ impl Direction {
         &mut self,
         start: SeqNumber,
         payload: Payload<'a>,
+        waits: bool,
         budget: &mut Budget,
     ) -> Option<Piece<'a>> {
         let distance = self.next.distance(start);
@@ -250,7 +280,7 @@ impl Direction {
         }
         let offset = self.heard + u64::from(ahead);
         let payload = payload.from(behind);
-        if ahead > 0 {
+        if ahead > 0 || waits {
             self.hold(offset, payload, budget);
             return None;
         }

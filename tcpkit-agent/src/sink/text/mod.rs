@@ -9,6 +9,8 @@ mod request;
 mod requests;
 #[cfg(test)]
 pub(crate) mod sample;
+#[cfg(test)]
+pub(crate) mod sample_requests;
 mod stream;
 mod style;
 mod summary;

@@ -224,7 +224,7 @@ fn the_shape_of_1_1_is_as_cjson_prints_it() {
     assert_eq!(Shape::V11.render(&one, &[], "redis", 0), text.trim_end());
     let two = Services {
         servers: vec![server("[::1]:6379", ServiceCount::default()), server("10.99.0.2:6379", service)],
-        ports: Vec::new(),
+        ..Services::default()
     };
     let json: serde_json::Value = serde_json::from_str(&Shape::V11.render(&two, &[], "redis", 0)).unwrap();
     assert_eq!(json["[::1]:6379"]["latency"].as_array().unwrap().len(), 0);
