@@ -7,6 +7,7 @@ mod endpoint;
 mod filter;
 mod handshake;
 mod kv;
+mod kit;
 pub(crate) mod ledger;
 pub(crate) mod life;
 mod mix;
