@@ -10,6 +10,7 @@ pub(crate) mod ledger;
 pub(crate) mod life;
 mod mix;
 pub(crate) mod offload;
+mod overflow;
 mod peek;
 mod privileges;
 pub(crate) mod refused;
