@@ -8,6 +8,7 @@
 )]
 
 pub mod attached;
+pub mod bpf;
 pub mod generator;
 pub mod judge;
 pub mod kernel;
