@@ -64,8 +64,12 @@ impl FlowTable {
 
     /// How many flows there were so far.
     #[must_use]
-    pub const fn counts(&self) -> &FlowCounts {
-        &self.counts
+    pub const fn counts(&self) -> FlowCounts {
+        FlowCounts {
+            coarsened_rtts: self.measurements.coarsened(),
+            joined_ranges: self.streams.joined(),
+            ..self.counts
+        }
     }
 
     /// An interface counts as one with others than before from `at` on: flows that began before go on with it.
@@ -348,8 +352,6 @@ impl FlowTable {
         changes.progress.extend(self.streams.last_progress(flow.streams, &flow, held_up));
         let is_read = !changes.leaves_out_finished;
         let measured = self.measurements.close(flow.streams, is_read);
-        self.counts.coarsened_rtts = self.measurements.coarsened();
-        self.counts.joined_ranges = self.streams.joined();
         let mut slot = flow.streams;
         let streams = self.streams.close(&mut slot, &flow, flow.end, &mut changes.stream_steps);
         if is_read {

@@ -33,6 +33,9 @@ pub struct Totals {
     pub evicted_half_open: u64,
     /// Times that round trips of a flow were kept coarser than usual, because memory for them had run out.
     pub coarsened_rtts: u64,
+    /// Times that segments under way were kept together, because memory for each had run out: what became of the single
+    /// ones, and so causes of retransmissions among them, may be wrong.
+    pub joined_ranges: u64,
     /// TCP segments on the wire.
     pub segments: u64,
     /// TCP payload bytes, retransmitted ones included.

@@ -90,6 +90,7 @@ fn totals(sum: &ShardSnapshot, all: Count, duration: Option<Span>) -> Totals {
         evicted_flows: sum.flows.evicted,
         evicted_half_open: sum.flows.evicted_half_open,
         coarsened_rtts: sum.flows.coarsened_rtts,
+        joined_ranges: sum.flows.joined_ranges,
         segments: sum.flows.segments,
         payload_bytes: sum.flows.payload_bytes,
     }

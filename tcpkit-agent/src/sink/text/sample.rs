@@ -20,6 +20,7 @@ pub(crate) fn report() -> Report {
             evicted_flows: 3,
             evicted_half_open: 2,
             coarsened_rtts: 0,
+            joined_ranges: 12,
             segments: 4_400_000,
             payload_bytes: 6_200_000_000,
         },
@@ -233,6 +234,8 @@ fn retransmit() -> RetransmitReport {
             data_segments: 90_000,
             retransmitted_segments: 1_234,
         }],
+        servers_folded: 8_192,
+        flows_folded: 2_048,
     }
 }
 
@@ -248,6 +251,7 @@ fn stalls() -> StallReport {
     StallReport {
         kinds: BTreeMap::from([("rto", stall(40.0)), ("server_thinking", stall(3.0))]),
         flows: vec![FlowStalls { flow: flow_name(Some(1_795_247_133_123_456)), stalled_us: 12_345_678.0 }],
+        flows_folded: 0,
     }
 }
 

@@ -4,7 +4,7 @@
 //! eth0, live by eBPF, 12.345 s                                    (so far)
 //! CAPTURE       where the frames came from
 //! COMPLETENESS  what became of each of them
-//! TOTALS        how much there was
+//! TOTALS        how much there was, and which bounds on memory bit
 //! HANDSHAKES    how they ended, how long they took
 //! RETRANSMISSIONS, ROUND TRIPS, STALLS   what the network and the ends did to the flows
 //! BANDWIDTH     by protocol, direction and interface
@@ -31,6 +31,7 @@ pub fn render(report: &Report, options: TextOptions) -> String {
     screen.capture(report);
     screen.completeness(report);
     screen.totals(report);
+    screen.bounds(report);
     screen.handshakes(&report.handshake);
     screen.retransmissions(&report.retransmit);
     screen.round_trips(&report.latency);
