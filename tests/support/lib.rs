@@ -20,6 +20,7 @@ pub mod packet_socket;
 pub mod run;
 pub mod seccomp;
 pub mod server;
+pub mod tcp_info;
 pub mod test_run;
 pub mod traffic;
 pub mod wait;

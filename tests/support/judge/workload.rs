@@ -11,7 +11,11 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::bed::{Bed, SERVER};
+use super::{
+    bed::{Bed, SERVER},
+    truth::Way,
+};
+use crate::{tcp_info::TcpInfo, wait::until};
 
 /// A congestion control that every kernel has, or most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +47,42 @@ pub struct Workload {
     pub congestion: Congestion,
 }
 
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    /// Where the server listened.
+    pub server_port: u16,
+    /// Both ends of every connection, when both directions were closed.
+    pub sockets: Vec<Socket>,
+}
+
+/// One end of a connection at its end.
+#[derive(Clone, Copy, Debug)]
+pub struct Socket {
+    /// From its port to the other one.
+    pub way: Way,
+    /// What its kernel says of it.
+    pub info: TcpInfo,
+}
+
+impl Socket {
+    /// Waits until the other side has acknowledged the end, and everything that was sent again has been.
+    fn closed(stream: &TcpStream, way: Way) -> Result<Self> {
+        let mut info = TcpInfo::default();
+        let is_closed = || {
+            info = TcpInfo::of(stream).unwrap_or_default();
+            info.state == TcpInfo::CLOSED
+        };
+        ensure!(until(PATIENCE, is_closed), "a connection does not close: {info:?}");
+        Ok(Self { way, info })
+    }
+}
+
+/// An open connection's own port and the other one; a closed one does not tell any more.
+fn way_of(stream: &TcpStream) -> Result<Way> {
+    Ok(Way { from: stream.local_addr()?.port(), to: stream.peer_addr()?.port() })
+}
+
 impl Workload {
     /// Connections altogether.
     #[must_use]
@@ -50,38 +90,39 @@ impl Workload {
         self.parallel * self.connections
     }
 
-    /// Runs it, from the bed's client to its server, to its end or to the time limit of its sockets; gives the
-    /// server's port.
+    /// Runs it, from the bed's client to its server, to its end or to the time limit of its sockets.
     ///
     /// # Errors
     /// When a connection fails, or is not served within 20 s.
-    pub fn run(&self, bed: &Bed) -> Result<u16> {
+    pub fn run(&self, bed: &Bed) -> Result<Ran> {
         let listener = bed.server.enter(|| TcpListener::bind((SERVER, 0)))??;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let is_over = AtomicBool::new(false);
-        thread::scope(|scope| {
+        let sockets = thread::scope(|scope| {
             let server = scope.spawn(|| self.serve(&listener, &is_over));
             let clients: Vec<_> = (0..self.parallel)
                 .map(|number| {
-                    scope.spawn(move || -> Result<()> {
+                    scope.spawn(move || -> Result<Vec<Socket>> {
                         // They begin one after the other, so that not all of them are cut at once.
                         thread::sleep(Duration::from_millis(7 * u64::from(number)));
-                        (0..self.connections).try_for_each(|_| self.call(bed, address))
+                        (0..self.connections).map(|_| self.call(bed, address)).collect()
                     })
                 })
                 .collect();
             let called: Vec<_> = clients.into_iter().map(|client| client.join().expect("no panic")).collect();
             is_over.store(true, Relaxed);
             let served = server.join().expect("no panic");
-            called.into_iter().collect::<Result<()>>().and(served)
+            let called = called.into_iter().collect::<Result<Vec<_>>>()?;
+            Ok::<_, anyhow::Error>(called.into_iter().flatten().chain(served?).collect())
         })?;
-        Ok(address.port())
+        Ok(Ran { server_port: address.port(), sockets })
     }
 
-    fn call(&self, bed: &Bed, address: SocketAddr) -> Result<()> {
+    fn call(&self, bed: &Bed, address: SocketAddr) -> Result<Socket> {
         let mut stream = bed.client.enter(|| TcpStream::connect_timeout(&address, PATIENCE))??;
         prepare(&stream, self.congestion)?;
+        let way = way_of(&stream)?;
         let mut request = vec![0x5a; self.request as usize];
         request[..4].copy_from_slice(&self.request.to_be_bytes());
         request[4..8].copy_from_slice(&self.response.to_be_bytes());
@@ -94,11 +135,11 @@ impl Workload {
         }
         stream.shutdown(Shutdown::Write)?;
         ensure!(stream.read(&mut [0; 1]).context("the server does not close")? == 0, "an answer too much");
-        Ok(())
+        Socket::closed(&stream, way)
     }
 
     /// Serves every connection, or those that came before the clients gave up.
-    fn serve(&self, listener: &TcpListener, is_over: &AtomicBool) -> Result<()> {
+    fn serve(&self, listener: &TcpListener, is_over: &AtomicBool) -> Result<Vec<Socket>> {
         thread::scope(|scope| {
             let mut workers = Vec::new();
             while workers.len() < self.flows() as usize && !is_over.load(Relaxed) {
@@ -108,18 +149,20 @@ impl Workload {
                     Err(error) => return Err(error.into()),
                 }
             }
-            workers.into_iter().try_for_each(|worker| worker.join().expect("no panic"))
+            workers.into_iter().map(|worker| worker.join().expect("no panic")).collect()
         })
     }
 }
 
 /// Answers requests until the client closes.
-fn answer(mut stream: TcpStream, congestion: Congestion) -> Result<()> {
+fn answer(mut stream: TcpStream, congestion: Congestion) -> Result<Socket> {
     prepare(&stream, congestion)?;
+    let way = way_of(&stream)?;
     let mut head = [0; 8];
     loop {
         if stream.read(&mut head[..1])? == 0 {
-            return Ok(());
+            stream.shutdown(Shutdown::Write)?;
+            return Socket::closed(&stream, way);
         }
         stream.read_exact(&mut head[1..])?;
         let [a, b, c, d, e, f, g, h] = head;

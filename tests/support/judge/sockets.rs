@@ -1,0 +1,223 @@
+//! What the kernel says of its sockets at their end (`TCP_INFO`) beside the flow log that tcpkit wrote at the same end.
+
+use std::{collections::HashMap, fmt};
+
+use serde_json::Value;
+
+use super::{truth::Way, workload::Socket};
+use crate::tcp_info::TcpInfo;
+
+/// One end of a connection: the kernel's word and the flow log's.
+#[derive(Clone, Copy, Debug)]
+pub struct Compared {
+    /// From its port to the other one.
+    pub way: Way,
+    /// The kernel's.
+    pub kernel: TcpInfo,
+    /// The flow log's; `None` where it has no such flow.
+    pub ours: Option<Recorded>,
+}
+
+/// What the flow log has of a direction; durations in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Recorded {
+    /// Segments sent again, with SYN or SYN/ACK and FIN.
+    pub segments: u64,
+    /// Those of data for which there had been no need.
+    pub spurious: u64,
+    /// Octets of payload sent again.
+    pub bytes: u64,
+    /// Segments with ECE that came back.
+    pub echoes: u64,
+    /// `rtt.smoothed`, `rtt.min`; infinite where there is none.
+    pub rtt: [f64; 2],
+    /// `rtt.variation`.
+    pub rtt_variation: Option<f64>,
+}
+
+impl Recorded {
+    /// What the side that sends this way did, by a record of the flow log.
+    fn of(flow: &Value, is_client: bool) -> Self {
+        let (own, peer, synonym) =
+            if is_client { ("client", "server", "syn") } else { ("server", "client", "synack") };
+        let number = |value: &Value| value.as_u64().unwrap_or_default();
+        let side = &flow[own];
+        let causes = side["retransmissions"].as_object().into_iter().flatten();
+        let data: u64 = causes.map(|(_, segments)| number(segments)).sum();
+        let opening = number(&flow[format!("{synonym}_retransmissions")]);
+        Self {
+            segments: data + opening + number(&side["fin_retransmissions"]),
+            spurious: number(&side["retransmissions"]["spurious"]),
+            bytes: number(&side["retransmitted_bytes"]),
+            echoes: number(&flow[peer]["ece"]),
+            rtt: ["smoothed", "min"].map(|name| side["rtt"][name].as_f64().unwrap_or(f64::INFINITY)),
+            rtt_variation: side["rtt"]["variation"].as_f64(),
+        }
+    }
+}
+
+/// Holds sockets of both ends against the flow logs of the client's and of the server's end.
+#[must_use]
+pub fn compare(sockets: &[Socket], server_port: u16, logs: [&[Value]; 2]) -> Vec<Compared> {
+    let by_client = logs.map(|log| {
+        let port = |flow: &Value| u16::try_from(flow["client_port"].as_u64()?).ok();
+        log.iter().filter_map(|flow| Some((port(flow)?, flow))).collect::<HashMap<_, _>>()
+    });
+    let one = |socket: &Socket| {
+        let Socket { way, info: kernel } = *socket;
+        let is_client = way.to == server_port;
+        let flows = &by_client[usize::from(!is_client)];
+        let flow = flows.get(if is_client { &way.from } else { &way.to });
+        Compared { way, kernel, ours: flow.map(|flow| Recorded::of(flow, is_client)) }
+    };
+    sockets.iter().map(one).collect()
+}
+
+/// What is compared of each socket.
+const QUESTIONS: [&str; 4] =
+    ["segments sent again", "octets sent again", "smoothed round trip", "least round trip"];
+
+/// Sums over sockets.
+#[derive(Clone, Debug, Default)]
+pub struct SocketScore {
+    sockets: u64,
+    /// Sockets in no flow log.
+    missing: u64,
+    /// By question: sockets that can be asked, and those of which the log is right.
+    right: [[u64; 2]; QUESTIONS.len()],
+    /// What has no like in the flow log, beside the nearest that has.
+    dsacked: [u64; 2],
+    reordered: u64,
+    echoed: [u64; 2],
+    /// The log's variation of round trips, in parts of the kernel's.
+    variations: Vec<f64>,
+}
+
+impl SocketScore {
+    /// Of one run.
+    #[must_use]
+    pub fn of(all: &[Compared]) -> Self {
+        let mut score = Self { sockets: all.len() as u64, ..Self::default() };
+        for one in all {
+            match &one.ours {
+                Some(ours) => score.take(&one.kernel, ours),
+                None => score.missing += 1,
+            }
+        }
+        score
+    }
+
+    fn take(&mut self, kernel: &TcpInfo, ours: &Recorded) {
+        let counts = [(u64::from(kernel.total_retrans), ours.segments), (kernel.bytes_retrans, ours.bytes)];
+        for (sum, (theirs, ours)) in self.right.iter_mut().zip(counts) {
+            add(sum, &[1, u64::from(theirs == ours)]);
+        }
+        let spans = [kernel.rtt, kernel.min_rtt];
+        for (sum, (theirs, ours)) in
+            self.right[counts.len()..].iter_mut().zip(spans.into_iter().zip(ours.rtt))
+        {
+            // A side that sent nothing has no round trip; `tcpi_min_rtt` says so by its highest number.
+            if theirs > 0 && theirs < u32::MAX {
+                add(sum, &[1, u64::from(is_close(f64::from(theirs), ours))]);
+            }
+        }
+        let variation = f64::from(kernel.rtt_variation);
+        self.variations.extend(ours.rtt_variation.filter(|_| variation > 0.0).map(|ours| ours / variation));
+        add(&mut self.dsacked, &[kernel.dsack_dups.into(), ours.spurious]);
+        self.reordered += u64::from(kernel.reord_seen);
+        add(&mut self.echoed, &[kernel.delivered_ce.into(), ours.echoes]);
+    }
+
+    /// Adds another one.
+    pub fn add(&mut self, other: &Self) {
+        self.sockets += other.sockets;
+        self.missing += other.missing;
+        self.right.iter_mut().zip(&other.right).for_each(|(mine, theirs)| add(mine, theirs));
+        add(&mut self.dsacked, &other.dsacked);
+        self.reordered += other.reordered;
+        add(&mut self.echoed, &other.echoed);
+        self.variations.extend_from_slice(&other.variations);
+    }
+
+    /// What does not hold, in words; empty when all does. Of the variation nothing is asked: Linux weighs it otherwise
+    /// than RFC 6298 does, and the acknowledgement of a FIN is one of its few samples.
+    #[must_use]
+    pub fn misses(&self) -> Vec<String> {
+        let mut misses = Vec::new();
+        if self.missing > 0 {
+            misses.push(format!("{} sockets in no flow log", self.missing));
+        }
+        for ((name, [all, right]), needed) in QUESTIONS.iter().zip(self.right).zip(NEEDED) {
+            if (right as f64) < needed * all as f64 {
+                misses.push(format!("{name} right in {right} of {all} sockets"));
+            }
+        }
+        misses
+    }
+}
+
+/// Share of sockets that must be right, by question.
+const NEEDED: [f64; QUESTIONS.len()] = [0.99, 0.99, 0.95, 0.95];
+
+/// Off by no more than 5 % or 50 µs.
+fn is_close(theirs: f64, ours: f64) -> bool {
+    (ours - theirs).abs() <= (0.05 * theirs).max(50.0)
+}
+
+fn add(mine: &mut [u64], theirs: &[u64]) {
+    for (mine, theirs) in mine.iter_mut().zip(theirs) {
+        *mine += theirs;
+    }
+}
+
+impl fmt::Display for SocketScore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "  TCP_INFO of {} sockets, the flow log right in:", self.sockets)?;
+        for (number, (name, [all, right])) in QUESTIONS.iter().zip(self.right).enumerate() {
+            let before = if number % 2 == 0 { "\n    " } else { ", " };
+            write!(f, "{before}{name} {right} of {all}")?;
+        }
+        let mut variations = self.variations.clone();
+        variations.sort_by(f64::total_cmp);
+        let middle = variations.get(variations.len() / 2).copied().unwrap_or_default();
+        write!(f, "; variation {middle:.2} times the kernel's in the middle\n    ")?;
+        write!(
+            f,
+            "kernel: dsack_dups {} (tcpkit: spurious {}), reord_seen {}, delivered_ce {} (tcpkit: ece {})",
+            self.dsacked[0], self.dsacked[1], self.reordered, self.echoed[0], self.echoed[1]
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_socket_is_held_against_its_own_side_of_its_own_flow() {
+        let flow = json!({
+            "client_port": 40_000, "syn_retransmissions": 1, "synack_retransmissions": 2,
+            "client": { "retransmissions": { "fast": 3, "spurious": 1 }, "fin_retransmissions": 1,
+                        "retransmitted_bytes": 4_000, "rtt": { "smoothed": 100.0, "min": 90.0 }, "ece": 5 },
+            "server": { "retransmissions": { "rto": 7 }, "ece": 6 },
+        });
+        let kernel =
+            TcpInfo { total_retrans: 6, bytes_retrans: 4_000, rtt: 120, min_rtt: 200, ..TcpInfo::default() };
+        let client = Socket { way: Way { from: 40_000, to: 80 }, info: kernel };
+        let server = Socket { way: Way { from: 80, to: 40_000 }, info: TcpInfo::default() };
+        let stranger = Socket { way: Way { from: 40_001, to: 80 }, info: TcpInfo::default() };
+        let all = compare(&[client, server, stranger], 80, [std::slice::from_ref(&flow), &[]]);
+        let ours = all[0].ours.unwrap();
+        assert_eq!((ours.segments, ours.bytes, ours.spurious, ours.echoes), (6, 4_000, 1, 6));
+        assert!(
+            all[1].ours.is_none() && all[2].ours.is_none(),
+            "that end's log is empty, or has no such flow"
+        );
+        let score = SocketScore::of(&all[..1]);
+        assert_eq!(score.right, [[1, 1], [1, 1], [1, 1], [1, 0]]);
+        assert_eq!(score.misses(), ["least round trip right in 0 of 1 sockets"]);
+        assert_eq!(SocketScore::of(&all).misses()[0], "2 sockets in no flow log");
+    }
+}
