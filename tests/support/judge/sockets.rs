@@ -4,16 +4,13 @@ use std::{collections::HashMap, fmt};
 
 use serde_json::Value;
 
-use super::{truth::Way, workload::Socket};
-use crate::tcp_info::TcpInfo;
+use super::workload::Socket;
 
 /// One end of a connection: the kernel's word and the flow log's.
 #[derive(Clone, Copy, Debug)]
 pub struct Compared {
-    /// From its port to the other one.
-    pub way: Way,
-    /// The kernel's.
-    pub kernel: TcpInfo,
+    /// The kernel's, before and behind the end of the connection.
+    pub kernel: Socket,
     /// The flow log's; `None` where it has no such flow.
     pub ours: Option<Recorded>,
 }
@@ -64,11 +61,11 @@ pub fn compare(sockets: &[Socket], server_port: u16, logs: [&[Value]; 2]) -> Vec
         log.iter().filter_map(|flow| Some((port(flow)?, flow))).collect::<HashMap<_, _>>()
     });
     let one = |socket: &Socket| {
-        let Socket { way, info: kernel } = *socket;
+        let way = socket.way;
         let is_client = way.to == server_port;
         let flows = &by_client[usize::from(!is_client)];
         let flow = flows.get(if is_client { &way.from } else { &way.to });
-        Compared { way, kernel, ours: flow.map(|flow| Recorded::of(flow, is_client)) }
+        Compared { kernel: *socket, ours: flow.map(|flow| Recorded::of(flow, is_client)) }
     };
     sockets.iter().map(one).collect()
 }
@@ -107,12 +104,12 @@ impl SocketScore {
         score
     }
 
-    fn take(&mut self, kernel: &TcpInfo, ours: &Recorded) {
-        let counts = [(u64::from(kernel.total_retrans), ours.segments), (kernel.bytes_retrans, ours.bytes)];
+    fn take(&mut self, Socket { open, closed, .. }: &Socket, ours: &Recorded) {
+        let counts = [(u64::from(closed.total_retrans), ours.segments), (closed.bytes_retrans, ours.bytes)];
         for (sum, (theirs, ours)) in self.right.iter_mut().zip(counts) {
             add(sum, &[1, u64::from(theirs == ours)]);
         }
-        let spans = [kernel.rtt, kernel.min_rtt];
+        let spans = [open.rtt, open.min_rtt];
         for (sum, (theirs, ours)) in
             self.right[counts.len()..].iter_mut().zip(spans.into_iter().zip(ours.rtt))
         {
@@ -121,11 +118,11 @@ impl SocketScore {
                 add(sum, &[1, u64::from(is_close(f64::from(theirs), ours))]);
             }
         }
-        let variation = f64::from(kernel.rtt_variation);
+        let variation = f64::from(open.rtt_variation);
         self.variations.extend(ours.rtt_variation.filter(|_| variation > 0.0).map(|ours| ours / variation));
-        add(&mut self.dsacked, &[kernel.dsack_dups.into(), ours.spurious]);
-        self.reordered += u64::from(kernel.reord_seen);
-        add(&mut self.echoed, &[kernel.delivered_ce.into(), ours.echoes]);
+        add(&mut self.dsacked, &[closed.dsack_dups.into(), ours.spurious]);
+        self.reordered += u64::from(closed.reord_seen);
+        add(&mut self.echoed, &[closed.delivered_ce.into(), ours.echoes]);
     }
 
     /// Adds another one.
@@ -140,7 +137,7 @@ impl SocketScore {
     }
 
     /// What does not hold, in words; empty when all does. Of the variation nothing is asked: Linux weighs it otherwise
-    /// than RFC 6298 does, and the acknowledgement of a FIN is one of its few samples.
+    /// than RFC 6298 does.
     #[must_use]
     pub fn misses(&self) -> Vec<String> {
         let mut misses = Vec::new();
@@ -194,6 +191,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::{judge::truth::Way, tcp_info::TcpInfo};
 
     #[test]
     fn a_socket_is_held_against_its_own_side_of_its_own_flow() {
@@ -203,11 +201,10 @@ mod tests {
                         "retransmitted_bytes": 4_000, "rtt": { "smoothed": 100.0, "min": 90.0 }, "ece": 5 },
             "server": { "retransmissions": { "rto": 7 }, "ece": 6 },
         });
-        let kernel =
-            TcpInfo { total_retrans: 6, bytes_retrans: 4_000, rtt: 120, min_rtt: 200, ..TcpInfo::default() };
-        let client = Socket { way: Way { from: 40_000, to: 80 }, info: kernel };
-        let server = Socket { way: Way { from: 80, to: 40_000 }, info: TcpInfo::default() };
-        let stranger = Socket { way: Way { from: 40_001, to: 80 }, info: TcpInfo::default() };
+        let closed = TcpInfo { total_retrans: 6, bytes_retrans: 4_000, rtt: 999, ..TcpInfo::default() };
+        let open = TcpInfo { rtt: 120, min_rtt: 200, ..TcpInfo::default() };
+        let socket = |from, to| Socket { way: Way { from, to }, open, closed };
+        let [client, server, stranger] = [socket(40_000, 80), socket(80, 40_000), socket(40_001, 80)];
         let all = compare(&[client, server, stranger], 80, [std::slice::from_ref(&flow), &[]]);
         let ours = all[0].ours.unwrap();
         assert_eq!((ours.segments, ours.bytes, ours.spurious, ours.echoes), (6, 4_000, 1, 6));

@@ -61,26 +61,35 @@ pub struct Ran {
 pub struct Socket {
     /// From its port to the other one.
     pub way: Way,
-    /// What its kernel says of it.
-    pub info: TcpInfo,
+    /// What its kernel says when all data is acknowledged and no FIN is sent: the FIN's own round trip, which the flow
+    /// log does not have, is not in it.
+    pub open: TcpInfo,
+    /// What its kernel says when both directions are closed: nothing is sent again behind that.
+    pub closed: TcpInfo,
 }
 
 impl Socket {
-    /// Waits until the other side has acknowledged the end, and everything that was sent again has been.
-    fn closed(stream: &TcpStream, way: Way) -> Result<Self> {
-        let mut info = TcpInfo::default();
-        let is_closed = || {
-            info = TcpInfo::of(stream).unwrap_or_default();
-            info.state == TcpInfo::CLOSED
-        };
-        ensure!(until(PATIENCE, is_closed), "a connection does not close: {info:?}");
-        Ok(Self { way, info })
+    /// Closes the stream's own direction, when everything is acknowledged, and calls `wait` for the other one.
+    fn close(stream: &mut TcpStream, wait: impl FnOnce(&mut TcpStream) -> Result<()>) -> Result<Self> {
+        // A closed socket does not tell its addresses any more.
+        let way = Way { from: stream.local_addr()?.port(), to: stream.peer_addr()?.port() };
+        let open = reached(stream, |info| info.unacked == 0)?;
+        stream.shutdown(Shutdown::Write)?;
+        wait(stream)?;
+        let closed = reached(stream, |info| info.state == TcpInfo::CLOSED)?;
+        Ok(Self { way, open, closed })
     }
 }
 
-/// An open connection's own port and the other one; a closed one does not tell any more.
-fn way_of(stream: &TcpStream) -> Result<Way> {
-    Ok(Way { from: stream.local_addr()?.port(), to: stream.peer_addr()?.port() })
+/// What the kernel says of a socket as soon as this holds.
+fn reached(stream: &TcpStream, is_there: impl Fn(&TcpInfo) -> bool) -> Result<TcpInfo> {
+    let mut info = TcpInfo::of(stream)?;
+    let holds = until(PATIENCE, || {
+        info = TcpInfo::of(stream).unwrap_or(info);
+        is_there(&info)
+    });
+    ensure!(holds, "a connection does not close: {info:?}");
+    Ok(info)
 }
 
 impl Workload {
@@ -122,7 +131,6 @@ impl Workload {
     fn call(&self, bed: &Bed, address: SocketAddr) -> Result<Socket> {
         let mut stream = bed.client.enter(|| TcpStream::connect_timeout(&address, PATIENCE))??;
         prepare(&stream, self.congestion)?;
-        let way = way_of(&stream)?;
         let mut request = vec![0x5a; self.request as usize];
         request[..4].copy_from_slice(&self.request.to_be_bytes());
         request[4..8].copy_from_slice(&self.response.to_be_bytes());
@@ -133,9 +141,13 @@ impl Workload {
             stream.write_all(&request).context("a request is not taken")?;
             read_exactly(&mut stream, self.response as usize).context("a response does not come")?;
         }
-        stream.shutdown(Shutdown::Write)?;
-        ensure!(stream.read(&mut [0; 1]).context("the server does not close")? == 0, "an answer too much");
-        Socket::closed(&stream, way)
+        Socket::close(&mut stream, |stream| {
+            ensure!(
+                stream.read(&mut [0; 1]).context("the server does not close")? == 0,
+                "an answer too much"
+            );
+            Ok(())
+        })
     }
 
     /// Serves every connection, or those that came before the clients gave up.
@@ -157,12 +169,10 @@ impl Workload {
 /// Answers requests until the client closes.
 fn answer(mut stream: TcpStream, congestion: Congestion) -> Result<Socket> {
     prepare(&stream, congestion)?;
-    let way = way_of(&stream)?;
     let mut head = [0; 8];
     loop {
         if stream.read(&mut head[..1])? == 0 {
-            stream.shutdown(Shutdown::Write)?;
-            return Socket::closed(&stream, way);
+            return Socket::close(&mut stream, |_| Ok(()));
         }
         stream.read_exact(&mut head[1..])?;
         let [a, b, c, d, e, f, g, h] = head;
