@@ -12,6 +12,7 @@ use super::{
     key::{FlowKey, Side},
     measure::Measurements,
     regrouped::Regrouped,
+    reset::Reset,
     slab::{Place, Slab},
     state::{Ending, Flow, Phase},
     stream::{Opened, Seen, Streams},
@@ -328,7 +329,14 @@ impl FlowTable {
         now: Timestamp,
         changes: &mut Changes,
     ) {
-        if self.slab.flow_mut(slot).is_closed_by(side, segment) {
+        let Self { slab, streams, .. } = self;
+        let flow = &mut slab.flows[slot as usize];
+        let is_reset = segment.flags.contains(TcpFlags::RST);
+        let reset = is_reset.then(|| {
+            let cut_off = streams.cut_off(flow.streams, flow, side, segment);
+            Reset::of(flow, &slab.handshakes[slot as usize], side, segment, cut_off)
+        });
+        if flow.is_closed_by(side, segment, reset) {
             self.linger(Place::Full(slot), now, changes);
         }
     }
@@ -341,6 +349,7 @@ impl FlowTable {
             Phase::Open | Phase::Vacant => self.counts.open -= 1,
         }
         flow.ending.get_or_insert(ending);
+        self.counts.count_ending(&flow);
         if handshake.syn_len > 0 && !flow.streams.is_some() {
             flow.streams = self.open_streams_at_syn(&flow, &handshake, changes);
         }

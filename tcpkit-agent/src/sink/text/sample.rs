@@ -21,6 +21,10 @@ pub(crate) fn report() -> Report {
             evicted_half_open: 2,
             coarsened_rtts: 0,
             joined_ranges: 12,
+            resets: BTreeMap::from([
+                ("refused", ResetCount { client: 0, server: 300 }),
+                ("in_flight", ResetCount { client: 12, server: 1 }),
+            ]),
             segments: 4_400_000,
             payload_bytes: 6_200_000_000,
         },
@@ -85,6 +89,7 @@ pub(crate) fn flow() -> FlowRecord {
         mptcp: false,
         ecn: false,
         close: Close::RstServer,
+        rst: Some(RstRecord { kind: "refused", answers: true }),
     }
 }
 
