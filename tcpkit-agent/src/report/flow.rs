@@ -100,7 +100,7 @@ pub struct DirectionRecord {
     pub retransmitted_frames: u32,
     /// Payload bytes that had been sent before.
     pub retransmitted_bytes: u64,
-    /// FINs sent again.
+    /// FINs sent again in segments of their own; with data they are among the retransmissions.
     pub fin_retransmissions: u32,
     /// Frames with bytes that came later than bytes behind them, and not again.
     pub out_of_order: u32,

@@ -162,9 +162,14 @@ const SHORT: Workload = Workload { parallel: 8, connections: 10, request: 300, r
 fn routed() -> Vec<Scenario> {
     let router = |name, dropped, queue, workload| Scenario {
         name,
-        between: Between::Router { dropped, queue },
+        between: Between::Router { dropped, marked: 0, queue },
         settings: &[],
         workload,
+    };
+    let marked = Scenario {
+        between: Between::Router { dropped: [5, 0], marked: 20, queue: None },
+        settings: &["tcp_ecn=1"],
+        ..router("marked, routed", [0, 0], None, Workload { parallel: 4, request: 5_000_000, ..BULK })
     };
     const QUEUE: &[&str] = &["tbf", "rate", "60mbit", "burst", "20kb", "limit", "60kb"];
     vec![
@@ -179,6 +184,7 @@ fn routed() -> Vec<Scenario> {
         router("thin, routed", [40, 10], None, Workload { exchanges: 200, pause: ms(10), ..THIN }),
         router("short, routed", [30, 30], None, Workload { connections: 25, response: 30_000, ..SHORT }),
         router("full queue, routed", [0, 0], Some(QUEUE), Workload { request: 3_000_000, ..BULK }),
+        marked,
     ]
 }
 

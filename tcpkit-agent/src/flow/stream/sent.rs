@@ -262,7 +262,8 @@ impl Work<'_, '_, '_> {
     fn on_fin(&mut self, end: SeqNumber) {
         let edge = self.own.data_end();
         if self.own.facts.has_fin || end.before(edge) {
-            if end == edge {
+            // With data it is a segment of data, and counted as such.
+            if end == edge && self.seen.segment.payload_len == 0 {
                 self.own.counts.rare().fin_retransmissions += 1;
             }
             return;
