@@ -15,6 +15,7 @@ mod peek;
 mod privileges;
 pub(crate) mod refused;
 mod replay;
+mod reset;
 mod rtt;
 mod signals;
 mod stall;

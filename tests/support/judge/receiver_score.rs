@@ -54,6 +54,12 @@ impl ReceiverScore {
         self.overtaken += other.overtaken;
     }
 
+    /// All segments that the kernels sent again.
+    #[must_use]
+    pub fn segments(&self) -> u64 {
+        self.sights.iter().map(|[all, ..]| all).sum()
+    }
+
     /// Segments that can be told there from those sent once, by octets, order or time; of these counted as sent again,
     /// and cause right.
     #[must_use]
@@ -156,7 +162,7 @@ mod tests {
             arrival(Trigger::Tlp, Sight::Absent, false, None),
         ];
         let score = ReceiverScore::of(&ReceiverVerdict { arrivals, doubled: 2, overtaken: 1 });
-        assert_eq!(score.knowable(), [4, 3, 2]);
+        assert_eq!((score.segments(), score.knowable()), (6, [4, 3, 2]));
         let mut sum = score.clone();
         sum.add(&score);
         assert_eq!(sum.knowable(), [8, 6, 4]);
