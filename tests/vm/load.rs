@@ -26,7 +26,7 @@ fn every_program_loads_with_every_filter() {
             feature(
                 &format!("load time, {name}"),
                 &text.join(", "),
-                "TC in, TC out, XDP; emulated, unoptimized",
+                "TC in (with the start of a capture), TC out, XDP; emulated, unoptimized",
             );
             ""
         });

@@ -23,7 +23,7 @@ use super::{
 /// If it cannot be written.
 pub(super) fn keep(ran: &Ran, said: &[String]) -> Result<()> {
     let path = path(ran.kernel.release, ran.share);
-    let text = text(&ran.kernel.version, &ran.outcome, said).to_string();
+    let text = text(&ran.kernel.version, &ran.day, &ran.outcome, said).to_string();
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
@@ -58,10 +58,11 @@ fn path(release: Release, share: Share) -> PathBuf {
     cache::folder().join(format!("{}.{}.json", release.name, share.word()))
 }
 
-fn text(kernel: &str, outcome: &Outcome, said: &[String]) -> Value {
+fn text(kernel: &str, day: &str, outcome: &Outcome, said: &[String]) -> Value {
     let status = if let End::Status(status) = outcome.end { Some(status) } else { None };
     json!({
         "kernel": kernel,
+        "day": day,
         "status": status,
         "end": outcome.end.to_string(),
         "seconds": outcome.whole.as_secs(),
@@ -84,7 +85,8 @@ fn ran(kernel: Kernel, share: Share, record: &Value) -> Option<Ran> {
         console: String::new(),
         complaints: Vec::new(),
     };
-    Some(Ran { kernel, share, outcome, results })
+    let day = record["day"].as_str()?.to_owned();
+    Some(Ran { kernel, share, day, outcome, results })
 }
 
 #[cfg(test)]
@@ -104,17 +106,17 @@ mod tests {
     #[test]
     fn what_is_kept_is_read_as_it_was() {
         let said = ["CHECK a = fail: lost 3", "test result: FAILED. 4 passed; 1 failed;"].map(str::to_owned);
-        let record = text("6.1.0-1-amd64", &outcome(End::Status(101)), &said);
+        let record = text("6.1.0-1-amd64", "1 May 2030", &outcome(End::Status(101)), &said);
         let kernel = Kernel::named(RELEASES[1], "6.1.0-1-amd64");
         let ran = ran(kernel, Share::Gate, &record).unwrap();
         assert_eq!((ran.tally().passed, ran.tally().failed), (4, 1));
-        assert_eq!(ran.outcome.end, End::Status(101));
+        assert_eq!((ran.outcome.end.clone(), ran.day.as_str()), (End::Status(101), "1 May 2030"));
         assert!(ran.ended() && ran.complaint().is_some());
     }
 
     #[test]
     fn a_guest_that_was_ended_is_known_as_such() {
-        let record = text("x", &outcome(End::TimedOut(Duration::from_secs(5))), &[]);
+        let record = text("x", "", &outcome(End::TimedOut(Duration::from_secs(5))), &[]);
         let ran = ran(Kernel::named(RELEASES[0], "x"), Share::All, &record).unwrap();
         assert!(!ran.ended() && ran.complaint().unwrap().contains("5 s were over"));
     }
