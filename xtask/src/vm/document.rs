@@ -78,7 +78,8 @@ fn fate(ran: &Ran) -> String {
         }
         Some(why) => format!("{share}, not to their end: {}", why.replace('|', r"\|")),
     };
-    format!("{fate}; {} s, {}", ran.seconds(), ran.day)
+    let again: String = ran.again.iter().map(|part| format!("; then again {part}")).collect();
+    format!("{fate}; {} s, {}{again}", ran.seconds(), ran.day)
 }
 
 fn section(text: &mut String, title: &str, first: &str, table: &Table, remarks: &str) {
@@ -111,10 +112,7 @@ mod tests {
     fn sentences_stand_below_their_table() {
         let table = Table {
             columns: vec!["5.10".into()],
-            rows: vec![crate::vm::table::Row {
-                name: "TCX".into(),
-                cells: vec![("no".into(), "by clsact".into())],
-            }],
+            rows: vec![Row { name: "TCX".into(), cells: vec![("no".into(), "by clsact".into())] }],
         };
         let mut written = String::new();
         section(&mut written, "What", "feature", &table, "Costs");

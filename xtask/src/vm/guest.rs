@@ -328,14 +328,22 @@ fn is_complaint(line: &str) -> bool {
     line.contains("WARNING: ") || line.contains("BUG: ")
 }
 
-/// The command line of qemu.
-fn qemu(boot: &Boot<'_>, folder: &Path) -> Result<Command> {
+/// Where qemu is; asked before anything is built for a guest.
+///
+/// # Errors
+/// If it is nowhere; the error names its package.
+pub(super) fn emulator() -> Result<PathBuf> {
     let (program, package) = QEMU;
     let Some(qemu) = find_program(program) else {
         bail!("guests run in {program}: install the package {package} (`cargo xtask setup --tests` does)");
     };
+    Ok(qemu)
+}
+
+/// The command line of qemu.
+fn qemu(boot: &Boot<'_>, folder: &Path) -> Result<Command> {
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--"]).arg(qemu);
+    command.args(["--pdeathsig", "KILL", "--"]).arg(emulator()?);
     command.args([
         "-accel",
         "tcg,thread=multi,tb-size=256",

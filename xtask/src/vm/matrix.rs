@@ -70,6 +70,8 @@ pub(crate) struct Ran {
     pub(super) outcome: Outcome,
     /// What its tests said.
     pub(super) results: Results,
+    /// Which of its tests were run again alone, and what came of that; `results` have their newest words.
+    pub(super) again: Vec<String>,
 }
 
 /// How guests are run.
@@ -150,6 +152,7 @@ pub(crate) fn run(
     conditions: &Conditions,
     show: impl Fn(&str) + Sync,
 ) -> Result<Vec<Report>> {
+    guest::emulator()?;
     let binaries = payload::build()?;
     let payload = payload::archive(&binaries)?;
     let command = test_command(&conditions.filter);
@@ -206,9 +209,12 @@ impl<S: Fn(&str) + Sync> Run<'_, S> {
             said.push(line.to_owned());
             (self.show)(&format!("{:>6} | {line}", release.name));
         })?;
-        let ran = Ran { kernel, share: self.conditions.share, day: today()?, outcome, results };
+        let (share, day) = (self.conditions.share, today()?);
+        let ran = Ran { kernel, share, day, outcome, results, again: Vec::new() };
         if self.conditions.filter == super::TESTS {
             record::keep(&ran, &said)?;
+        } else {
+            record::keep_again(&ran, &self.conditions.filter, &said)?;
         }
         Ok(Trial::Ran(Box::new(ran)))
     }
