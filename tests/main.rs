@@ -11,4 +11,5 @@ mod kernel;
 mod live;
 mod oracle;
 mod peek;
+mod script;
 mod vm;

@@ -14,6 +14,7 @@ mod outlets;
 mod overwrite;
 mod peek;
 mod records;
+mod scripting;
 mod sources;
 mod writer;
 
@@ -31,6 +32,7 @@ use crate::{
     source,
     wire::Verify,
 };
+use scripting::Scripting;
 
 /// Runs until the sources end, the user says so, or something fails.
 ///
@@ -38,9 +40,12 @@ use crate::{
 /// What could not be opened, read or written; all else was done.
 pub fn run(config: &Config) -> anyhow::Result<()> {
     overwrite::refuse(config)?;
+    let scripting = Scripting::load(config)?;
+    let adapted = scripting.as_ref().map(|scripting| scripting.adapt(config));
+    let config = adapted.as_ref().unwrap_or(config);
     match &config.input {
-        Input::Files(files) => blocks::replay(config, files),
-        Input::Live(live) => live::capture(config, live),
+        Input::Files(files) => blocks::replay(config, files, scripting),
+        Input::Live(live) => live::capture(config, live, scripting),
     }
 }
 
@@ -53,9 +58,9 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
     settings.flows.handshake_timeout = config.limits.handshake_timeout;
     settings.flows.idle = config.limits.idle_timeout;
     settings.wanted = Wanted {
-        flows: config.output.flow_log.is_some(),
+        flows: config.output.flow_log.is_some() || config.heard.flows,
         events: config.output.event_log.is_some() || config.output.text,
-        handshakes: matches!(config.view, View::Peek(_)),
+        handshakes: matches!(config.view, View::Peek(_)) || config.heard.handshakes,
         loss_delay: config.output.event_after,
         stall: config.output.event_after,
     };

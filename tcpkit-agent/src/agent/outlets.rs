@@ -8,12 +8,13 @@ use super::{
     control::Wakes,
     peek::PeekOutlet,
     records::{RecordOutcome, RecordSinks, Recorder},
+    scripting::Scripting,
     writer::{self, Writing},
 };
 use crate::{
     cli::{Config, Failure, Listen},
     flow::FlowLimits,
-    pipeline::{Delivery, Panicked},
+    pipeline::{Delivery, Listener, Panicked},
     report::Report,
     sink::{
         capture::CaptureWriter,
@@ -37,6 +38,8 @@ pub(super) struct Outlets {
     serving: Option<Serving>,
     health: Health,
     peek: Option<PeekOutlet>,
+    /// The user's script, where there is one.
+    pub(super) scripting: Option<Scripting>,
     /// Whoever wants a report while the run goes on.
     pub(super) requests: ReportRequests,
     wakes: Wakes,
@@ -52,6 +55,7 @@ impl Outlets {
         live: bool,
         limits: &FlowLimits,
         wakes: Wakes,
+        scripting: Option<Scripting>,
     ) -> anyhow::Result<Self> {
         let peek = PeekOutlet::open(config)?;
         let mut records = RecordSinks::open(&config.output, live)?;
@@ -73,6 +77,7 @@ impl Outlets {
             serving: None,
             health: Health::starting(),
             peek,
+            scripting,
             requests,
             wakes,
         })
@@ -90,15 +95,27 @@ impl Outlets {
             tracing::info!(address = %endpoint.address(), "endpoint listens");
             self.serving = Some(endpoint.spawn(self.reports.clone(), self.health.clone())?);
         }
-        let Some(writer) = self.writer.take() else { return Ok(None) };
-        let (sender, writing) = writer::start(writer, interfaces, self.wakes.clone())?;
-        self.writing = Some(writing);
-        Ok(Some(sender))
+        let mut blocks = None;
+        if let Some(writer) = self.writer.take() {
+            let (sender, writing) = writer::start(writer, interfaces, self.wakes.clone())?;
+            self.writing = Some(writing);
+            blocks = Some(sender);
+        }
+        match &mut self.scripting {
+            Some(scripting) => Ok(scripting.start(blocks, &self.wakes)?),
+            None => Ok(blocks),
+        }
+    }
+
+    /// Who hears what the shards finish.
+    pub(super) fn listeners(&self) -> Vec<std::sync::Arc<dyn Listener>> {
+        self.scripting.as_ref().map(Scripting::listeners).unwrap_or_default()
     }
 
     /// Blocks that the writer is done with.
     pub(super) fn recycled(&self) -> Option<Receiver<Block>> {
-        self.writing.as_ref().map(|writing| writing.recycled.clone())
+        let scripting = self.scripting.as_ref().and_then(Scripting::recycled);
+        self.writing.as_ref().map(|writing| writing.recycled.clone()).or(scripting)
     }
 
     /// Begins to take records.
@@ -132,8 +149,14 @@ impl Outlets {
     /// Ends the capture file, when no sender of blocks is left.
     ///
     /// # Errors
-    /// What the device refused.
+    /// What the device refused, or standard output of the script.
     pub(super) fn finish_writer(&mut self, end: Option<Timestamp>) -> anyhow::Result<()> {
+        let scripted = self.scripting.as_mut().map_or(Ok(()), Scripting::finish);
+        let written = self.finish_file(end);
+        scripted.and(written)
+    }
+
+    fn finish_file(&mut self, end: Option<Timestamp>) -> anyhow::Result<()> {
         self.writing.take().map_or(Ok(()), |writing| writing.finish(end))
     }
 
@@ -148,6 +171,11 @@ impl Outlets {
     pub(super) fn close(self) {
         drop(self.serving);
     }
+}
+
+/// What the script's calls came to, for the ledger.
+pub(super) fn script_notes(outlets: &Outlets) -> Vec<(&'static str, u64)> {
+    outlets.scripting.as_ref().map(Scripting::notes).unwrap_or_default()
 }
 
 /// Takes the address; a busy default is a warning, everything else an error.

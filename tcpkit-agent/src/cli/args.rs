@@ -60,6 +60,9 @@ pub struct AgentArgs {
     /// How much is remembered, and for how long.
     #[command(flatten)]
     pub analysis: AnalysisArgs,
+    /// A script of the user's.
+    #[command(flatten)]
+    pub script: ScriptArgs,
     /// What is written, and where.
     #[command(flatten)]
     pub output: OutputArgs,
@@ -166,6 +169,19 @@ pub struct AnalysisArgs {
     /// Analyse the outer packet of a tunnel, not the inner one.
     #[arg(long)]
     pub no_decap: bool,
+}
+
+/// A script of the user's.
+#[derive(Clone, Debug, ClapArgs)]
+#[command(next_help_heading = "Script")]
+pub struct ScriptArgs {
+    /// Run this Lua script, which standard output then belongs to: its process(packet) gets every wanted TCP and UDP
+    /// packet in capture order (and makes --shards 1), its on_request, on_flow and on_handshake what was analysed.
+    #[arg(short = 'S', long, value_name = "FILE")]
+    pub script: Option<PathBuf>,
+    /// Cut off a call of the script that takes more Lua instructions.
+    #[arg(long, value_name = "INSTRUCTIONS", default_value = "10000000", requires = "script", value_parser = clap::value_parser!(u64).range(1000..))]
+    pub script_budget: u64,
 }
 
 /// What is written, and where.

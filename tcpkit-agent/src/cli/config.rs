@@ -43,6 +43,34 @@ pub struct Config {
     pub output: Output,
     /// What the measurements are shown as.
     pub view: View,
+    /// A script of the user's.
+    pub script: Option<ScriptPlan>,
+    /// What the script wants to hear of; the script itself tells.
+    pub heard: Heard,
+}
+
+/// A script and what it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptPlan {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Lua instructions that each call may take.
+    pub budget: u64,
+    /// Ports that are servers'; none where nothing is known of them.
+    pub ports: Vec<u16>,
+    /// Addresses of servers.
+    pub servers: Vec<std::net::IpAddr>,
+}
+
+/// What somebody on the worker's thread hears of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// Finished flows.
+    pub flows: bool,
+    /// Decided handshakes.
+    pub handshakes: bool,
+    /// Measured requests.
+    pub requests: bool,
 }
 
 /// What the measurements are shown as.
@@ -204,8 +232,10 @@ impl Config {
                 handshake_timeout: span(args.analysis.handshake_timeout),
             },
             count: args.analysis.count.and_then(NonZeroU64::new),
-            output: output(&args.output, live, system)?,
+            output: output(args, live, system)?,
             view: View::Agent,
+            script: script(args),
+            heard: Heard::default(),
             input,
         })
     }
@@ -295,7 +325,15 @@ fn idle_timeout(asked: Option<Duration>, live: bool) -> Option<Span> {
     }
 }
 
-fn output(args: &OutputArgs, live: bool, system: &System) -> Result<Output, Failure> {
+fn script(args: &AgentArgs) -> Option<ScriptPlan> {
+    let path = args.script.script.clone()?;
+    let ports = args.filter.ports.iter().map(|port| port.get()).collect();
+    Some(ScriptPlan { path, budget: args.script.script_budget, ports, servers: args.filter.servers.clone() })
+}
+
+fn output(args: &AgentArgs, live: bool, system: &System) -> Result<Output, Failure> {
+    let has_script = args.script.script.is_some();
+    let args = &args.output;
     let stream = |path: &Option<PathBuf>| path.clone().map(Stream::from_path);
     let capture = stream(&args.write).map(|target| CaptureOutput {
         target,
@@ -314,7 +352,7 @@ fn output(args: &OutputArgs, live: bool, system: &System) -> Result<Output, Fail
         event_log: stream(&args.event_log),
         event_after: span(args.event_after),
         json: args.json,
-        text: !taken && !args.quiet,
+        text: !taken && !args.quiet && !has_script,
         progress: !live && !args.quiet && system.stderr_is_terminal,
         listen: listen(args.stats_listen, live),
         log: args.log,

@@ -13,7 +13,9 @@ mod usage;
 pub mod value;
 
 pub use args::{AgentArgs, Args, BackendChoice, Command, FilterCommandArgs, HookChoice, LogLevel};
-pub use config::{CaptureOutput, Config, Input, Limits, Listen, Live, Output, Stream, View};
+pub use config::{
+    CaptureOutput, Config, Heard, Input, Limits, Listen, Live, Output, ScriptPlan, Stream, View,
+};
 pub use expression::effective_expression;
 pub use failure::{Exit, Failure, verdict};
 pub use peek::{PeekArgs, PeekStatArgs};

@@ -22,7 +22,7 @@ mod worker;
 mod tests;
 
 pub use facts::Facts;
-pub use outlet::Delivery;
+pub use outlet::{Delivery, Listener};
 pub use output::{DecidedHandshake, Finished, Foreign, Output};
 pub use reader::{BlockSource, InterfaceTally, ReadError, ReaderOutcome, ReaderTally, SourceNote};
 pub use ring_worker::{CaptureTap, Translation};

@@ -7,7 +7,7 @@ use std::sync::{
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
-use super::{DecidedHandshake, Finished};
+use super::{DecidedHandshake, Finished, Output};
 use crate::{report::Event, time::Timestamp};
 
 /// What one shard hands on at a time.
@@ -23,6 +23,12 @@ pub struct Delivery {
     pub handshakes: Vec<DecidedHandshake>,
     /// Nothing that this shard delivers later is older than this.
     pub progress: Timestamp,
+}
+
+/// Somebody on a worker's own thread who hears what its shard finishes, before the sinks do.
+pub trait Listener: std::fmt::Debug + Send + Sync {
+    /// Hears it; the worker waits meanwhile.
+    fn hear(&self, output: &Output);
 }
 
 /// A shard's end of the channel.

@@ -13,6 +13,7 @@ mod ledger;
 pub mod merge;
 mod observed;
 mod record;
+mod request;
 mod snapshot;
 mod stream;
 mod totals;
@@ -27,6 +28,7 @@ pub use handshake::HandshakeRecord;
 pub use handshakes::{HandshakeCounts, HandshakeReport, IcmpErrorCount, ServerHandshakes};
 pub use ledger::{Ledger, LedgerEntry};
 pub use record::{LedgerReport, Record};
+pub use request::{Culprit, RequestRecord, TimeSpent};
 pub use snapshot::{Extent, ShardSnapshot};
 pub use stream::{
     FlowName, FlowRetransmissions, FlowStalls, LatencyReport, PortRetransmissions, RetransmitReport,

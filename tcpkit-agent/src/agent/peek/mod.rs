@@ -12,7 +12,8 @@ use std::path::PathBuf;
 use super::{log_to_stderr, run};
 use crate::{
     cli::{
-        Config, Failure, HookChoice, Input, Limits, Live, LogLevel, Output, PeekArgs, Stream, System, View,
+        Config, Failure, Heard, HookChoice, Input, Limits, Live, LogLevel, Output, PeekArgs, Stream, System,
+        View,
     },
     filter::libpcap_version,
     pipeline::EngineSettings,
@@ -73,6 +74,8 @@ fn config(args: PeekArgs, input: Input, system: &System) -> Config {
             log: args.log,
         },
         view: View::Peek(Box::new(args)),
+        script: None,
+        heard: Heard::default(),
     }
 }
 
