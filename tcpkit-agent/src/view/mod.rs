@@ -2,4 +2,5 @@
 //!
 //! The contract: a view reads what `report` defines and nothing else; it renders text and never writes it.
 
+pub mod latency;
 pub mod peek;
