@@ -7,6 +7,7 @@ use crossbeam_channel::{Receiver, Sender};
 use super::{
     control::Wakes,
     kit::{self, KitOutlet, PacketLines},
+    latency::LatencyOutlet,
     peek::PeekOutlet,
     process::{Begun, Process},
     records::{RecordOutcome, RecordSinks, Recorder},
@@ -42,6 +43,7 @@ pub(super) struct Outlets {
     peek: Option<PeekOutlet>,
     kit: Option<KitOutlet>,
     packets: Option<PacketLines>,
+    latency: Option<LatencyOutlet>,
     statistics: StatsAnswer,
     process: Process,
     /// The user's script, where there is one.
@@ -86,6 +88,7 @@ impl Outlets {
             health: Health::starting(),
             peek,
             packets: kit.as_ref().and_then(|kit| kit.packets(config)),
+            latency: LatencyOutlet::open(config),
             statistics: kit::statistics(config),
             kit,
             process,
@@ -141,6 +144,9 @@ impl Outlets {
         let recorder = Recorder { sinks, deliveries, shards: shards as usize, wakes: self.wakes.clone() };
         self.recorder = Some(thread::Builder::new().name("recorder".into()).spawn(move || recorder.run())?);
         self.health.set_capturing();
+        if let Some(latency) = &mut self.latency {
+            latency.start(&self.reports, &self.wakes)?;
+        }
         self.process.ready().map_err(Into::into)
     }
 
@@ -181,6 +187,9 @@ impl Outlets {
     pub(super) fn conclude(&mut self, report: &Report) -> anyhow::Result<()> {
         if let Some(peek) = &mut self.peek {
             peek.conclude(report);
+        }
+        if let Some(latency) = &mut self.latency {
+            latency.conclude(report)?;
         }
         self.kit.as_mut().map_or(Ok(()), |kit| kit.conclude(report))
     }
