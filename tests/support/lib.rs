@@ -8,6 +8,7 @@
 )]
 
 pub mod attached;
+pub mod database;
 pub mod generator;
 pub mod judge;
 pub mod kernel;
@@ -22,3 +23,4 @@ pub mod server;
 pub mod test_run;
 pub mod traffic;
 pub mod wait;
+pub mod web;

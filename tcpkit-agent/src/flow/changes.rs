@@ -206,6 +206,10 @@ pub struct FlowCounts {
     pub segments: u64,
     /// Payload bytes on the wire.
     pub payload_bytes: u64,
+    /// Of the segments, those that servers sent.
+    pub server_segments: u64,
+    /// Of the payload, that of servers.
+    pub server_payload_bytes: u64,
     /// Times that round trips of a flow were kept coarser than usual, because memory for them had run out.
     pub coarsened_rtts: u64,
     /// Times that segments under way were kept together, because memory for each had run out.
@@ -221,6 +225,8 @@ impl FlowCounts {
         self.evicted_half_open += other.evicted_half_open;
         self.segments += other.segments;
         self.payload_bytes += other.payload_bytes;
+        self.server_segments += other.server_segments;
+        self.server_payload_bytes += other.server_payload_bytes;
         self.coarsened_rtts += other.coarsened_rtts;
         self.joined_ranges += other.joined_ranges;
     }

@@ -55,6 +55,8 @@ impl Shard {
             max_half_open: flows.max_half_open.div_ceil(shards),
             ..flows
         };
+        let mut measured = ShardSnapshot::default();
+        measured.requests.slow_us = settings.slow_us;
         Self {
             number: shard,
             shards,
@@ -67,7 +69,7 @@ impl Shard {
                 ..Changes::default()
             },
             defragmenter: Defragmenter::new(settings.fragments),
-            measured: ShardSnapshot::default(),
+            measured,
             wanted: settings.wanted,
             requests: conversations(settings),
             told: Vec::new(),

@@ -15,6 +15,7 @@ mod observed;
 mod record;
 mod request;
 mod requests;
+mod service;
 mod snapshot;
 mod stream;
 mod totals;
@@ -34,6 +35,7 @@ pub use requests::{
     CommandRequests, PortRequests, ProtocolRequests, RequestSpans, RequestSummary, RequestsReport,
     ServerRequests,
 };
+pub use service::{BUCKET_BOUNDS_US, BUCKETS, Sent, ServiceCount, Services};
 pub use snapshot::{Extent, ShardSnapshot};
 pub use stream::{
     FlowName, FlowRetransmissions, FlowStalls, LatencyReport, PortRetransmissions, RetransmitReport,
@@ -71,4 +73,7 @@ pub struct Report {
     pub stalls: StallReport,
     /// Who used how much.
     pub bandwidth: BandwidthReport,
+    /// Requests as git-hulk/tcpkit counts them, for its statistics; its JSON is that of `/stats`.
+    #[serde(skip)]
+    pub services: Services,
 }

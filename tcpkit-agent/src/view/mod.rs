@@ -2,4 +2,6 @@
 //!
 //! The contract: a view reads what `report` defines and nothing else; it renders text and never writes it.
 
+mod clock;
+pub mod kit;
 pub mod peek;

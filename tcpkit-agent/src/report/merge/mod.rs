@@ -8,7 +8,9 @@ mod stream;
 
 use std::collections::BTreeMap;
 
-use super::{CaptureInfo, Count, LatencyReport, Report, SCHEMA, ShardSnapshot, SpanSummary, Totals};
+use super::{
+    CaptureInfo, Count, LatencyReport, Report, SCHEMA, Services, ShardSnapshot, SpanSummary, Totals,
+};
 use crate::{
     analyzer::{Place, SpanHistogram},
     time::{Span, Timestamp},
@@ -75,6 +77,7 @@ pub fn assemble(context: ReportContext, snapshots: &[ShardSnapshot]) -> Report {
         },
         stalls: stream::stalls(&sum.stalls),
         bandwidth,
+        services: Services::of(&sum.requests, &sum.flows),
     }
 }
 

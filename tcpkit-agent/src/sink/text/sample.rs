@@ -7,6 +7,7 @@ use crate::{report::*, time::Timestamp};
 /// A live capture under load: two hooks, losses, failures.
 pub(crate) fn report() -> Report {
     Report {
+        services: Services::default(),
         schema: SCHEMA,
         complete: true,
         completeness: Some(0.9925),
@@ -34,6 +35,7 @@ pub(crate) fn report() -> Report {
 /// Nothing came.
 pub(crate) fn empty() -> Report {
     Report {
+        services: Services::default(),
         schema: SCHEMA,
         complete: true,
         completeness: None,
