@@ -54,12 +54,12 @@ impl Server {
         Self::start(namespace, folder, "redis-server", &words, 6379)
     }
 
-    /// memcached on its usual port.
+    /// memcached on its usual port, by TCP and UDP.
     ///
     /// # Errors
     /// When it does not come up.
     pub fn memcached(namespace: &Namespace) -> Result<Self> {
-        Self::start(namespace, tempfile::tempdir()?, "memcached", &["-u", "root", "-U", "0"], 11_211)
+        Self::start(namespace, tempfile::tempdir()?, "memcached", &["-u", "root", "-U", "11211"], 11_211)
     }
 
     /// Where it writes.

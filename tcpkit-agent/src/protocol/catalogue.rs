@@ -4,7 +4,10 @@ use super::{
     Dialogue, Protocol,
     dns::{self, Dns},
     http::{self, Http},
+    memcached,
+    mysql::{self, MySql},
     piece::Party,
+    postgresql::{self, PostgreSql},
     redis,
     tls::{self, Tls},
 };
@@ -23,10 +26,13 @@ pub enum Carrier {
 pub fn open(protocol: Protocol, carrier: Carrier) -> Option<Box<dyn Dialogue + Send>> {
     match (protocol, carrier) {
         (Protocol::Redis, Carrier::Stream) => Some(Box::new(redis::Redis::default())),
+        (Protocol::Memcached, Carrier::Stream) => Some(Box::new(memcached::Memcached::default())),
+        (Protocol::Memcached, Carrier::Datagrams) => Some(Box::new(memcached::DatagramDialogue::default())),
         (Protocol::Http, Carrier::Stream) => Some(Box::new(Http::new())),
         (Protocol::Dns, _) => Some(Box::new(Dns::new(carrier))),
         (Protocol::Tls, Carrier::Stream) => Some(Box::new(Tls::new())),
-        // Arms are added with each protocol.
+        (Protocol::MySql, Carrier::Stream) => Some(Box::new(MySql::default())),
+        (Protocol::PostgreSql, Carrier::Stream) => Some(Box::new(PostgreSql::default())),
         _ => None,
     }
 }
@@ -49,9 +55,13 @@ pub fn recognise(first: &[u8], carrier: Carrier) -> Option<(Protocol, Party)> {
 pub fn speaks(protocol: Protocol, party: Party, first: &[u8], carrier: Carrier) -> bool {
     match (protocol, carrier) {
         (Protocol::Redis, Carrier::Stream) => redis::speaks(party, first),
+        (Protocol::Memcached, Carrier::Stream) => memcached::speaks(party, first),
+        (Protocol::Memcached, Carrier::Datagrams) => memcached::speaks_datagrams(party, first),
         (Protocol::Http, _) => http::speaks(party, first, carrier),
         (Protocol::Dns, _) => dns::speaks(party, first, carrier),
         (Protocol::Tls, _) => tls::speaks(party, first, carrier),
+        (Protocol::MySql, Carrier::Stream) => mysql::speaks(party, first),
+        (Protocol::PostgreSql, Carrier::Stream) => postgresql::speaks(party, first),
         _ => false,
     }
 }

@@ -23,6 +23,8 @@ use crate::{
 
 /// Answers of one conversation that may wait to be delivered.
 const MAX_SETTLING: usize = 4_096;
+/// Room for as many is kept while none waits.
+const KEPT_SETTLING: usize = 32;
 
 /// A segment of a conversation.
 #[derive(Clone, Copy, Debug)]
@@ -345,6 +347,9 @@ impl Conversation {
             && let Some(exchange) = self.settling.pop_front()
         {
             self.finish(exchange, room);
+        }
+        if self.settling.is_empty() && self.settling.capacity() > KEPT_SETTLING {
+            self.settling.shrink_to(KEPT_SETTLING);
         }
     }
 
