@@ -8,6 +8,7 @@
 
 mod cli;
 mod kernel;
+mod kit;
 mod live;
 mod oracle;
 mod peek;

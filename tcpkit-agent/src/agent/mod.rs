@@ -9,10 +9,12 @@ mod control;
 mod ending;
 mod filter_command;
 mod interfaces;
+mod kit;
 mod live;
 mod outlets;
 mod overwrite;
 mod peek;
+mod process;
 mod records;
 mod scripting;
 mod sources;
@@ -32,9 +34,10 @@ use crate::{
     flow::Patience,
     pipeline::{EngineSettings, Wanted},
     protocol::Protocol,
-    source,
+    sink, source,
     wire::Verify,
 };
+use process::{Begun, Process};
 use scripting::Scripting;
 
 /// Runs until the sources end, the user says so, or something fails.
@@ -43,12 +46,18 @@ use scripting::Scripting;
 /// What could not be opened, read or written; all else was done.
 pub fn run(config: &Config) -> anyhow::Result<()> {
     overwrite::refuse(config)?;
+    for option in &config.without_effect {
+        sink::write_stderr(&format!("tcpkit: warning: {option}"));
+    }
+    // No thread was started until here; a script may start some.
+    let process = Process::begin(&config.background)?;
     let scripting = Scripting::load(config)?;
     let adapted = scripting.as_ref().map(|scripting| scripting.adapt(config));
     let config = adapted.as_ref().unwrap_or(config);
+    let begun = Begun { process, scripting };
     match &config.input {
-        Input::Files(files) => blocks::replay(config, files, scripting),
-        Input::Live(live) => live::capture(config, live, scripting),
+        Input::Files(files) => blocks::replay(config, files, begun),
+        Input::Live(live) => live::capture(config, live, begun),
     }
 }
 
@@ -68,7 +77,9 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
         stall: config.output.event_after,
         requests: config.output.request_log.is_some() || config.heard.requests,
         slow_request: config.requests.as_ref().map_or(EngineSettings::EVENT, |requests| requests.slower_than),
+        shown_us: kit::shown_us(&config.view),
     };
+    settings.slow_us = kit::slow_us(&config.view);
     settings.requests = config.requests.as_ref().map(requests).or_else(|| heard_requests(config));
     if let View::Peek(args) = &config.view {
         settings.icmp = args.icmp;

@@ -6,11 +6,12 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::{
     control::{Wake, Wakes},
+    kit::RequestLines,
     peek::{LIVE_WAIT, PeekLines},
 };
 use crate::{
     cli::{Output, Stream},
-    pipeline::Delivery,
+    pipeline::{Delivery, FinishedRequest},
     report::{Event, FlowRecord, Record, RequestRecord},
     sink::{
         log::{FlushPolicy, JsonLines, LogError},
@@ -18,6 +19,7 @@ use crate::{
         text::{self, TextOptions},
         write_stdout,
     },
+    time::Timestamp,
 };
 
 /// Where records go.
@@ -31,6 +33,8 @@ pub(super) struct RecordSinks {
     pub(super) event_log: Option<JsonLines>,
     /// Event lines on standard output.
     pub(super) lines: Option<EventLines>,
+    /// Request lines of git-hulk/tcpkit.
+    pub(super) requests: Option<RequestLines>,
     /// Session lines of tcpeek.
     pub(super) peek: Option<PeekLines>,
 }
@@ -87,10 +91,10 @@ impl Recorder {
 
     /// The next delivery; where lines wait only for their order, not for longer than they may.
     fn hear(&self) -> Result<Delivery, RecvTimeoutError> {
-        match &self.sinks.peek {
-            Some(peek) if peek.is_waiting() => self.deliveries.recv_timeout(LINE_WAIT),
-            _ => self.deliveries.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        if self.sinks.is_waiting() {
+            return self.deliveries.recv_timeout(LINE_WAIT);
         }
+        self.deliveries.recv().map_err(|_| RecvTimeoutError::Disconnected)
     }
 }
 
@@ -109,6 +113,7 @@ impl RecordSinks {
             request_log: open("request log", &output.request_log)?,
             event_log: open("event log", &output.event_log)?,
             lines: output.text.then(|| EventLines::new(live)),
+            requests: None,
             peek: None,
         })
     }
@@ -129,19 +134,44 @@ impl RecordSinks {
             waiting.flows.advance(shard, delivery.progress);
             release(log, &mut waiting.flows)?;
         }
-        if let Some(log) = &mut self.request_log {
-            for finished in delivery.requests {
-                let order = FlowOrder::of_request(finished.at, &finished.record);
-                waiting.requests.push(shard, order, finished.record);
-            }
-            waiting.requests.advance(shard, delivery.progress);
-            release(log, &mut waiting.requests)?;
-        }
+        self.requests(shard, delivery.requests, delivery.progress, &mut waiting.requests)?;
         self.settle()
+    }
+
+    fn requests(
+        &mut self,
+        shard: usize,
+        requests: Vec<FinishedRequest>,
+        progress: Timestamp,
+        waiting: &mut OrderedMerge<RequestRecord>,
+    ) -> anyhow::Result<()> {
+        for FinishedRequest { at, record } in requests {
+            if let Some(lines) = &mut self.requests {
+                lines.take(shard, at, &record);
+            }
+            if self.request_log.is_some() {
+                waiting.push(shard, FlowOrder::of_request(at, &record), record);
+            }
+        }
+        if let Some(lines) = &mut self.requests {
+            lines.advance(shard, progress)?;
+        }
+        if let Some(log) = &mut self.request_log {
+            waiting.advance(shard, progress);
+            release(log, waiting)?;
+        }
+        Ok(())
+    }
+
+    /// Whether lines wait for earlier ones of another shard.
+    fn is_waiting(&self) -> bool {
+        self.peek.as_ref().is_some_and(PeekLines::is_waiting)
+            || self.requests.as_ref().is_some_and(RequestLines::is_waiting)
     }
 
     /// Nothing came for a moment.
     fn pause(&mut self) -> anyhow::Result<()> {
+        self.requests.iter_mut().try_for_each(RequestLines::pause)?;
         self.peek.iter_mut().try_for_each(PeekLines::pause)
     }
 
@@ -165,6 +195,7 @@ impl RecordSinks {
         self.request_log.iter_mut().try_for_each(|log| release(log, &mut waiting.requests))?;
         self.logs().try_for_each(JsonLines::finish)?;
         self.lines.iter_mut().try_for_each(EventLines::write)?;
+        self.requests.iter_mut().try_for_each(RequestLines::finish)?;
         self.peek.iter_mut().try_for_each(PeekLines::finish)
     }
 

@@ -7,7 +7,10 @@ use std::{net::IpAddr, num::NonZeroU16, path::PathBuf};
 
 use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
-use super::value::{self, Listen};
+use super::{
+    kit::KitArgs,
+    value::{self, Listen},
+};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -21,6 +24,7 @@ use super::value::{self, Listen};
     disable_help_subcommand = true,
     disable_help_flag = true,
     disable_version_flag = true,
+    args_override_self = true,
     max_term_width = 100
 )]
 pub struct Args {
@@ -69,6 +73,9 @@ pub struct AgentArgs {
     /// What is written, and where.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// What git-hulk/tcpkit has beside these.
+    #[command(flatten)]
+    pub kit: KitArgs,
 }
 
 /// Where frames come from.
@@ -91,10 +98,10 @@ pub struct FilterArgs {
     /// tcpdump filter expression; without one every frame is wanted.
     #[arg(value_name = "EXPRESSION")]
     pub expression: Vec<String>,
-    /// Only TCP from or to these ports, separated by commas.
+    /// Only TCP from or to these ports, separated by commas; a protocol's name is -m of tcpkit 1.1.
     #[arg(short = 'p', long = "port", value_name = "PORT,...", value_delimiter = ',', value_parser = value::port)]
     pub ports: Vec<NonZeroU16>,
-    /// Only frames from or to these server addresses, separated by commas.
+    /// Only frames from or to these server addresses, separated by commas; a number is --snaplen of tcpkit 1.1.
     #[arg(short = 's', long = "server", value_name = "ADDRESS,...", value_delimiter = ',', value_parser = value::address)]
     pub servers: Vec<IpAddr>,
     /// UDP from or to the ports of -p too.
@@ -112,11 +119,12 @@ pub struct FilterArgs {
 #[derive(Clone, Debug, Default, ClapArgs)]
 #[command(next_help_heading = "Requests")]
 pub struct RequestArgs {
-    /// Measure the requests of this protocol, at the servers of -p and -s or else wherever it is recognised; `auto`
-    /// measures those of every protocol that is recognised.
+    /// Measure the requests of this protocol and print a line for each, at the servers of -p and -s or else wherever it
+    /// is recognised; `auto` is every protocol that is recognised, `raw` prints packets instead.
     #[arg(short, long, value_name = "PROTOCOL", value_enum, hide_possible_values = false)]
     pub mode: Option<Mode>,
-    /// Tell of requests that took at least this many milliseconds (decimals allowed) [default: as --event-after].
+    /// Tell only of requests that took at least this many milliseconds (decimals allowed) [default: all with -m, else as
+    /// --event-after].
     #[arg(short = 't', long = "slower-than", value_name = "MILLISECONDS", value_parser = value::milliseconds)]
     pub slower_than: Option<std::time::Duration>,
 }
@@ -282,6 +290,21 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// The word on the command line.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Redis => "redis",
+            Self::Memcached => "memcached",
+            Self::Http => "http",
+            Self::Dns => "dns",
+            Self::MySql => "mysql",
+            Self::PostgreSql => "postgresql",
+            Self::Tls => "tls",
+        }
+    }
+
     /// Whether this protocol, or one that is recognised, is spoken by UDP as well.
     #[must_use]
     pub const fn has_datagrams(self) -> bool {

@@ -11,6 +11,7 @@ use super::{
     args::{AgentArgs, BackendChoice, CaptureArgs, HookChoice, LogLevel, Mode, OutputArgs},
     expression::effective_expression,
     failure::Failure,
+    kit::{self, Background, Kit},
     peek::PeekArgs,
     system::System,
     value::Listen as ListenChoice,
@@ -49,6 +50,10 @@ pub struct Config {
     pub output: Output,
     /// What the measurements are shown as.
     pub view: View,
+    /// How the process lives.
+    pub background: Background,
+    /// Options that do nothing here, for the user to know.
+    pub without_effect: Vec<String>,
     /// A script of the user's.
     pub script: Option<ScriptPlan>,
     /// What the script wants to hear of; the script itself tells.
@@ -86,6 +91,8 @@ pub enum View {
     Agent,
     /// tcpeek's lines and summary.
     Peek(Box<PeekArgs>),
+    /// git-hulk/tcpkit's lines and statistics.
+    Kit(Box<Kit>),
 }
 
 /// Where frames come from.
@@ -112,6 +119,8 @@ pub struct Live {
     pub snaplen: u32,
     /// Bytes of each shard's ring, a power of two.
     pub ring_bytes: u32,
+    /// Bytes of libpcap's buffer.
+    pub pcap_bytes: u32,
     /// Take frames that are not addressed to this host; `None` is as the backend does by itself.
     pub promiscuous: Option<bool>,
     /// aya-log level of the eBPF programs.
@@ -242,12 +251,14 @@ impl Config {
     pub fn new(args: &AgentArgs, system: &System) -> Result<Self, Failure> {
         let input = input(args, system)?;
         let live = matches!(input, Input::Live(_));
+        let taken = stdout_owner(&args.output)?;
+        let view = kit::view(args, taken.is_some())?;
         balanced(&args.filter.expression.join(" "))?;
         Ok(Self {
             expression: effective_expression(&args.filter, args.requests.mode),
             strict_filter: args.filter.strict_filter,
             decapsulate: !args.analysis.no_decap,
-            shards: args.analysis.shards.unwrap_or_else(|| shards(system.cores, live)),
+            shards: shards(args, system.cores, live),
             limits: Limits {
                 max_flows: args.analysis.max_flows,
                 max_half_open: args.analysis.max_half_open,
@@ -256,13 +267,20 @@ impl Config {
             },
             requests: requests(args),
             count: args.analysis.count.and_then(NonZeroU64::new),
-            output: output(args, live, system)?,
-            view: View::Agent,
+            output: Output { text: has_text(args, &view, taken), ..output(args, live, system)? },
+            background: kit::background(args, taken)?,
+            without_effect: kit::without_effect(args),
+            view,
             script: script(args),
             heard: Heard::default(),
             input,
         })
     }
+}
+
+/// The ports that were asked for, in the order of the command line.
+pub(super) fn ports(args: &AgentArgs) -> Vec<u16> {
+    args.filter.ports.iter().copied().map(NonZeroU16::get).collect()
 }
 
 /// A threshold or a log alone is of every protocol.
@@ -271,7 +289,7 @@ fn requests(args: &AgentArgs) -> Option<Requests> {
     let mode = args.requests.mode.or(is_asked.then_some(Mode::Auto))?;
     Some(Requests {
         mode,
-        ports: args.filter.ports.iter().copied().map(NonZeroU16::get).collect(),
+        ports: ports(args),
         servers: args.filter.servers.clone(),
         udp: args.filter.udp || mode.has_datagrams(),
         slower_than: span(args.requests.slower_than.unwrap_or(args.output.event_after)),
@@ -282,20 +300,21 @@ fn input(args: &AgentArgs, system: &System) -> Result<Input, Failure> {
     if !args.input.read.is_empty() {
         return files(&args.input.read).map(Input::Files);
     }
-    if args.input.interface.is_empty() {
+    let asked = kit::interfaces(args);
+    if asked.is_empty() {
         return Err(Failure::usage("nothing to capture from")
             .hint("give -i INTERFACE or -r FILE; see tcpkit --help")
             .detail(format!("Usage: tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\nInterfaces: {}", system.list())));
     }
     let mut interfaces: Vec<String> = Vec::new();
-    for name in &args.input.interface {
+    for name in &asked {
         if !interfaces.contains(name) {
             known(name, &args.capture, system)?;
             interfaces.push(name.clone());
         }
     }
     for_ebpf_only(&args.capture)?;
-    Ok(Input::Live(live(interfaces, &args.capture)))
+    Ok(Input::Live(live(interfaces, args, shards(args, system.cores, true))))
 }
 
 /// libpcap has no hooks and no programs of ours: a wish about them cannot be granted.
@@ -312,20 +331,31 @@ fn for_ebpf_only(capture: &CaptureArgs) -> Result<(), Failure> {
         .hint("give one of them only"))
 }
 
-/// Live, a shard for each core; a replay's reader has a core of its own.
-fn shards(cores: u32, live: bool) -> u32 {
+/// Live, a shard for each core; a replay's reader has a core of its own. Only one shard sees packets in their order.
+fn shards(args: &AgentArgs, cores: u32, live: bool) -> u32 {
     let workers = if live { cores } else { cores.saturating_sub(1) };
-    workers.clamp(1, 64)
+    let usual = if kit::shows_packets(args) { 1 } else { workers.clamp(1, 64) };
+    args.analysis.shards.unwrap_or(usual)
 }
 
-fn live(interfaces: Vec<String>, capture: &CaptureArgs) -> Live {
+/// Event lines and the summary have standard output where nothing else has it.
+fn has_text(args: &AgentArgs, view: &View, taken: Option<&str>) -> bool {
+    let is_free = !matches!(view, View::Kit(kit) if kit.target == Some(Stream::Standard));
+    let has_script = args.script.script.is_some();
+    taken.is_none() && is_free && !args.output.quiet && !args.kit.daemon && !has_script
+}
+
+fn live(interfaces: Vec<String>, args: &AgentArgs, shards: u32) -> Live {
+    let capture = &args.capture;
+    let (ring_bytes, pcap_bytes) = kit::buffers(args, shards);
     Live {
         interfaces,
         reattach: capture.reattach,
         hook: capture.hook,
         backend: capture.backend,
-        snaplen: capture.snaplen,
-        ring_bytes: capture.ring_bytes,
+        snaplen: args.kit.snarf.unwrap_or(capture.snaplen),
+        ring_bytes,
+        pcap_bytes,
         promiscuous: None,
         kernel_log: capture.kernel_log,
         duration: capture.duration,
@@ -364,13 +394,12 @@ fn idle_timeout(asked: Option<Duration>, live: bool) -> Option<Span> {
 
 fn script(args: &AgentArgs) -> Option<ScriptPlan> {
     let path = args.script.script.clone()?;
-    let ports = args.filter.ports.iter().map(|port| port.get()).collect();
+    let ports = ports(args);
     Some(ScriptPlan { path, budget: args.script.script_budget, ports, servers: args.filter.servers.clone() })
 }
 
-fn output(args: &AgentArgs, live: bool, system: &System) -> Result<Output, Failure> {
-    let has_script = args.script.script.is_some();
-    let args = &args.output;
+fn output(agent: &AgentArgs, live: bool, system: &System) -> Result<Output, Failure> {
+    let args = &agent.output;
     let stream = |path: &Option<PathBuf>| path.clone().map(Stream::from_path);
     let capture = stream(&args.write).map(|target| CaptureOutput {
         target,
@@ -382,7 +411,6 @@ fn output(args: &AgentArgs, live: bool, system: &System) -> Result<Output, Failu
             .because("standard output cannot be rotated")
             .hint("give -w a file"));
     }
-    let taken = stdout_owner(args)?.is_some();
     Ok(Output {
         capture,
         flow_log: stream(&args.flow_log),
@@ -390,9 +418,9 @@ fn output(args: &AgentArgs, live: bool, system: &System) -> Result<Output, Failu
         event_log: stream(&args.event_log),
         event_after: span(args.event_after),
         json: args.json,
-        text: !taken && !args.quiet && !has_script,
-        progress: !live && !args.quiet && system.stderr_is_terminal,
-        listen: listen(args.stats_listen, live),
+        text: false,
+        progress: !live && !args.quiet && !agent.kit.daemon && system.stderr_is_terminal,
+        listen: kit::listen(&agent.kit).or_else(|| listen(args.stats_listen, live)),
         log: args.log,
     })
 }

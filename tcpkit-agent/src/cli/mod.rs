@@ -4,9 +4,11 @@
 
 pub mod args;
 pub mod config;
+mod dialect;
 pub mod expression;
 pub mod failure;
 pub mod getopt;
+pub mod kit;
 pub mod peek;
 pub mod system;
 mod usage;
@@ -18,6 +20,7 @@ pub use config::{
 };
 pub use expression::effective_expression;
 pub use failure::{Exit, Failure, verdict};
+pub use kit::{Background, Dialect, Kit, KitLines};
 pub use peek::{PeekArgs, PeekStatArgs};
 pub use system::System;
 pub use usage::{Parsed, parse};

@@ -85,6 +85,7 @@ fn live_capture_has_the_defaults_of_the_manual() {
             backend: BackendChoice::Auto,
             snaplen: 256,
             ring_bytes: 32 << 20,
+            pcap_bytes: 32 << 20,
             promiscuous: None,
             kernel_log: LogLevel::Off,
             duration: None,
@@ -194,7 +195,7 @@ fn bad_usage_is_one_line_that_names_the_word() {
         ("-i", "--interface"),
         ("-i lo -p 0", "--port"),
         ("-i lo -p 65536", "--port"),
-        ("-i lo -p http", "--port"),
+        ("-i lo -p telnet", "--port"),
         ("-i lo -s server", "--server"),
         ("-i lo -u", "--port"),
         ("-i lo --icmp", "--port"),
@@ -237,7 +238,7 @@ fn wishes_about_ebpf_are_no_wishes_to_libpcap() {
 fn numbers_that_are_none_are_refused_in_the_users_words() {
     for (words, hint) in [
         ("-i lo -p 0", "from 1 to 65535"),
-        ("-i lo -p http", "from 1 to 65535"),
+        ("-i lo -p telnet", "from 1 to 65535"),
         ("-i lo -s example.com", "numeric addresses"),
         ("-i lo --duration soon", "give seconds"),
     ] {

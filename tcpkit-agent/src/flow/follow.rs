@@ -47,6 +47,10 @@ pub(super) fn count(
     flow.end = flow.end.max(arrival.timestamp);
     counts.segments += u64::from(wire.packets);
     counts.payload_bytes += u64::from(segment.payload_len);
+    // Who the client is may turn out later; for the sums of a capture that is soon enough.
+    let is_server = u64::from(side != flow.client);
+    counts.server_segments += u64::from(wire.packets) * is_server;
+    counts.server_payload_bytes += u64::from(segment.payload_len) * is_server;
     Taken { wire, is_duplicate: false, slot: None }
 }
 

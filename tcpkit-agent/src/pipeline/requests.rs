@@ -112,7 +112,7 @@ impl Shard {
             if wanted.events && request.is_slow(wanted.slow_request) {
                 out.events.push(slow(&request, &record));
             }
-            if wanted.requests {
+            if wanted.requests || wanted.shown_us.is_some_and(|least| request.is_shown(least)) {
                 out.requests.push(FinishedRequest { at: request.at, record });
             }
         }

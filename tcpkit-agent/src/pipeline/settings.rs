@@ -24,6 +24,8 @@ pub struct EngineSettings {
     pub wanted: Wanted,
     /// Requests that are measured; `None` for none, which costs nothing.
     pub requests: Option<RequestSettings>,
+    /// Microseconds from which on git-hulk/tcpkit calls a request slow; 0 for none.
+    pub slow_us: u64,
     /// Whether an ICMP error decides the handshake that it answers.
     pub icmp: bool,
 }
@@ -45,15 +47,19 @@ pub struct Wanted {
     pub requests: bool,
     /// Requests that took at least this long are events.
     pub slow_request: Span,
+    /// A record of each request that was answered after at least so many microseconds, as git-hulk/tcpkit shows them.
+    pub shown_us: Option<u64>,
 }
 
 impl Wanted {
     /// Which requests are handed out, as records or as events.
     pub(super) const fn requests_told(&self) -> RequestsTold {
-        match (self.requests, self.events) {
-            (true, _) => RequestsTold::All,
-            (false, true) => RequestsTold::Slow(self.slow_request),
-            (false, false) => RequestsTold::None,
+        match (self.requests, self.events, self.shown_us) {
+            (true, _, _) => RequestsTold::All,
+            (false, true, None) => RequestsTold::Slow(self.slow_request),
+            (false, true, Some(least)) => RequestsTold::Both(self.slow_request, least),
+            (false, false, Some(least)) => RequestsTold::Answered(least),
+            (false, false, None) => RequestsTold::None,
         }
     }
 
@@ -110,8 +116,10 @@ impl EngineSettings {
                 stall: Self::EVENT,
                 requests: false,
                 slow_request: Self::EVENT,
+                shown_us: None,
             },
             requests: None,
+            slow_us: 0,
             icmp: true,
         }
     }

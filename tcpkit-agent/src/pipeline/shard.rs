@@ -55,6 +55,8 @@ impl Shard {
             max_half_open: flows.max_half_open.div_ceil(shards),
             ..flows
         };
+        let mut measured = ShardSnapshot::default();
+        measured.requests.slow_us = settings.slow_us;
         Self {
             number: shard,
             shards,
@@ -67,7 +69,7 @@ impl Shard {
                 ..Changes::default()
             },
             defragmenter: Defragmenter::new(settings.fragments),
-            measured: ShardSnapshot::default(),
+            measured,
             wanted: settings.wanted,
             requests: conversations(settings),
             told: Vec::new(),
@@ -142,7 +144,7 @@ impl Shard {
     /// What was measured so far.
     #[must_use]
     pub fn snapshot(&self) -> ShardSnapshot {
-        let mut snapshot = ShardSnapshot { flows: *self.table.counts(), ..self.measured.clone() };
+        let mut snapshot = ShardSnapshot { flows: self.table.counts(), ..self.measured.clone() };
         snapshot.round_trips.on_round_trips(&self.changes.round_trips);
         if let Some(conversations) = &self.requests {
             conversations.add_to(&mut snapshot.requests);

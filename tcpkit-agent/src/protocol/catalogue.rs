@@ -4,6 +4,7 @@ use super::{
     Dialogue, Protocol,
     dns::{self, Dns},
     http::{self, Http},
+    memcached,
     mysql::{self, MySql},
     piece::Party,
     postgresql::{self, PostgreSql},
@@ -25,6 +26,8 @@ pub enum Carrier {
 pub fn open(protocol: Protocol, carrier: Carrier) -> Option<Box<dyn Dialogue + Send>> {
     match (protocol, carrier) {
         (Protocol::Redis, Carrier::Stream) => Some(Box::new(redis::Redis::default())),
+        (Protocol::Memcached, Carrier::Stream) => Some(Box::new(memcached::Memcached::default())),
+        (Protocol::Memcached, Carrier::Datagrams) => Some(Box::new(memcached::DatagramDialogue::default())),
         (Protocol::Http, Carrier::Stream) => Some(Box::new(Http::new())),
         (Protocol::Dns, _) => Some(Box::new(Dns::new(carrier))),
         (Protocol::Tls, Carrier::Stream) => Some(Box::new(Tls::new())),
@@ -52,6 +55,8 @@ pub fn recognise(first: &[u8], carrier: Carrier) -> Option<(Protocol, Party)> {
 pub fn speaks(protocol: Protocol, party: Party, first: &[u8], carrier: Carrier) -> bool {
     match (protocol, carrier) {
         (Protocol::Redis, Carrier::Stream) => redis::speaks(party, first),
+        (Protocol::Memcached, Carrier::Stream) => memcached::speaks(party, first),
+        (Protocol::Memcached, Carrier::Datagrams) => memcached::speaks_datagrams(party, first),
         (Protocol::Http, _) => http::speaks(party, first, carrier),
         (Protocol::Dns, _) => dns::speaks(party, first, carrier),
         (Protocol::Tls, _) => tls::speaks(party, first, carrier),

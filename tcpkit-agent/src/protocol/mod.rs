@@ -11,6 +11,7 @@ mod dns;
 mod exchange;
 mod http;
 mod line;
+mod memcached;
 mod mysql;
 mod piece;
 mod postgresql;

@@ -15,6 +15,7 @@ mod observed;
 mod record;
 mod request;
 mod requests;
+mod service;
 mod snapshot;
 mod stream;
 mod totals;
@@ -22,8 +23,8 @@ mod totals;
 pub use capture::{CaptureInfo, InterfaceInfo};
 pub use event::{Event, EventKind};
 pub use flow::{
-    Close, DirectionRecord, FlowRecord, HandshakeResult, RetransmissionsByCause, RttRecord, StallRecord,
-    StallsByKind,
+    Close, DirectionRecord, FlowRecord, HandshakeResult, RetransmissionsByCause, RstRecord, RttRecord,
+    StallRecord, StallsByKind,
 };
 pub use handshake::HandshakeRecord;
 pub use handshakes::{HandshakeCounts, HandshakeReport, IcmpErrorCount, ServerHandshakes};
@@ -34,12 +35,13 @@ pub use requests::{
     CommandRequests, PortRequests, ProtocolRequests, RequestSpans, RequestSummary, RequestsReport,
     ServerRequests,
 };
+pub use service::{BUCKET_BOUNDS_US, BUCKETS, Sent, ServiceCount, Services};
 pub use snapshot::{Extent, ShardSnapshot};
 pub use stream::{
     FlowName, FlowRetransmissions, FlowStalls, LatencyReport, PortRetransmissions, RetransmitReport,
     RoundTripReport, SentAgainCount, ServerRetransmissions, StallReport, StallSummary,
 };
-pub use totals::{BandwidthReport, Count, InterfaceBandwidth, SizeBucket, SpanSummary, Totals};
+pub use totals::{BandwidthReport, Count, InterfaceBandwidth, ResetCount, SizeBucket, SpanSummary, Totals};
 
 use serde::Serialize;
 
@@ -71,4 +73,7 @@ pub struct Report {
     pub stalls: StallReport,
     /// Who used how much.
     pub bandwidth: BandwidthReport,
+    /// Requests as git-hulk/tcpkit counts them, for its statistics; its JSON is that of `/stats`.
+    #[serde(skip)]
+    pub services: Services,
 }

@@ -61,7 +61,7 @@ pub(crate) struct Compiler {
 }
 
 /// Programs that tests and benchmarks run, and the Debian packages that hold them.
-const TEST_PROGRAMS: [(&str, &str); 18] = [
+const TEST_PROGRAMS: [(&str, &str); 20] = [
     ("tcpdump", "tcpdump"),
     ("tshark", "tshark"),
     ("tcptrace", "tcptrace"),
@@ -73,6 +73,8 @@ const TEST_PROGRAMS: [(&str, &str); 18] = [
     // The server's own programs stand on no path; this one comes with them.
     ("pgbench", "postgresql"),
     ("curl", "curl"),
+    ("dnsmasq", "dnsmasq-base"),
+    ("openssl", "openssl"),
     ("iperf3", "iperf3"),
     ("nft", "nftables"),
     ("ethtool", "ethtool"),

@@ -30,12 +30,14 @@ pub struct RequestAnalyzer {
     protocols: [RequestSum; Protocol::COUNT],
     dialogues: [DialogueCounts; Protocol::COUNT],
     ports: Ranking<u16, PortSum>,
-    servers: Ranking<SpokenAt, RequestSum>,
+    servers: Ranking<SpokenAt, PortSum>,
     commands: Ranking<Command, RequestSum>,
     /// The slowest first.
     slowest: Vec<MeasuredRequest>,
     /// What listening came to, beside the requests.
     pub counts: RequestCounts,
+    /// Microseconds from which on git-hulk/tcpkit calls a request slow; 0 for none.
+    pub slow_us: u64,
 }
 
 impl Default for RequestAnalyzer {
@@ -48,6 +50,7 @@ impl Default for RequestAnalyzer {
             commands: Ranking::new(MAX_COMMANDS),
             slowest: Vec::new(),
             counts: RequestCounts::default(),
+            slow_us: 0,
         }
     }
 }
@@ -57,8 +60,8 @@ impl RequestAnalyzer {
     pub fn on_request(&mut self, request: &MeasuredRequest) {
         let protocol = request.protocol;
         self.protocols[protocol.index()].on_request(request);
-        self.ports.entry(request.server().port).on_request(request);
-        self.servers.entry((protocol, request.server())).on_request(request);
+        self.ports.entry(request.server().port).on_request(request, self.slow_us);
+        self.servers.entry((protocol, request.server())).on_request(request, self.slow_us);
         self.commands.entry((protocol, request.exchange.request.command)).on_request(request);
         if let Some(total) = total(request) {
             self.keep_slow(request, total);
@@ -85,6 +88,7 @@ impl RequestAnalyzer {
         self.slowest.sort_by_key(rank);
         self.slowest.truncate(MAX_SLOWEST);
         self.counts.merge(&other.counts);
+        self.slow_us = self.slow_us.max(other.slow_us);
     }
 
     /// Every protocol by its name: its requests, and what of it could not be read.
@@ -109,7 +113,7 @@ impl RequestAnalyzer {
 
     /// By server.
     #[must_use]
-    pub const fn servers(&self) -> &Ranking<SpokenAt, RequestSum> {
+    pub const fn servers(&self) -> &Ranking<SpokenAt, PortSum> {
         &self.servers
     }
 

@@ -37,6 +37,15 @@ impl MeasuredRequest {
         Some(response.start.since(self.exchange.request.extent.start))
     }
 
+    /// The same in whole microseconds, of times in whole microseconds.
+    #[must_use]
+    pub fn latency_us(&self) -> Option<u64> {
+        let response = self.exchange.response.as_ref()?;
+        let latency =
+            response.start.as_micros().saturating_sub(self.exchange.request.extent.start.as_micros());
+        Some(u64::try_from(latency).unwrap_or(0))
+    }
+
     /// The server's end.
     #[must_use]
     pub const fn server(&self) -> Endpoint {
@@ -52,6 +61,12 @@ impl MeasuredRequest {
             (Outcome::Unanswered, _) => self.is_datagram,
             _ => false,
         }
+    }
+
+    /// Whether it was answered after at least so many microseconds.
+    #[must_use]
+    pub fn is_shown(&self, least_us: u64) -> bool {
+        self.latency_us().is_some_and(|latency| latency >= least_us)
     }
 
     /// By what requests are ordered that are alike otherwise.

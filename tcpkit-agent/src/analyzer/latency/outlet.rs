@@ -10,6 +10,10 @@ pub enum RequestsTold {
     All,
     /// Those that took at least this long, or have no answer that should have one.
     Slow(Span),
+    /// Those that were answered after at least so many microseconds, as git-hulk/tcpkit shows them.
+    Answered(u64),
+    /// Either.
+    Both(Span, u64),
     /// None.
     None,
 }
@@ -33,6 +37,8 @@ impl Outlet<'_> {
         let is_told = match self.wants {
             RequestsTold::All => true,
             RequestsTold::Slow(limit) => request.is_slow(limit),
+            RequestsTold::Answered(least) => request.is_shown(least),
+            RequestsTold::Both(limit, least) => request.is_shown(least) || request.is_slow(limit),
             RequestsTold::None => false,
         };
         if is_told {

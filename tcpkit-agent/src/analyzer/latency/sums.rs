@@ -37,7 +37,7 @@ pub const BUCKET_BOUNDS_US: [u64; BUCKETS - 1] = [
 /// Buckets of git-hulk/tcpkit.
 pub const BUCKETS: usize = 18;
 
-/// Requests of one port, also as git-hulk/tcpkit counts them.
+/// Requests of one port or server, also as git-hulk/tcpkit counts them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PortSum {
     /// All of them.
@@ -46,6 +46,8 @@ pub struct PortSum {
     pub buckets: [u64; BUCKETS],
     /// All those microseconds.
     pub latency_us: u64,
+    /// Those of them that took at least as long as was asked for; none where nothing was.
+    pub slow: u64,
 }
 
 impl RequestSum {
@@ -73,6 +75,12 @@ impl RequestSum {
         self.outcomes.iter().sum()
     }
 
+    /// How many were answered.
+    #[must_use]
+    pub const fn answered(&self) -> u64 {
+        self.outcome(Outcome::Answered)
+    }
+
     /// How many ended so.
     #[must_use]
     pub const fn outcome(&self, outcome: Outcome) -> u64 {
@@ -97,13 +105,13 @@ impl RequestSum {
 }
 
 impl PortSum {
-    /// Takes a request that is over.
-    pub fn on_request(&mut self, request: &MeasuredRequest) {
+    /// Takes a request that is over; `slow_us` is the latency from which on it is slow, 0 for none.
+    pub fn on_request(&mut self, request: &MeasuredRequest, slow_us: u64) {
         self.sum.on_request(request);
-        if let Some(latency) = request.latency() {
-            let micros = latency.0 / 1_000;
+        if let Some(micros) = request.latency_us() {
             self.buckets[bucket_of(micros)] += 1;
             self.latency_us = self.latency_us.saturating_add(micros);
+            self.slow += u64::from(slow_us > 0 && micros >= slow_us);
         }
     }
 }
@@ -134,6 +142,7 @@ impl Weighed for PortSum {
             *own += theirs;
         }
         self.latency_us = self.latency_us.saturating_add(other.latency_us);
+        self.slow += other.slow;
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn report(analyzer: &RequestAnalyzer) -> Option<RequestsReport> {
         ports: ports(analyzer),
         other_ports: summary(&analyzer.ports().beyond(NAMED).sum),
         servers: servers(analyzer),
-        other_servers: summary(&analyzer.servers().beyond(NAMED)),
+        other_servers: summary(&analyzer.servers().beyond(NAMED).sum),
         commands: commands(analyzer),
         other_commands: summary(&analyzer.commands().beyond(NAMED)),
         slowest: analyzer.slowest().iter().map(|request| RequestRecord::observed(request, None)).collect(),
@@ -63,7 +63,7 @@ fn servers(analyzer: &RequestAnalyzer) -> Vec<ServerRequests> {
         server_ip: server.address.to_ip(),
         server_port: server.port,
         protocol: protocol.name(),
-        summary: summary(sum),
+        summary: summary(&sum.sum),
     })
     .collect()
 }
