@@ -5,7 +5,9 @@ use super::{
     dns::{self, Dns},
     http::{self, Http},
     memcached,
+    mysql::{self, MySql},
     piece::Party,
+    postgresql::{self, PostgreSql},
     redis,
     tls::{self, Tls},
 };
@@ -29,6 +31,8 @@ pub fn open(protocol: Protocol, carrier: Carrier) -> Option<Box<dyn Dialogue + S
         (Protocol::Http, Carrier::Stream) => Some(Box::new(Http::new())),
         (Protocol::Dns, _) => Some(Box::new(Dns::new(carrier))),
         (Protocol::Tls, Carrier::Stream) => Some(Box::new(Tls::new())),
+        (Protocol::MySql, Carrier::Stream) => Some(Box::new(MySql::default())),
+        (Protocol::PostgreSql, Carrier::Stream) => Some(Box::new(PostgreSql::default())),
         _ => None,
     }
 }
@@ -56,6 +60,8 @@ pub fn speaks(protocol: Protocol, party: Party, first: &[u8], carrier: Carrier) 
         (Protocol::Http, _) => http::speaks(party, first, carrier),
         (Protocol::Dns, _) => dns::speaks(party, first, carrier),
         (Protocol::Tls, _) => tls::speaks(party, first, carrier),
+        (Protocol::MySql, Carrier::Stream) => mysql::speaks(party, first),
+        (Protocol::PostgreSql, Carrier::Stream) => postgresql::speaks(party, first),
         _ => false,
     }
 }

@@ -22,6 +22,12 @@ impl Line {
         self.is_told = false;
     }
 
+    /// Whether some of a line was read, but not its end.
+    #[must_use]
+    pub const fn has_begun(&self) -> bool {
+        !self.is_told && self.len > 0
+    }
+
     /// Reads a line of at most `limit` octets and gives the first `kept` of them; its end (LF, or CR LF) is not given.
     pub fn read<'c, 'a: 'c>(
         &'c mut self,

@@ -12,9 +12,12 @@ mod exchange;
 mod http;
 mod line;
 mod memcached;
+mod mysql;
 mod piece;
+mod postgresql;
 mod queue;
 mod redis;
+mod sql;
 #[cfg(test)]
 mod testing;
 mod text;

@@ -64,10 +64,9 @@ impl<T> Queue<T> {
         self.waiting.remove(place)
     }
 
-    /// Whether one waits that the protocol recognises.
-    #[must_use]
-    pub fn holds(&self, is_it: impl FnMut(&(Request, T)) -> bool) -> bool {
-        self.waiting.iter().any(is_it)
+    /// All that wait, the oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &(Request, T)> {
+        self.waiting.iter()
     }
 
     /// How many wait.

@@ -54,10 +54,12 @@ pub struct Turns {
 enum Lost {
     #[default]
     Nothing,
-    Requests,
-    Answers,
-    /// Since this turn, answers are not told apart.
-    Step(u64),
+    /// In that turn; so many requests were waiting already, and theirs are the next answers.
+    Requests { turn: u64, certain: usize },
+    /// In that turn.
+    Answers { turn: u64 },
+    /// Since that turn, answers are not told apart.
+    Step { turn: u64 },
 }
 
 impl Turns {
@@ -71,13 +73,24 @@ impl Turns {
         self.heard_at = at;
     }
 
-    /// Messages of a party were lost.
-    pub const fn on_lost(&mut self, from: Party) {
+    /// Messages of a party were lost while so many requests wait.
+    pub const fn on_lost(&mut self, from: Party, waiting: usize) {
+        let turn = self.turn;
         self.lost = match (self.lost, from) {
-            (Lost::Step(_), _) => return,
-            (Lost::Requests, _) | (_, Party::Client) => Lost::Requests,
-            (_, Party::Server) => Lost::Answers,
+            (Lost::Step { .. }, _) => return,
+            (Lost::Nothing, Party::Client) => Lost::Requests { turn, certain: waiting },
+            (Lost::Requests { certain, .. }, Party::Client) => Lost::Requests { turn, certain },
+            (Lost::Answers { .. }, Party::Client) | (Lost::Requests { .. }, Party::Server) => {
+                Lost::Requests { turn, certain: 0 }
+            }
+            (_, Party::Server) => Lost::Answers { turn },
         };
+    }
+
+    /// Whether the client sends before it has the answers to what it sent.
+    #[must_use]
+    pub const fn is_streaming(&self) -> bool {
+        self.is_streaming
     }
 
     /// A request that began then is complete; whether those that wait are to be given up, because the client waits for
@@ -85,12 +98,23 @@ impl Turns {
     pub fn on_request(&mut self, start: Timestamp, waiting: usize) -> bool {
         self.has_pipelined |= waiting > 0 && self.newest == Some((start, self.turn));
         self.newest = Some((start, self.turn));
-        let Lost::Step(since) = self.lost else { return false };
-        let is_done = self.turn > since && (!self.is_streaming || self.silence >= SILENCE);
-        if is_done {
-            self.lost = Lost::Nothing;
+        match self.lost {
+            Lost::Step { turn } if self.turn > turn => {
+                let is_done = !self.is_streaming || self.silence >= SILENCE;
+                if is_done {
+                    self.lost = Lost::Nothing;
+                }
+                is_done
+            }
+            // Whoever waits for all answers, has them.
+            Lost::Requests { turn, .. } | Lost::Answers { turn }
+                if self.turn > turn && waiting == 0 && !self.is_streaming =>
+            {
+                self.lost = Lost::Nothing;
+                false
+            }
+            _ => false,
         }
-        is_done
     }
 
     /// The turn in which a request is sent now, to be remembered with it.
@@ -101,22 +125,28 @@ impl Turns {
 
     /// An answer comes while so many wait, sent in these turns.
     pub const fn on_answer(&mut self, waiting: usize, oldest: u64, newest: u64) -> Verdict {
-        if matches!(self.lost, Lost::Nothing) {
-            self.has_pipelined |= waiting > 1;
-            self.is_streaming |= oldest != newest;
-            return Verdict::Oldest;
+        match &mut self.lost {
+            Lost::Nothing => {
+                self.has_pipelined |= waiting > 1;
+                self.is_streaming |= oldest != newest;
+                return Verdict::Oldest;
+            }
+            Lost::Requests { certain, .. } if *certain > 0 && waiting > 0 => {
+                *certain -= 1;
+                return Verdict::Oldest;
+            }
+            _ => {}
         }
-        if waiting == 0 {
+        let is_step = matches!(self.lost, Lost::Step { .. });
+        if waiting == 0 || is_step {
             return Verdict::Unknown;
         }
-        let is_only = waiting == 1 && matches!(self.lost, Lost::Answers);
-        if !matches!(self.lost, Lost::Step(_)) && (is_only || !self.has_pipelined) {
+        let is_only = waiting == 1 && matches!(self.lost, Lost::Answers { .. });
+        if is_only || !self.has_pipelined {
             self.lost = Lost::Nothing;
             return Verdict::Newest;
         }
-        if !matches!(self.lost, Lost::Step(_)) {
-            self.lost = Lost::Step(self.turn);
-        }
+        self.lost = Lost::Step { turn: self.turn };
         Verdict::Unknown
     }
 }
@@ -136,7 +166,7 @@ mod tests {
         assert!(!turns.on_request(at(1), 0));
         turns.on_piece(Party::Client, at(2));
         assert!(!turns.on_request(at(2), 1));
-        turns.on_lost(Party::Server);
+        turns.on_lost(Party::Server, 2);
         turns.on_piece(Party::Server, at(3));
         assert_eq!(turns.on_answer(2, 0, 0), Verdict::Newest);
         assert_eq!(turns.on_answer(1, 0, 0), Verdict::Oldest);
@@ -148,7 +178,7 @@ mod tests {
         turns.on_piece(Party::Client, at(1));
         turns.on_request(at(1), 0);
         turns.on_request(at(1), 1);
-        turns.on_lost(Party::Server);
+        turns.on_lost(Party::Server, 2);
         turns.on_piece(Party::Server, at(2));
         assert_eq!(turns.on_answer(2, 0, 0), Verdict::Unknown);
         turns.on_piece(Party::Client, at(3));
@@ -164,7 +194,7 @@ mod tests {
         turns.on_piece(Party::Server, at(2));
         turns.on_piece(Party::Client, at(3));
         assert_eq!(turns.on_answer(2, 0, 1), Verdict::Oldest);
-        turns.on_lost(Party::Client);
+        turns.on_lost(Party::Client, 0);
         turns.on_piece(Party::Server, at(4));
         assert_eq!(turns.on_answer(1, 1, 1), Verdict::Unknown);
         turns.on_piece(Party::Client, at(5));
@@ -172,5 +202,21 @@ mod tests {
         turns.on_piece(Party::Server, at(6));
         turns.on_piece(Party::Client, at(1_100_000));
         assert!(turns.on_request(at(1_100_000), 2));
+    }
+
+    #[test]
+    fn requests_before_lost_ones_are_answered_first() {
+        let mut turns = Turns::default();
+        turns.on_piece(Party::Client, at(1));
+        turns.on_request(at(1), 0);
+        turns.on_request(at(1), 1);
+        turns.on_lost(Party::Client, 2);
+        turns.on_piece(Party::Server, at(2));
+        assert_eq!(turns.on_answer(2, 0, 0), Verdict::Oldest);
+        assert_eq!(turns.on_answer(1, 0, 0), Verdict::Oldest);
+        assert_eq!(turns.on_answer(0, 0, 0), Verdict::Unknown);
+        turns.on_piece(Party::Client, at(3));
+        assert!(!turns.on_request(at(3), 0));
+        assert_eq!(turns.on_answer(1, 1, 1), Verdict::Oldest);
     }
 }

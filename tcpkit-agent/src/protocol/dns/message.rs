@@ -94,7 +94,11 @@ impl Message {
         });
         let is_usual = matches!(self.opcode, 0 | 4 | 5) && octets.get(4..6) == Some(&[0, 1]);
         let is_fitting = self.is_response || (self.rcode == 0 && self.records[0] <= 1 && !self.is_truncated);
-        has_zero_bits && is_known && is_usual && is_fitting && !self.has_flaw
+        // The name service of NetBIOS has the same header and names of one form (RFC 1001 §14.1).
+        let label = octets.get(HEADER..HEADER + 33).and_then(<[u8]>::split_first);
+        let is_netbios = label
+            .is_some_and(|(len, name)| *len == 32 && name.iter().all(|octet| (b'A'..=b'P').contains(octet)));
+        has_zero_bits && !is_netbios && is_known && is_usual && is_fitting && !self.has_flaw
     }
 
     /// Multicast DNS asks without a number (RFC 6762 §18.1), and everybody may answer: nothing is due to it here.

@@ -113,7 +113,9 @@ impl Dns {
         };
         self.counts.malformed += u64::from(message.has_flaw);
         match (from, message.is_response) {
-            (Party::Client, false) if message.is_multicast() => self.counts.pushes += 1,
+            (Party::Client, false) if self.carrier == Carrier::Datagrams && message.is_multicast() => {
+                self.counts.pushes += 1
+            }
             (Party::Client, false) => self.on_query(&message, extent, out),
             (Party::Server, true) => self.on_response(&message, extent, out),
             _ => self.counts.pushes += 1,
@@ -123,7 +125,7 @@ impl Dns {
     fn on_query(&mut self, message: &Message, extent: Extent, out: &mut Vec<Exchange>) {
         self.end_transfer(out);
         let asked = Asked::of(message);
-        if self.waiting.holds(|(_, other)| *other == asked) {
+        if self.waiting.iter().any(|(_, other)| *other == asked) {
             self.counts.repeated += 1;
             return;
         }

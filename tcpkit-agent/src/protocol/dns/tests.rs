@@ -244,6 +244,10 @@ fn loops_and_labels_of_no_kind_are_malformed() {
         .server(2, message(1, 0x8180, &EXAMPLE, 1, [1, 0, 0], &[0x40, 0]))
         .hear();
     assert_eq!((heard.counts.malformed, heard.exchanges[0].outcome), (1, Outcome::Answered));
+    let zero = Conversation::new(Protocol::Dns)
+        .client(1, in_stream(&message(0, 0, &EXAMPLE, 1, [0; 3], &[])))
+        .check();
+    assert_eq!(zero.exchanges.len(), 1);
     let short = Conversation::new(Protocol::Dns).client(1, [0, 5, 1, 2, 3, 4, 5]).check();
     assert_eq!(short.counts, DialogueCounts { malformed: 1, ..NOTHING_ODD });
 }
@@ -270,6 +274,7 @@ fn the_protocol_is_recognised_and_its_relatives_are_not() {
         message(5, 0, &[b"host"], 1, [0; 3], &[]),
         query(1, &EXAMPLE, 7_777),
         query_one[..14].to_vec(),
+        message(5, 0x0110, &[b"FHFAEBEECACACACACACACACACACACAAA"], 32, [0; 3], &[]),
         vec![0; 60],
         b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n".to_vec(),
     ] {

@@ -197,6 +197,49 @@ fn a_response_that_was_never_captured_takes_its_request_along() {
 }
 
 #[test]
+fn directions_that_are_heard_late_are_matched_by_time() {
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    // The first response was not captured, which shows after three requests.
+    let (out, counts) = hold(&[
+        client(10, "GET /1 HTTP/1.1\r\n\r\n"),
+        client(20, "GET /2 HTTP/1.1\r\n\r\n"),
+        client(30, "GET /3 HTTP/1.1\r\n\r\n"),
+        (Party::Server, 31, b"", 38),
+        server(25, answer),
+        server(35, answer),
+    ]);
+    assert_eq!(
+        lines(&out),
+        [
+            "GET /1 HTTP/1.1 10..10 = unanswered",
+            "GET /2 HTTP/1.1 20..20 = 200 25..25 38",
+            "GET /3 HTTP/1.1 30..30 = 200 35..35 38"
+        ]
+    );
+    assert_eq!(counts, DialogueCounts { desynchronised: 1, ..NOTHING_ODD });
+    // The first request was not captured, which shows after three responses.
+    let (out, counts) = hold(&[
+        server(15, answer),
+        server(25, answer),
+        server(35, answer),
+        (Party::Client, 36, b"", 38),
+        client(20, "GET /2 HTTP/1.1\r\n\r\n"),
+        client(30, "GET /3 HTTP/1.1\r\n\r\n"),
+        client(40, "GET /4 HTTP/1.1\r\n\r\n"),
+        server(45, answer),
+    ]);
+    assert_eq!(
+        lines(&out),
+        [
+            "GET /2 HTTP/1.1 20..20 = 200 25..25 38",
+            "GET /3 HTTP/1.1 30..30 = 200 35..35 38",
+            "GET /4 HTTP/1.1 40..40 = 200 45..45 38"
+        ]
+    );
+    assert_eq!(counts, DialogueCounts { desynchronised: 1, unmatched: 1, ..NOTHING_ODD });
+}
+
+#[test]
 fn of_pipelined_requests_nothing_is_said_after_a_loss_until_both_are_silent() {
     let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
     let three = "GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\nGET /3 HTTP/1.1\r\n\r\n";
@@ -214,6 +257,16 @@ fn of_pipelined_requests_nothing_is_said_after_a_loss_until_both_are_silent() {
     assert_eq!(answered.len(), 2, "{:?}", lines(&out));
     assert_eq!(answered[1].request.key.octets(), b"/5");
     assert_eq!((out.len(), counts.unmatched, counts.desynchronised), (4, 2, 2));
+}
+
+#[test]
+fn more_requests_than_may_wait_are_given_up_together() {
+    let many = "GET / HTTP/1.1\r\n\r\n".repeat(5_000);
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let (out, counts) = hold(&[client(1, &many), server(2, answer), server(3, answer)]);
+    assert!(out.iter().all(|exchange| exchange.outcome == Outcome::Unanswered));
+    let heard = out.len() + usize::try_from(counts.desynchronised).unwrap();
+    assert_eq!((heard, counts.overrun, counts.unmatched), (5_000, 1, 2));
 }
 
 #[test]

@@ -70,7 +70,7 @@ impl Dialogue for BinaryDialogue {
             match (frames.next(&mut cursor, &mut self.counts), from) {
                 (Step::Message(frame), Party::Client) => self.on_request(&frame, out),
                 (Step::Message(frame), Party::Server) => self.on_response(&frame, out),
-                (Step::Lost, _) => self.turns.on_lost(from),
+                (Step::Lost, _) => self.turns.on_lost(from, self.waiting.len()),
                 (Step::End, _) => return,
             }
         }

@@ -126,6 +126,8 @@ enum State {
     Line,
     /// In a data block, CR LF included, with so many octets to come.
     Body(u64),
+    /// In an answer of which octets that are needed were not captured.
+    Cut,
     Lost,
 }
 
@@ -143,13 +145,23 @@ enum Progress {
 struct Malformed;
 
 impl Answers {
-    /// Reads until an answer is complete, the thread is lost, or the piece is used up.
-    pub(super) fn next(&mut self, cursor: &mut Cursor<'_>, counts: &mut DialogueCounts) -> Step<Answer> {
+    /// Reads until an answer is complete, the thread is lost, or the piece is used up; `is_only` when one request waits
+    /// for it, and the client sends none before it has its answer.
+    pub(super) fn next(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        is_only: bool,
+        counts: &mut DialogueCounts,
+    ) -> Step<Answer> {
         while !cursor.is_empty() {
             let step = match self.state {
                 State::Between => self.begin(cursor),
                 State::Line => self.line(cursor),
                 State::Body(octets) => self.body(cursor, octets),
+                State::Cut => {
+                    self.cut(cursor);
+                    Read::More
+                }
                 State::Lost => {
                     self.resume(cursor);
                     Read::More
@@ -165,6 +177,10 @@ impl Answers {
                 }
                 Read::Missing => {
                     counts.desynchronised += 1;
+                    if is_only && self.state == State::Line && self.is_open {
+                        self.cut(cursor);
+                        return Step::End;
+                    }
                     return self.lose();
                 }
                 Read::TooLong => {
@@ -174,6 +190,23 @@ impl Answers {
             }
         }
         Step::End
+    }
+
+    /// The client goes on: what was cut is complete.
+    pub(super) fn finish(&mut self) -> Option<Answer> {
+        (self.state == State::Cut).then(|| {
+            self.state = State::Lost;
+            self.answer
+        })
+    }
+
+    /// The answer goes on to the end of the piece at least: its client has nothing else to wait for.
+    fn cut(&mut self, cursor: &mut Cursor<'_>) {
+        cursor.skip_all();
+        self.answer.extent.end = cursor.at();
+        self.answer.extent.len = cursor.offset() - self.answer.extent.offset;
+        self.state = State::Cut;
+        self.line.clear();
     }
 
     fn lose(&mut self) -> Step<Answer> {

@@ -171,6 +171,25 @@ fn blocks_that_were_not_captured_are_stepped_over() {
 }
 
 #[test]
+fn values_that_were_not_captured_whole_end_where_the_client_goes_on() {
+    let values =
+        ["VALUE a 0 50\r\n", &"x".repeat(50), "\r\nVALUE b 0 50\r\n", &"x".repeat(50), "\r\nEND\r\n"]
+            .concat();
+    let heard = talk()
+        .client(1, "get a b\r\n")
+        .server(2, &values)
+        .captured(30)
+        .client(3, "get c\r\n")
+        .server(4, "END\r\n")
+        .hear();
+    assert_eq!(
+        heard.lines(),
+        ["1-1 2-2 answered HIT GET a | get a b", "3-3 4-4 answered MISS GET c | get c"]
+    );
+    assert_eq!(heard.exchanges[0].response.unwrap().len, values.len() as u64);
+}
+
+#[test]
 fn an_answer_that_does_not_fit_answers_nothing() {
     let heard = talk()
         .client(1, "get a\r\n")

@@ -49,6 +49,9 @@ impl Waiting {
 
 impl Dialogue for TextDialogue {
     fn on_piece(&mut self, from: Party, piece: &Piece<'_>, out: &mut Vec<Exchange>) {
+        if from == Party::Client {
+            self.finish(out);
+        }
         self.turns.on_piece(from, piece.at);
         let mut cursor = Cursor::new(piece);
         match from {
@@ -57,7 +60,11 @@ impl Dialogue for TextDialogue {
         }
     }
 
-    fn on_end(&mut self, _from: Party, _at: Timestamp, _out: &mut Vec<Exchange>) {}
+    fn on_end(&mut self, from: Party, _at: Timestamp, out: &mut Vec<Exchange>) {
+        if from == Party::Server {
+            self.finish(out);
+        }
+    }
 
     fn on_over(&mut self, is_lost: bool, out: &mut Vec<Exchange>) {
         while let Some((request, waiting)) = self.waiting.pop() {
@@ -84,7 +91,7 @@ impl TextDialogue {
         loop {
             match self.requests.next(cursor, &mut self.counts) {
                 Step::Message(asked) => self.on_request(&asked, out),
-                Step::Lost => self.turns.on_lost(Party::Client),
+                Step::Lost => self.turns.on_lost(Party::Client, self.waiting.len()),
                 Step::End => return,
             }
         }
@@ -109,11 +116,20 @@ impl TextDialogue {
 
     fn on_server(&mut self, cursor: &mut Cursor<'_>, out: &mut Vec<Exchange>) {
         loop {
-            match self.answers.next(cursor, &mut self.counts) {
+            let is_only = self.waiting.len() == 1 && !self.turns.is_streaming();
+            match self.answers.next(cursor, is_only, &mut self.counts) {
                 Step::Message(answer) => self.on_answer(&answer, out),
-                Step::Lost => self.turns.on_lost(Party::Server),
+                Step::Lost => self.turns.on_lost(Party::Server, self.waiting.len()),
                 Step::End => return,
             }
+        }
+    }
+
+    /// The client goes on, or nobody does: an answer of which the end was not captured is complete.
+    fn finish(&mut self, out: &mut Vec<Exchange>) {
+        if let Some(answer) = self.answers.finish() {
+            self.on_answer(&answer, out);
+            self.turns.on_lost(Party::Server, self.waiting.len());
         }
     }
 

@@ -6,6 +6,7 @@
 //! of an exchange is the first word of an error, and empty otherwise. Arguments that hold passwords are never shown.
 
 mod command;
+mod plausible;
 mod request;
 mod response;
 #[cfg(test)]
@@ -14,7 +15,7 @@ mod tests;
 use self::{
     command::Effect,
     request::{Asked, Requests},
-    response::{Replies, Reply},
+    response::{Expected, Replies, Reply},
 };
 use super::{
     Dialogue,
@@ -101,6 +102,7 @@ impl Channels {
 
 impl Dialogue for Redis {
     fn on_piece(&mut self, from: Party, piece: &Piece<'_>, out: &mut Vec<Exchange>) {
+        self.finish(from.other(), out);
         self.turns.on_piece(from, piece.at);
         let mut cursor = Cursor::new(piece);
         match from {
@@ -109,9 +111,12 @@ impl Dialogue for Redis {
         }
     }
 
-    fn on_end(&mut self, _from: Party, _at: Timestamp, _out: &mut Vec<Exchange>) {}
+    fn on_end(&mut self, from: Party, _at: Timestamp, out: &mut Vec<Exchange>) {
+        self.finish(from, out);
+    }
 
     fn on_over(&mut self, is_lost: bool, out: &mut Vec<Exchange>) {
+        self.finish(Party::Client, out);
         self.waiting.give_up(if is_lost { Outcome::Aborted } else { Outcome::Unanswered }, out);
     }
 
@@ -128,14 +133,31 @@ impl Redis {
     fn on_client(&mut self, cursor: &mut Cursor<'_>, out: &mut Vec<Exchange>) {
         loop {
             match self.requests.next(cursor, &mut self.counts) {
-                Step::Message(asked) => self.on_request(asked, out),
-                Step::Lost => self.turns.on_lost(Party::Client),
+                Step::Message(mut asked) => self.on_request(&mut asked, out),
+                Step::Lost => self.turns.on_lost(Party::Client, self.waiting.len()),
                 Step::End => return,
             }
         }
     }
 
-    fn on_request(&mut self, mut asked: Asked, out: &mut Vec<Exchange>) {
+    /// The other party speaks, or nobody does: a message of which the end was not captured is complete.
+    fn finish(&mut self, from: Party, out: &mut Vec<Exchange>) {
+        match from {
+            Party::Client => {
+                if let Some(mut asked) = self.requests.finish() {
+                    self.on_request(&mut asked, out);
+                }
+            }
+            Party::Server => {
+                if let Some(reply) = self.replies.finish() {
+                    self.on_reply(&reply, out);
+                    self.turns.on_lost(Party::Server, self.waiting.len());
+                }
+            }
+        }
+    }
+
+    fn on_request(&mut self, asked: &mut Asked, out: &mut Vec<Exchange>) {
         if self.turns.on_request(asked.request.extent.start, self.waiting.len()) {
             self.waiting.give_up(Outcome::Unanswered, out);
         }
@@ -144,7 +166,7 @@ impl Redis {
             asked.effect = Effect::None;
             asked.request.is_blocking = false;
         }
-        let is_answered = self.is_answered(&asked);
+        let is_answered = self.is_answered(asked);
         match asked.effect {
             Effect::Multi => self.is_transaction = true,
             Effect::EndMulti | Effect::Reset => self.is_transaction = false,
@@ -161,6 +183,9 @@ impl Redis {
             let turn = self.turns.turn();
             let waiting = Waiting { effect: asked.effect, answers, turn, response: None };
             self.waiting.push(asked.request, waiting, &mut self.counts, out);
+        }
+        if asked.is_cut {
+            self.turns.on_lost(Party::Client, self.waiting.len());
         }
     }
 
@@ -191,10 +216,14 @@ impl Redis {
 
     fn on_server(&mut self, cursor: &mut Cursor<'_>, out: &mut Vec<Exchange>) {
         while !self.has_left {
-            let is_sync = self.waiting.front().is_some_and(|(_, waiting)| waiting.effect == Effect::Sync);
-            match self.replies.next(cursor, is_sync, &mut self.counts) {
+            let front = self.waiting.front();
+            let expected = Expected {
+                is_sync: front.is_some_and(|(_, waiting)| waiting.effect == Effect::Sync),
+                is_only: self.waiting.len() == 1 && !self.turns.is_streaming(),
+            };
+            match self.replies.next(cursor, expected, &mut self.counts) {
                 Step::Message(reply) => self.on_reply(&reply, out),
-                Step::Lost => self.turns.on_lost(Party::Server),
+                Step::Lost => self.turns.on_lost(Party::Server, self.waiting.len()),
                 Step::End => return,
             }
         }
@@ -261,7 +290,7 @@ impl Redis {
             && let Some(response) = waiting.response
         {
             // Fewer answers came than there were channels; this one belongs to the next request.
-            self.finish(response, None, out);
+            self.tell(response, None, out);
             return self.answer(reply, out);
         }
         let response = together(waiting.response, reply.extent);
@@ -276,11 +305,11 @@ impl Redis {
         if is_more {
             waiting.response = Some(response);
         } else {
-            self.finish(response, Some(reply), out);
+            self.tell(response, Some(reply), out);
         }
     }
 
-    fn finish(&mut self, response: Extent, reply: Option<&Reply>, out: &mut Vec<Exchange>) {
+    fn tell(&mut self, response: Extent, reply: Option<&Reply>, out: &mut Vec<Exchange>) {
         let Some((request, waiting)) = self.waiting.pop() else { return };
         let is_error = reply.is_some_and(Reply::is_error);
         if !is_error {
@@ -320,7 +349,7 @@ fn is_monitored(line: &[u8]) -> bool {
 /// Whether a client or server of Redis may begin like this, and hardly anybody else does.
 pub(super) fn speaks(party: Party, first: &[u8]) -> bool {
     match party {
-        Party::Client => request::is_recognised(first),
-        Party::Server => response::is_recognised(first),
+        Party::Client => plausible::is_recognised_request(first),
+        Party::Server => plausible::is_recognised_reply(first),
     }
 }

@@ -11,7 +11,8 @@ use super::{
         text::Text,
         turns::Step,
     },
-    command::{Effect, Habit, KeyPlace, Secret, is_before_secret, is_known},
+    command::{Effect, Habit, KeyPlace, Secret, is_before_secret},
+    plausible::{find_request, is_request},
 };
 
 /// A longer string is no string: what the protocol allows by default (`proto-max-bulk-len`).
@@ -30,6 +31,8 @@ pub(super) struct Asked {
     pub(super) effect: Effect,
     /// Arguments after the command's name.
     pub(super) arguments: u32,
+    /// Its end was not captured: it is taken to end where another request or an answer begins.
+    pub(super) is_cut: bool,
 }
 
 /// Reads what a client sends.
@@ -65,6 +68,8 @@ enum State {
     Body(u32, u64),
     /// In the CR LF after it, of which so many octets are to come.
     End(u32, u8),
+    /// In a request of which octets that are needed were not captured.
+    Cut,
     Lost,
 }
 
@@ -85,6 +90,14 @@ impl Requests {
                 State::Arguments(left) => self.length(cursor, left),
                 State::Body(left, octets) => self.body(cursor, left, octets),
                 State::End(left, octets) => self.end(cursor, left, octets),
+                State::Cut if is_request(cursor.rest()) => {
+                    self.state = State::Between;
+                    return Step::Message(self.asked(true));
+                }
+                State::Cut => {
+                    self.cut(cursor);
+                    Read::More
+                }
                 State::Lost => {
                     self.resume(cursor);
                     Read::More
@@ -96,10 +109,14 @@ impl Requests {
                     self.state = State::Between;
                     self.request.extent.end = cursor.at();
                     self.request.extent.len = cursor.offset() - self.request.extent.offset;
-                    return Step::Message(self.asked());
+                    return Step::Message(self.asked(false));
                 }
                 Read::Missing => {
                     counts.desynchronised += 1;
+                    if self.is_named() {
+                        self.cut(cursor);
+                        return Step::End;
+                    }
                     return self.lose();
                 }
                 Read::TooLong => {
@@ -117,8 +134,31 @@ impl Requests {
         Step::Lost
     }
 
-    fn asked(&self) -> Asked {
-        Asked { request: self.request, effect: self.habit.effect, arguments: self.argument.saturating_sub(1) }
+    /// An answer begins: what was cut is complete.
+    pub(super) fn finish(&mut self) -> Option<Asked> {
+        (self.state == State::Cut).then(|| {
+            self.state = State::Lost;
+            self.asked(true)
+        })
+    }
+
+    fn asked(&self, is_cut: bool) -> Asked {
+        let arguments = self.argument.saturating_sub(1);
+        Asked { request: self.request, effect: self.habit.effect, arguments, is_cut }
+    }
+
+    /// Whether it is known what the request asks for, though not all of it was captured.
+    const fn is_named(&self) -> bool {
+        matches!(self.state, State::Arguments(_)) && self.argument > 0 && !self.request.command.is_empty()
+    }
+
+    /// The request goes on to the end of the piece, if nothing says that it ends before.
+    fn cut(&mut self, cursor: &mut Cursor<'_>) {
+        cursor.skip_all();
+        self.request.extent.end = cursor.at();
+        self.request.extent.len = cursor.offset() - self.request.extent.offset;
+        self.state = State::Cut;
+        self.line.clear();
     }
 
     /// `TooLong` stands for whatever contradicts the protocol.
@@ -146,8 +186,8 @@ impl Requests {
     }
 
     fn count(&mut self, cursor: &mut Cursor<'_>) -> Read<()> {
-        let count = match self.line.read(cursor, 32, 64) {
-            Read::Ready(line) => number(&line[1..]),
+        let count = match self.number(cursor, b'*') {
+            Read::Ready(count) => count,
             Read::More => return Read::More,
             Read::Missing => return Read::Missing,
             Read::TooLong => return Read::TooLong,
@@ -190,16 +230,42 @@ impl Requests {
     }
 
     fn length(&mut self, cursor: &mut Cursor<'_>, left: u32) -> Read<()> {
-        let length = match self.line.read(cursor, 32, 64) {
-            Read::Ready([b'$', length @ ..]) => number(length),
-            Read::Ready(_) | Read::TooLong => None,
+        let length = match self.number(cursor, b'$') {
+            Read::Ready(length) => length,
             Read::More => return Read::More,
             Read::Missing => return Read::Missing,
+            Read::TooLong => return Read::TooLong,
         };
         let Some(length @ 0..=MAX_BULK) = length else { return Read::TooLong };
         self.state = State::Body(left - 1, length.unsigned_abs());
         self.begin_argument();
         Read::More
+    }
+
+    /// Reads a line that is a sign and a number; `None` where it is not.
+    fn number(&mut self, cursor: &mut Cursor<'_>, sign: u8) -> Read<Option<i64>> {
+        // Nearly all of them are this short.
+        let digit = |octet: u8| i64::from(octet - b'0');
+        if !self.line.has_begun() {
+            match cursor.rest() {
+                [first, one @ b'0'..=b'9', b'\r', b'\n', ..] if *first == sign => {
+                    cursor.skip(&mut 4);
+                    return Read::Ready(Some(digit(*one)));
+                }
+                [first, ten @ b'0'..=b'9', one @ b'0'..=b'9', b'\r', b'\n', ..] if *first == sign => {
+                    cursor.skip(&mut 5);
+                    return Read::Ready(Some(digit(*ten) * 10 + digit(*one)));
+                }
+                _ => {}
+            }
+        }
+        match self.line.read(cursor, 32, 64) {
+            Read::Ready([first, digits @ ..]) if *first == sign => Read::Ready(number(digits)),
+            Read::Ready(_) => Read::Ready(None),
+            Read::More => Read::More,
+            Read::Missing => Read::Missing,
+            Read::TooLong => Read::TooLong,
+        }
     }
 
     fn body(&mut self, cursor: &mut Cursor<'_>, left: u32, mut octets: u64) -> Read<()> {
@@ -275,7 +341,9 @@ impl Requests {
     }
 
     fn on_name(&mut self) {
-        self.request.command = Text::upper(self.word.octets());
+        if !self.is_blind {
+            self.request.command = Text::upper(self.word.octets());
+        }
         self.habit = Habit::of(self.request.command.octets());
         self.request.is_blocking = self.habit.is_blocking;
         // A command whose name was not captured may be any.
@@ -322,53 +390,4 @@ fn split_argument<'a>(line: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (argument, rest) = text.split_at(end.unwrap_or(text.len()));
     *line = rest;
     (!argument.is_empty()).then_some(argument)
-}
-
-/// Whether a request begins like this beyond doubt: its first lines, or an inline command with nothing after it.
-pub(super) fn is_request(octets: &[u8]) -> bool {
-    match octets {
-        [b'*', b'1'..=b'9', ..] => is_array_of_strings(octets),
-        [b'A'..=b'Z' | b'a'..=b'z', ..] => {
-            let Some(line) = octets.strip_suffix(b"\n") else { return false };
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            let name = line.split(u8::is_ascii_whitespace).next().unwrap_or_default();
-            !line.contains(&b'\n') && is_known(name)
-        }
-        _ => false,
-    }
-}
-
-/// `*3 $3 ...`, as the first lines say.
-fn is_array_of_strings(octets: &[u8]) -> bool {
-    let mut lines = octets.split(|octet| *octet == b'\n');
-    let mut length = |sign: u8| match lines.next() {
-        Some([first, digits @ .., b'\r']) if *first == sign => number(digits),
-        _ => None,
-    };
-    length(b'*').is_some_and(|count| count > 0) && length(b'$').is_some_and(|length| length >= 0)
-}
-
-fn find_request(octets: &[u8]) -> Option<usize> {
-    let ends = memchr::memmem::find_iter(octets, b"\r\n*").map(|place| place + 2);
-    ends.into_iter().find(|place| is_array_of_strings(&octets[*place..]))
-}
-
-/// Whether a connection that begins like this is a client's of Redis. Inline commands that other protocols have as well
-/// (`GET x` of memcached, `QUIT` of mail) prove nothing.
-pub(super) fn is_recognised(first: &[u8]) -> bool {
-    const COMMON: [&[u8]; 22] = [
-        b"APPEND", b"AUTH", b"COPY", b"DEBUG", b"DECR", b"ECHO", b"GET", b"HELLO", b"INCR", b"INFO",
-        b"MODULE", b"MOVE", b"QUIT", b"RENAME", b"ROLE", b"SAVE", b"SORT", b"SYNC", b"TIME", b"TOUCH",
-        b"TYPE", b"WATCH",
-    ];
-    let Some(end) = memchr::memchr(b'\n', first) else { return false };
-    if first[0] == b'*' {
-        return is_request(first);
-    }
-    let line = first[..end].strip_suffix(b"\r").unwrap_or(&first[..end]);
-    let name = line.split(u8::is_ascii_whitespace).next().unwrap_or_default();
-    // SET of memcached names flags, time and length.
-    let is_stored = name.eq_ignore_ascii_case(b"SET")
-        && line.split(u8::is_ascii_whitespace).skip(2).filter(|word| number(word).is_some()).count() >= 3;
-    is_known(name) && !is_stored && !COMMON.iter().any(|common| common.eq_ignore_ascii_case(name))
 }

@@ -12,6 +12,7 @@ use super::{
         text::Text,
         turns::Step,
     },
+    plausible::is_reply,
     request::{MAX_BULK, expect},
 };
 
@@ -20,7 +21,7 @@ const MAX_LINE: u64 = MAX_BULK.unsigned_abs();
 /// As much of a line as is looked at.
 const SHOWN_LINE: usize = 48;
 /// More elements are no reply.
-const MAX_ELEMENTS: i64 = u32::MAX as i64;
+pub(super) const MAX_ELEMENTS: i64 = u32::MAX as i64;
 /// Streamed aggregates within streamed aggregates.
 const MAX_STREAMED: usize = 8;
 
@@ -53,6 +54,15 @@ impl Reply {
     }
 }
 
+/// What is known of the request that is answered next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Expected {
+    /// It asks to become a replica: only the first line is an answer, and what follows is another protocol.
+    pub(super) is_sync: bool,
+    /// No other one waits, and the client sends none before it has its answer.
+    pub(super) is_only: bool,
+}
+
 /// Reads what a server sends.
 #[derive(Debug)]
 pub(super) struct Replies {
@@ -80,6 +90,8 @@ enum State {
     Body(u64),
     /// In the CR LF after it, of which so many octets are to come.
     End(u8),
+    /// In a reply of which octets that are needed were not captured.
+    Cut,
     Lost,
 }
 
@@ -102,20 +114,23 @@ impl Default for Replies {
 struct Malformed;
 
 impl Replies {
-    /// Reads until a reply is complete, the thread is lost, or the piece is used up. Of a replica's first reply only
-    /// the first line is one (`is_sync`); what follows is another protocol.
+    /// Reads until a reply is complete, the thread is lost, or the piece is used up.
     pub(super) fn next(
         &mut self,
         cursor: &mut Cursor<'_>,
-        is_sync: bool,
+        expected: Expected,
         counts: &mut DialogueCounts,
     ) -> Step<Reply> {
         while !cursor.is_empty() {
             let step = match self.state {
                 State::Between => self.begin(cursor),
-                State::Line => self.line(cursor, is_sync),
+                State::Line => self.line(cursor, expected.is_sync),
                 State::Body(octets) => self.body(cursor, octets),
                 State::End(octets) => self.end(cursor, octets),
+                State::Cut => {
+                    self.cut(cursor);
+                    continue;
+                }
                 State::Lost => {
                     self.resume(cursor);
                     continue;
@@ -123,7 +138,7 @@ impl Replies {
             };
             match step {
                 Read::More => {}
-                Read::Ready(is_whole) if is_whole || is_sync => {
+                Read::Ready(is_whole) if is_whole || expected.is_sync => {
                     self.state = State::Between;
                     self.reply.extent.end = cursor.at();
                     self.reply.extent.len = cursor.offset() - self.reply.extent.offset;
@@ -132,6 +147,10 @@ impl Replies {
                 Read::Ready(_) => {}
                 Read::Missing => {
                     counts.desynchronised += 1;
+                    if expected.is_only && self.state == State::Line && self.reply.sort != 0 {
+                        self.cut(cursor);
+                        return Step::End;
+                    }
                     return self.lose();
                 }
                 Read::TooLong => {
@@ -141,6 +160,23 @@ impl Replies {
             }
         }
         Step::End
+    }
+
+    /// The client goes on: what was cut is complete.
+    pub(super) fn finish(&mut self) -> Option<Reply> {
+        (self.state == State::Cut).then(|| {
+            self.state = State::Lost;
+            self.reply
+        })
+    }
+
+    /// The reply goes on to the end of the piece at least: its client has nothing else to wait for.
+    fn cut(&mut self, cursor: &mut Cursor<'_>) {
+        cursor.skip_all();
+        self.reply.extent.end = cursor.at();
+        self.reply.extent.len = cursor.offset() - self.reply.extent.offset;
+        self.state = State::Cut;
+        self.line.clear();
     }
 
     fn lose(&mut self) -> Step<Reply> {
@@ -318,43 +354,5 @@ impl Replies {
         } else {
             cursor.skip_all();
         }
-    }
-}
-
-/// Whether a reply begins like this, as far as its first line says.
-pub(super) fn is_reply(octets: &[u8]) -> bool {
-    let Some(end) = memchr::memchr(b'\n', octets) else { return false };
-    let Some((sort, value)) = octets[..end].strip_suffix(b"\r").and_then(<[u8]>::split_first) else {
-        return false;
-    };
-    match sort {
-        b'+' => value.first().is_some_and(u8::is_ascii_alphanumeric),
-        b'-' => value.first().is_some_and(u8::is_ascii_uppercase),
-        b':' => number(value).is_some(),
-        b'$' => number(value).is_some_and(|length| (-1..=MAX_BULK).contains(&length)),
-        b'*' | b'~' | b'>' | b'%' | b'|' => {
-            number(value).is_some_and(|count| (-1..=MAX_ELEMENTS).contains(&count))
-                && octets.get(end + 1).is_none_or(|next| b"+-:$*_,#!=(%~>|".contains(next))
-        }
-        b'_' => value.is_empty(),
-        b'#' => matches!(value, b"t" | b"f"),
-        _ => false,
-    }
-}
-
-/// Whether a connection on which the server is heard first is one to Redis: a reply that no other protocol has.
-pub(super) fn is_recognised(first: &[u8]) -> bool {
-    match first {
-        b"+PONG\r\n" | b"+QUEUED\r\n" => true,
-        // An array of strings may be a command as well.
-        [b'*', b'1'..=b'9', ..] => {
-            is_reply(first) && memchr::memchr(b'$', first).is_none_or(|place| first[place - 1] != b'\n')
-        }
-        [b'$' | b'%' | b'~' | b'>', b'-' | b'0'..=b'9', ..] => is_reply(first),
-        [b'-', ..] => {
-            const WORDS: [&[u8]; 5] = [b"-WRONGTYPE ", b"-NOAUTH ", b"-MOVED ", b"-LOADING ", b"-WRONGPASS "];
-            WORDS.iter().any(|word| first.starts_with(word)) && is_reply(first)
-        }
-        _ => false,
     }
 }

@@ -351,6 +351,65 @@ fn after_lost_answers_a_pipeline_is_in_step_with_its_next_batch() {
 }
 
 #[test]
+fn a_request_whose_options_were_not_captured_ends_with_its_segment() {
+    let set = [&b"*5\r\n$3\r\nSET\r\n$1\r\nk\r\n$100\r\n"[..], &[b'x'; 100], b"\r\n$2\r\nEX\r\n$2\r\n60\r\n"]
+        .concat();
+    let heard = talk()
+        .client(1, &set)
+        .captured(50)
+        .server(2, "+OK\r\n")
+        .client(3, &set)
+        .captured(50)
+        .client(4, ask("GET k"))
+        .server(5, "+OK\r\n$-1\r\n")
+        .hear();
+    assert_eq!(heard.exchanges.len(), 3, "{:?}", heard.lines());
+    assert!(heard.lines()[1].starts_with("3-3 5-5 answered - SET k | SET k xxx"));
+    assert_eq!(heard.exchanges[0].request.extent.len, set.len() as u64);
+    assert_eq!((heard.counts.desynchronised, heard.counts.unmatched, heard.counts.malformed), (2, 0, 0));
+}
+
+#[test]
+fn a_reply_whose_elements_were_not_captured_ends_where_its_client_goes_on() {
+    let list = ["*9\r\n", &"$9\r\n123456789\r\n".repeat(9)].concat();
+    let heard = talk()
+        .client(1, ask("LRANGE l 0 -1"))
+        .server(2, &list[..70])
+        .captured(40)
+        .server(3, &list[70..])
+        .captured(20)
+        .client(4, ask("GET k"))
+        .server(5, "$-1\r\n")
+        .client(6, ask("HGETALL h"))
+        .server(7, &list)
+        .captured(30)
+        .hear();
+    assert_eq!(
+        heard.lines(),
+        [
+            "1-1 2-3 answered - LRANGE l | LRANGE l 0 -1",
+            "4-4 5-5 answered - GET k | GET k",
+            "6-6 7-7 answered - HGETALL h | HGETALL h",
+        ]
+    );
+    assert_eq!(heard.exchanges[0].response.unwrap().len, list.len() as u64);
+}
+
+#[test]
+fn of_a_pipeline_that_was_not_captured_whole_the_beginning_is_answered() {
+    let batch = asks(&["GET a", "GET b", "GET c", "GET d"]);
+    let heard = talk()
+        .client(1, &batch)
+        .captured(45)
+        .server(2, "+1\r\n+2\r\n+3\r\n+4\r\n")
+        .client(3, asks(&["GET e", "GET f"]))
+        .server(4, "+5\r\n+6\r\n")
+        .hear();
+    assert_eq!(labels(&heard), ["GET a", "GET b", "GET e", "GET f"]);
+    assert_eq!((heard.counts.desynchronised, heard.counts.unmatched), (1, 2));
+}
+
+#[test]
 fn contradictions_are_malformed_and_the_next_request_counts_again() {
     for bad in [
         "*2\r\n$3\r\nGET\r\n$9223372036854775808\r\n",

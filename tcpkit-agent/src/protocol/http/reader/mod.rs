@@ -4,8 +4,10 @@
 //! message cannot be known (an octet of its head was not captured, its head contradicts itself), the message is *cut*:
 //! it goes on until a piece begins with another start line, or until its owner says that it is over.
 
+mod chunks;
+
 use super::{
-    framing::{self, Body, Framing},
+    framing::{Body, Framing},
     line::Line,
     start::{self, First},
 };
@@ -223,62 +225,6 @@ impl Reader {
         self.state = State::Content(left);
         self.reach(cursor);
         is_end.then(|| self.whole())
-    }
-
-    fn chunk_size(&mut self, cursor: &mut Cursor<'_>) -> Option<Heard> {
-        let size = match self.line.read(cursor) {
-            Read::Ready(line) => framing::chunk_size(line.octets),
-            Read::Missing => return Some(self.cut(cursor, Heard::Desynchronised)),
-            Read::More | Read::TooLong => {
-                self.reach(cursor);
-                return self.within_bounds(cursor);
-            }
-        };
-        self.reach(cursor);
-        self.bounded_from = cursor.offset();
-        match size {
-            None => return Some(self.cut(cursor, Heard::Malformed)),
-            Some(0) => self.state = State::Trailer,
-            Some(size) => self.state = State::ChunkData(size),
-        }
-        None
-    }
-
-    fn chunk_data(&mut self, cursor: &mut Cursor<'_>, mut left: u64) -> Option<Heard> {
-        let is_end = cursor.skip(&mut left);
-        self.state = if is_end { State::ChunkEnd } else { State::ChunkData(left) };
-        self.reach(cursor);
-        None
-    }
-
-    fn chunk_end(&mut self, cursor: &mut Cursor<'_>) -> Option<Heard> {
-        let is_end = match self.line.read(cursor) {
-            Read::Ready(line) => line.octets.is_empty(),
-            Read::Missing => return Some(self.cut(cursor, Heard::Desynchronised)),
-            Read::More | Read::TooLong => {
-                self.reach(cursor);
-                // CR without its LF yet.
-                let is_fitting = self.line.so_far().octets.is_empty();
-                return (!is_fitting).then(|| self.cut(cursor, Heard::Malformed));
-            }
-        };
-        self.reach(cursor);
-        self.bounded_from = cursor.offset();
-        if !is_end {
-            return Some(self.cut(cursor, Heard::Malformed));
-        }
-        self.state = State::ChunkSize;
-        None
-    }
-
-    fn trailer(&mut self, cursor: &mut Cursor<'_>) -> Option<Heard> {
-        let is_end = match self.line.read(cursor) {
-            Read::Ready(line) => line.octets.is_empty(),
-            Read::Missing => return Some(self.cut(cursor, Heard::Desynchronised)),
-            Read::More | Read::TooLong => false,
-        };
-        self.reach(cursor);
-        if is_end { Some(self.whole()) } else { self.within_bounds(cursor) }
     }
 
     /// Without a thread: takes it up where a piece begins with a start line.
