@@ -15,7 +15,7 @@ use super::{
     writer::{self, Writing},
 };
 use crate::{
-    cli::{Config, Failure, Listen},
+    cli::{Config, Failure, Listen, Stream, View},
     flow::FlowLimits,
     pipeline::{Delivery, Listener, Panicked},
     report::Report,
@@ -226,6 +226,17 @@ fn bind(listen: Listen) -> Result<Option<Endpoint>, Failure> {
             .because(&error.source)
             .hint("give another address or port, or 'off'")),
     }
+}
+
+/// SIGUSR1: prints the report as things stand, also among lines of requests or packets.
+///
+/// # Errors
+/// Standard output does not take it.
+pub(super) fn print_now(config: &Config, report: &Report) -> std::io::Result<()> {
+    if matches!(&config.view, View::Kit(kit) if kit.target == Some(Stream::Standard)) {
+        return write_stdout(&text::render(report, TextOptions::of(&std::io::stdout())));
+    }
+    print(config, report)
 }
 
 /// Prints the report where the user wants it.
