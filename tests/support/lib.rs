@@ -8,6 +8,7 @@
 )]
 
 pub mod attached;
+pub mod database;
 pub mod bpf;
 pub mod generator;
 pub mod judge;
@@ -24,3 +25,4 @@ pub mod tcp_info;
 pub mod test_run;
 pub mod traffic;
 pub mod wait;
+pub mod web;

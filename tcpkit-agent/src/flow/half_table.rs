@@ -48,6 +48,7 @@ impl FlowTable {
                 self.slab.remember(slot, &thawed.opening);
                 self.watch_full(slot, &thawed, arrival.now);
                 self.follow_streams(slot, sender.side, segment, (arrival, taken.wire.packets), changes);
+                return Taken { slot: Some(slot), ..taken };
             }
         }
         taken
@@ -75,7 +76,7 @@ impl FlowTable {
             self.revive(full, arrival.now);
             self.follow_streams(full, sender.side, segment, (arrival, taken.wire.packets), changes);
             self.follow_close(full, sender.side, segment, arrival.now, changes);
-            return taken;
+            return Taken { slot: Some(full), ..taken };
         }
         let Thawed { flow, handshake, .. } = &mut thawed;
         let is_reset = segment.flags.contains(TcpFlags::RST);
@@ -93,7 +94,8 @@ impl FlowTable {
         if is_closed {
             self.linger(place, arrival.now, changes);
         }
-        taken
+        let slot = if let Place::Full(slot) = place { Some(slot) } else { None };
+        Taken { slot, ..taken }
     }
 
     fn keep_half_open(&mut self, slot: u32, frozen: HalfOpen) -> Place {

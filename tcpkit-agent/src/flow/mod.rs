@@ -28,9 +28,12 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod view;
 mod waiting;
 
-pub use changes::{Arrival, Changes, Decided, Failed, FinishedFlow, FlowCounts, FlowLimits, Patience, Taken};
+pub use changes::{
+    Arrival, Changes, Decided, Failed, FinishedFlow, FlowCounts, FlowLimits, Left, Patience, Taken,
+};
 pub use detail::FlowDetail;
 pub use handshake::{Handshake, HandshakeStep, IcmpReason, Outcome, ServedStep, Trait};
 pub use key::{FlowKey, Side};
@@ -43,3 +46,4 @@ pub use stream::{
     StreamStepKind,
 };
 pub use table::FlowTable;
+pub use view::FlowView;

@@ -3,7 +3,7 @@
 use tcpkit_common::flow::FlowHash;
 
 use super::{
-    changes::{Arrival, Changes, Decided, FinishedFlow, FlowCounts, FlowLimits, Taken},
+    changes::{Arrival, Changes, Decided, FinishedFlow, FlowCounts, FlowLimits, Left, Taken},
     detail::FlowDetail,
     expiry::NEVER,
     follow::{Turn, count, ends, follow, follow_icmp, infer_client, is_plain_syn, tell_outcome},
@@ -253,7 +253,7 @@ impl FlowTable {
         if ends(segment) {
             self.follow_close(slot, side, segment, arrival.now, changes);
         }
-        taken
+        Taken { slot: Some(slot), ..taken }
     }
 
     /// What a segment that came now, and stood for so many packets, does to the streams of its flow.
@@ -344,6 +344,11 @@ impl FlowTable {
     /// Takes a flow out of the table; `ending` is how it ended if nothing has ended it yet.
     pub(super) fn finish_flow(&mut self, place: Place, at: Timestamp, ending: Ending, changes: &mut Changes) {
         let (mut flow, handshake) = self.slab.remove(place);
+        if let Place::Full(slot) = place
+            && changes.tells_left
+        {
+            changes.left.push(Left { slot, at });
+        }
         match flow.phase {
             Phase::Lingering => self.lingering -= 1,
             Phase::Open | Phase::Vacant => self.counts.open -= 1,

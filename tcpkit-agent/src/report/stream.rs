@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::Serialize;
 
-use super::SpanSummary;
+use super::{RequestsReport, SpanSummary};
 use crate::{
     flow::{FlowKey, Side},
     time::Timestamp,
@@ -128,13 +128,16 @@ pub struct FlowRetransmissions {
     pub retransmitted_segments: u64,
 }
 
-/// How long round trips took, seen from the capture point.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+/// How long round trips took, seen from the capture point, and requests.
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct LatencyReport {
     /// Capture point to server and back.
     pub towards_server: RoundTripReport,
     /// Capture point to client and back.
     pub towards_client: RoundTripReport,
+    /// Requests and where their time went; absent where none are measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<RequestsReport>,
 }
 
 /// Round trips towards one end.

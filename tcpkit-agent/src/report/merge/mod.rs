@@ -3,11 +3,14 @@
 mod bandwidth;
 mod handshake;
 mod ledger;
+mod requests;
 mod stream;
 
 use std::collections::BTreeMap;
 
-use super::{CaptureInfo, Count, Report, ResetCount, SCHEMA, ShardSnapshot, SpanSummary, Totals};
+use super::{
+    CaptureInfo, Count, LatencyReport, Report, ResetCount, SCHEMA, Services, ShardSnapshot, SpanSummary, Totals,
+};
 use crate::{
     analyzer::{Place, SpanHistogram},
     flow::ResetKind,
@@ -69,9 +72,13 @@ pub fn assemble(context: ReportContext, snapshots: &[ShardSnapshot]) -> Report {
         totals: totals(&sum, bandwidth.total, duration),
         handshake: handshake::report(&sum.handshakes),
         retransmit: stream::retransmit(&sum.retransmissions),
-        latency: stream::latency(&sum.round_trips),
+        latency: LatencyReport {
+            requests: requests::report(&sum.requests),
+            ..stream::latency(&sum.round_trips)
+        },
         stalls: stream::stalls(&sum.stalls),
         bandwidth,
+        services: Services::of(&sum.requests, &sum.flows),
     }
 }
 

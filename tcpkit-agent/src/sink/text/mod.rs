@@ -6,8 +6,12 @@
 mod bounds;
 mod event;
 mod number;
+mod request;
+mod requests;
 #[cfg(test)]
 pub(crate) mod sample;
+#[cfg(test)]
+pub(crate) mod sample_requests;
 mod stream;
 mod style;
 mod summary;

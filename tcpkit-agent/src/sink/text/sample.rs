@@ -7,6 +7,7 @@ use crate::{report::*, time::Timestamp};
 /// A live capture under load: two hooks, losses, failures.
 pub(crate) fn report() -> Report {
     Report {
+        services: Services::default(),
         schema: SCHEMA,
         complete: true,
         completeness: Some(0.9925),
@@ -39,6 +40,7 @@ pub(crate) fn report() -> Report {
 /// Nothing came.
 pub(crate) fn empty() -> Report {
     Report {
+        services: Services::default(),
         schema: SCHEMA,
         complete: true,
         completeness: None,
@@ -105,6 +107,9 @@ pub(crate) fn events() -> Vec<Event> {
         ..flow()
     };
     let unreachable = FlowRecord { icmp: Some("3/1".into()), synack_retransmissions: 1, ..flow() };
+    let slow = |number: usize| EventKind::SlowRequest {
+        request: Box::new(super::sample_requests::requests()[number].clone()),
+    };
     let failed = |result, flow| EventKind::HandshakeFailed { result, flow: Box::new(flow) };
     [
         failed(HandshakeResult::Reject, flow()),
@@ -125,6 +130,9 @@ pub(crate) fn events() -> Vec<Event> {
             sender: "server",
             duration_us: 5_000_000.0,
         },
+        slow(0),
+        slow(1),
+        slow(2),
         EventKind::CaptureLoss { interface: "eth0".into(), frames: 12_345, completeness: 0.999_99 },
         EventKind::Interface { interface: "eth\x1b[2J0".into(), change: "went down".into() },
     ]
@@ -248,6 +256,7 @@ fn latency() -> LatencyReport {
     LatencyReport {
         towards_server: RoundTripReport { rtt_us: spans(1.0), queueing_us: spans(0.5), delayed_acks: 42 },
         towards_client: RoundTripReport::default(),
+        requests: Some(super::sample_requests::requests_report()),
     }
 }
 

@@ -6,6 +6,7 @@
 //! COMPLETENESS  what became of each of them
 //! TOTALS        how much there was, and which bounds on memory bit
 //! HANDSHAKES    how they ended, how long they took
+//! REQUESTS      how they ended, how long they took, the slowest ones
 //! RETRANSMISSIONS, ROUND TRIPS, STALLS   what the network and the ends did to the flows
 //! BANDWIDTH     by protocol, direction and interface
 //! PACKET SIZES  as in RMON
@@ -34,6 +35,7 @@ pub fn render(report: &Report, options: TextOptions) -> String {
     screen.bounds(report);
     screen.handshakes(&report.handshake);
     screen.retransmissions(&report.retransmit);
+    screen.requests(report.latency.requests.as_ref());
     screen.round_trips(&report.latency);
     screen.stalls(&report.stalls);
     screen.bandwidth(&report.bandwidth);
