@@ -6,7 +6,7 @@ use super::{
     ending::{Deadline, first_error},
     engine,
     outlets::{self, Outlets},
-    scripting::Scripting,
+    process::Begun,
     sources::{self, Lost, PcapSet},
 };
 use crate::{
@@ -23,14 +23,14 @@ use crate::{
 ///
 /// # Errors
 /// What could not be opened, read or written; all else was done.
-pub(super) fn replay(config: &Config, files: &[Stream], scripting: Option<Scripting>) -> anyhow::Result<()> {
+pub(super) fn replay(config: &Config, files: &[Stream], begun: Begun) -> anyhow::Result<()> {
     let mut interfaces = InterfaceTable::default();
     let source = sources::files(files, &mut interfaces)?;
     let progress = config.output.progress.then(|| {
         let total = source.progress().and_then(|progress| progress.size);
         Progress::new(total)
     });
-    let plan = Plan { source, interfaces, progress, lost: Lost::default(), scripting };
+    let plan = Plan { source, interfaces, progress, lost: Lost::default(), begun };
     run(config, plan, Description::new(config, "file"))
 }
 
@@ -42,14 +42,14 @@ pub(super) fn capture(
     config: &Config,
     live: &Live,
     no_ebpf: Option<&str>,
-    scripting: Option<Scripting>,
+    begun: Begun,
 ) -> anyhow::Result<()> {
     let mut interfaces = InterfaceTable::default();
     let filter = config.expression.as_deref().map(|expression| prefilter(expression, config.strict_filter));
     let options = live.interfaces.iter().map(|interface| LiveOptions {
         interface: interface.clone(),
         snaplen: live.snaplen,
-        buffer_bytes: Some(live.ring_bytes),
+        buffer_bytes: Some(live.pcap_bytes),
         filter: filter.clone(),
         promiscuous: live.promiscuous.unwrap_or(true),
         immediate: false,
@@ -65,7 +65,7 @@ pub(super) fn capture(
         description.notes.push(note);
     }
     let lost = source.lost();
-    run(config, Plan { source, interfaces, progress: None, lost, scripting }, description)
+    run(config, Plan { source, interfaces, progress: None, lost, begun }, description)
 }
 
 /// What the kernel filters for libpcap: all that the expression wants, and all that may belong to it (ICMP errors and
@@ -83,7 +83,7 @@ struct Plan<S> {
     interfaces: InterfaceTable,
     progress: Option<Progress>,
     lost: Lost,
-    scripting: Option<Scripting>,
+    begun: Begun,
 }
 
 fn run<S: BlockSource + 'static>(
@@ -91,14 +91,14 @@ fn run<S: BlockSource + 'static>(
     plan: Plan<S>,
     description: Description,
 ) -> anyhow::Result<()> {
-    let Plan { source, interfaces, progress, lost, scripting } = plan;
+    let Plan { source, interfaces, progress, lost, begun } = plan;
     let is_live = description.mode == "live";
     let mut settings = engine(config, is_live);
     adopt(&mut settings.flows, source.timers());
     let matcher = config.expression.as_deref().map(|e| Matcher::new(e, config.strict_filter)).transpose();
     let matcher = matcher.map_err(Failure::filter)?;
     let (mut control, wakes) = Control::new()?;
-    let mut outlets = Outlets::open(config, is_live, &settings.flows, wakes.clone(), scripting)?;
+    let mut outlets = Outlets::open(config, is_live, &settings.flows, wakes.clone(), begun)?;
     let capture = outlets.start(&interfaces)?;
     let plan = BlockPlan {
         source,
@@ -150,7 +150,7 @@ impl Subject for Run<'_> {
     fn print(&mut self) {
         let report = self.report();
         // A sink that is gone ends the run by itself.
-        drop(outlets::print(self.config, &report));
+        drop(outlets::print_now(self.config, &report));
     }
 
     fn on_tick(&mut self) -> Option<Ending> {
@@ -197,11 +197,11 @@ impl Run<'_> {
         }
         let report = assemble(context, &snapshots);
         let printed = outlets::print(config, &report);
-        outlets.conclude(&report);
+        let concluded = outlets.conclude(&report);
         outlets::warn_of_loss(&report);
         outlets.close();
         let errors = outcome.errors.into_iter().map(anyhow::Error::from);
-        let others = [records.error, written.err(), printed.err().map(Into::into)];
+        let others = [records.error, written.err(), printed.err().map(Into::into), concluded.err()];
         first_error(errors.chain(others.into_iter().flatten()))
     }
 }

@@ -12,7 +12,7 @@ use super::{
     engine,
     interfaces::Interfaces,
     outlets::{self, Outlets},
-    scripting::Scripting,
+    process::Begun,
 };
 use crate::{
     cli::{BackendChoice, CaptureOutput, Config, Failure, HookChoice, Input, Live},
@@ -42,9 +42,9 @@ fn without_advice(reason: &str) -> &str {
 ///
 /// # Errors
 /// What could not be opened, captured or written; all else was done.
-pub(super) fn capture(config: &Config, live: &Live, scripting: Option<Scripting>) -> anyhow::Result<()> {
+pub(super) fn capture(config: &Config, live: &Live, begun: Begun) -> anyhow::Result<()> {
     if live.backend == BackendChoice::Pcap {
-        return blocks::capture(config, live, None, scripting);
+        return blocks::capture(config, live, None, begun);
     }
     if live.backend == BackendChoice::Auto && live.interfaces.iter().any(|name| name == Live::EVERY_INTERFACE)
     {
@@ -52,18 +52,18 @@ pub(super) fn capture(config: &Config, live: &Live, scripting: Option<Scripting>
             config,
             live,
             Some("only libpcap has the device any; name interfaces for eBPF"),
-            scripting,
+            begun,
         );
     }
     match open(config, live) {
-        Ok(capture) => run(config, capture, scripting),
+        Ok(capture) => run(config, capture, begun),
         Err(error) if live.backend == BackendChoice::Auto && error.is_for_libpcap() => {
             let reason = error.to_string();
             let reason = without_advice(&reason);
             if live.reattach {
                 return Err(Failure::run("--reattach").because(format_args!("needs eBPF: {reason}")).into());
             }
-            blocks::capture(config, live, Some(reason), scripting)
+            blocks::capture(config, live, Some(reason), begun)
         }
         Err(error) => Err(error.into()),
     }
@@ -135,7 +135,7 @@ fn object_filter(expression: &str, live: &Live) -> Result<ObjectFilter, OpenErro
     Ok(ObjectFilter { place, reach })
 }
 
-fn run(config: &Config, mut capture: LiveCapture, scripting: Option<Scripting>) -> anyhow::Result<()> {
+fn run(config: &Config, mut capture: LiveCapture, begun: Begun) -> anyhow::Result<()> {
     let mut description = Description::new(config, "ebpf");
     description.notes.extend_from_slice(capture.notes());
     capture.notes().iter().for_each(|note| tracing::info!("{note}"));
@@ -148,7 +148,7 @@ fn run(config: &Config, mut capture: LiveCapture, scripting: Option<Scripting>) 
     }
     let (mut control, wakes) = Control::new()?;
     let settings = engine(config, true);
-    let mut outlets = Outlets::open(config, true, &settings.flows, wakes, scripting)?;
+    let mut outlets = Outlets::open(config, true, &settings.flows, wakes, begun)?;
     give_up_privileges(config, &capture, &mut description);
     let blocks = outlets.start(&table)?;
     let taps = taps(config, blocks.as_ref(), &outlets);
@@ -235,7 +235,7 @@ impl Subject for Run<'_> {
     fn print(&mut self) {
         let report = self.report();
         // A sink that is gone ends the run by itself.
-        drop(outlets::print(self.config, &report));
+        drop(outlets::print_now(self.config, &report));
     }
 
     fn on_tick(&mut self) -> Option<Ending> {
@@ -311,12 +311,12 @@ impl Run<'_> {
         }
         let report = assemble(context, &snapshots);
         let printed = outlets::print(self.config, &report);
-        outlets.conclude(&report);
+        let concluded = outlets.conclude(&report);
         outlets::warn_of_loss(&report);
         outlets.close();
         let gone =
             (ending == Ending::NoInterface).then(|| anyhow::anyhow!("every interface disappeared: {names}"));
-        let errors = [gone, records.error, written.err(), printed.err().map(Into::into)];
+        let errors = [gone, records.error, written.err(), printed.err().map(Into::into), concluded.err()];
         first_error(errors.into_iter().flatten())
     }
 

@@ -6,19 +6,22 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::{
     control::Wakes,
+    kit::{self, KitOutlet, PacketLines},
+    latency::LatencyOutlet,
     peek::PeekOutlet,
+    process::{Begun, Process},
     records::{RecordOutcome, RecordSinks, Recorder},
     scripting::Scripting,
     writer::{self, Writing},
 };
 use crate::{
-    cli::{Config, Failure, Listen},
+    cli::{Config, Failure, Listen, Stream, View},
     flow::FlowLimits,
     pipeline::{Delivery, Listener, Panicked},
     report::Report,
     sink::{
         capture::CaptureWriter,
-        http::{Endpoint, Health, ReportRequests, ReportSource, Serving, report_channel},
+        http::{Endpoint, Health, ReportRequests, ReportSource, Serving, StatsAnswer, report_channel},
         json,
         text::{self, TextOptions},
         write_stderr, write_stdout,
@@ -38,6 +41,11 @@ pub(super) struct Outlets {
     serving: Option<Serving>,
     health: Health,
     peek: Option<PeekOutlet>,
+    kit: Option<KitOutlet>,
+    packets: Option<PacketLines>,
+    latency: Option<LatencyOutlet>,
+    statistics: StatsAnswer,
+    process: Process,
     /// The user's script, where there is one.
     pub(super) scripting: Option<Scripting>,
     /// Whoever wants a report while the run goes on.
@@ -55,10 +63,12 @@ impl Outlets {
         live: bool,
         limits: &FlowLimits,
         wakes: Wakes,
-        scripting: Option<Scripting>,
+        Begun { process, scripting }: Begun,
     ) -> anyhow::Result<Self> {
         let peek = PeekOutlet::open(config)?;
+        let kit = KitOutlet::open(config)?;
         let mut records = RecordSinks::open(&config.output, live)?;
+        records.requests = kit.as_ref().and_then(KitOutlet::requests);
         records.peek = peek.as_ref().map(PeekOutlet::lines).transpose()?;
         let filter = config.expression.as_deref();
         let timers =
@@ -77,6 +87,11 @@ impl Outlets {
             serving: None,
             health: Health::starting(),
             peek,
+            packets: kit.as_ref().and_then(|kit| kit.packets(config)),
+            latency: LatencyOutlet::open(config),
+            statistics: kit::statistics(config),
+            kit,
+            process,
             scripting,
             requests,
             wakes,
@@ -93,11 +108,13 @@ impl Outlets {
         }
         if let Some(endpoint) = self.endpoint.take() {
             tracing::info!(address = %endpoint.address(), "endpoint listens");
-            self.serving = Some(endpoint.spawn(self.reports.clone(), self.health.clone())?);
+            self.serving =
+                Some(endpoint.spawn(self.reports.clone(), self.health.clone(), self.statistics.clone())?);
         }
         let mut blocks = None;
-        if let Some(writer) = self.writer.take() {
-            let (sender, writing) = writer::start(writer, interfaces, self.wakes.clone())?;
+        let (writer, packets) = (self.writer.take(), self.packets.take());
+        if writer.is_some() || packets.is_some() {
+            let (sender, writing) = writer::start(writer, packets, interfaces, self.wakes.clone())?;
             self.writing = Some(writing);
             blocks = Some(sender);
         }
@@ -118,16 +135,19 @@ impl Outlets {
         self.writing.as_ref().map(|writing| writing.recycled.clone()).or(scripting)
     }
 
-    /// Begins to take records.
+    /// Begins to take records; the capture runs.
     ///
     /// # Errors
-    /// A thread cannot be had.
-    pub(super) fn record(&mut self, deliveries: Receiver<Delivery>, shards: u32) -> std::io::Result<()> {
+    /// A thread cannot be had, or the terminal cannot be left.
+    pub(super) fn record(&mut self, deliveries: Receiver<Delivery>, shards: u32) -> anyhow::Result<()> {
         let Some(sinks) = self.records.take() else { return Ok(()) };
         let recorder = Recorder { sinks, deliveries, shards: shards as usize, wakes: self.wakes.clone() };
         self.recorder = Some(thread::Builder::new().name("recorder".into()).spawn(move || recorder.run())?);
         self.health.set_capturing();
-        Ok(())
+        if let Some(latency) = &mut self.latency {
+            latency.start(&self.reports, &self.wakes)?;
+        }
+        self.process.ready().map_err(Into::into)
     }
 
     /// The capture does not run any more.
@@ -161,15 +181,23 @@ impl Outlets {
     }
 
     /// Shows the view's last words, where the run has a view.
-    pub(super) fn conclude(&mut self, report: &Report) {
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub(super) fn conclude(&mut self, report: &Report) -> anyhow::Result<()> {
         if let Some(peek) = &mut self.peek {
             peek.conclude(report);
         }
+        if let Some(latency) = &mut self.latency {
+            latency.conclude(report)?;
+        }
+        self.kit.as_mut().map_or(Ok(()), |kit| kit.conclude(report))
     }
 
-    /// Stops serving.
+    /// Stops serving; the process's number goes with it.
     pub(super) fn close(self) {
         drop(self.serving);
+        drop(self.process);
     }
 }
 
@@ -200,6 +228,17 @@ fn bind(listen: Listen) -> Result<Option<Endpoint>, Failure> {
     }
 }
 
+/// SIGUSR1: prints the report as things stand, also among lines of requests or packets.
+///
+/// # Errors
+/// Standard output does not take it.
+pub(super) fn print_now(config: &Config, report: &Report) -> std::io::Result<()> {
+    if matches!(&config.view, View::Kit(kit) if kit.target == Some(Stream::Standard)) {
+        return write_stdout(&text::render(report, TextOptions::of(&std::io::stdout())));
+    }
+    print(config, report)
+}
+
 /// Prints the report where the user wants it.
 ///
 /// # Errors
@@ -221,7 +260,7 @@ pub(super) fn print(config: &Config, report: &Report) -> std::io::Result<()> {
 pub(super) fn record_notes(outcome: &RecordOutcome, notes: &mut Vec<String>) {
     if outcome.disordered > 0 {
         notes.push(format!(
-            "{} flow records stand out of order, because shards were far apart",
+            "{} records stand out of order, because shards were far apart",
             outcome.disordered
         ));
     }

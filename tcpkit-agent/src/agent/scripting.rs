@@ -160,7 +160,10 @@ impl Listener for State {
         if handlers.handshake {
             output.handshakes.iter().for_each(|decided| self.script.on_handshake(&decided.record));
         }
-        if handlers.flow || handlers.handshake {
+        if handlers.request {
+            output.requests.iter().for_each(|finished| self.script.on_request(&finished.record));
+        }
+        if handlers.flow || handlers.handshake || handlers.request {
             self.flush();
         }
     }

@@ -147,11 +147,14 @@ impl Analyst {
     fn deliver(&mut self, progress: Timestamp) {
         let is_empty = self.output.finished.is_empty()
             && self.output.events.is_empty()
-            && self.output.handshakes.is_empty();
+            && self.output.handshakes.is_empty()
+            && self.output.requests.is_empty();
         if is_empty && progress < self.told + PROGRESS {
             return;
         }
         self.told = progress;
+        // What ended by silence comes after what ended with a flow, though it may have been over before.
+        self.output.requests.sort_by_key(|request| request.at);
         if let Some(listener) = self.listener.as_ref().filter(|_| !is_empty) {
             listener.hear(&self.output);
         }
@@ -160,6 +163,7 @@ impl Analyst {
             finished: std::mem::take(&mut self.output.finished),
             events: std::mem::take(&mut self.output.events),
             handshakes: std::mem::take(&mut self.output.handshakes),
+            requests: std::mem::take(&mut self.output.requests),
             progress,
         };
         self.outlet.send(delivery);

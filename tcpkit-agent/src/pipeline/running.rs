@@ -187,6 +187,7 @@ impl Pipeline {
                 finished: Vec::new(),
                 events,
                 handshakes: Vec::new(),
+                requests: Vec::new(),
                 progress,
             });
         }

@@ -8,16 +8,17 @@ use tcpkit_common::flow::FlowHash;
 
 use super::{
     output::{Content, Foreign, Origin, Output},
+    requests::conversations,
     settings::{EngineSettings, InterfaceFacts, Wanted},
 };
 use crate::{
-    analyzer::{Fate, Note},
+    analyzer::{Conversations, Fate, MeasuredRequest, Note},
     flow::{Arrival, Changes, FlowLimits, FlowTable, Taken, WireCount},
     report::ShardSnapshot,
     time::Timestamp,
     wire::{
-        self, Frame, IcmpError, InterfaceId, MalformedSegment, Packet, ParseError, ParseOptions, Parsed,
-        Segment, Unanalyzed, fragment::Defragmenter,
+        self, Datagram, Frame, IcmpError, InterfaceId, MalformedSegment, Packet, ParseError, ParseOptions,
+        Parsed, Segment, Unanalyzed, fragment::Defragmenter,
     },
 };
 
@@ -34,9 +35,13 @@ pub struct Shard {
     /// What was measured so far, but for the table's own counts.
     pub(super) measured: ShardSnapshot,
     pub(super) wanted: Wanted,
+    /// Whom it listens to, where requests are measured.
+    pub(super) requests: Option<Box<Conversations>>,
+    /// Requests that are over and that somebody reads.
+    pub(super) told: Vec<MeasuredRequest>,
     icmp: bool,
     /// Latest watermark that was handed in.
-    now: Timestamp,
+    pub(super) now: Timestamp,
 }
 
 impl Shard {
@@ -50,16 +55,24 @@ impl Shard {
             max_half_open: flows.max_half_open.div_ceil(shards),
             ..flows
         };
+        let mut measured = ShardSnapshot::default();
+        measured.requests.slow_us = settings.slow_us;
         Self {
             number: shard,
             shards,
             parse: settings.parse,
             interfaces: Vec::new(),
             table: FlowTable::new(limits),
-            changes: Changes { leaves_out_finished: !settings.wanted.flows, ..Changes::default() },
+            changes: Changes {
+                leaves_out_finished: !settings.wanted.flows,
+                tells_left: settings.requests.is_some(),
+                ..Changes::default()
+            },
             defragmenter: Defragmenter::new(settings.fragments),
-            measured: ShardSnapshot::default(),
+            measured,
             wanted: settings.wanted,
+            requests: conversations(settings),
+            told: Vec::new(),
             icmp: settings.icmp,
             now: Timestamp::MIN,
         }
@@ -111,6 +124,9 @@ impl Shard {
     pub fn advance(&mut self, now: Timestamp, out: &mut Output) {
         self.now = self.now.max(now);
         self.table.advance(self.now, &mut self.changes);
+        if self.requests.is_some() {
+            self.hear_nothing(self.now);
+        }
         self.pass_on(out);
     }
 
@@ -119,15 +135,20 @@ impl Shard {
     pub fn finish(&mut self, end: Timestamp, out: &mut Output) {
         self.defragmenter.finish();
         self.settle_incomplete();
-        self.table.finish(end.max(self.now), &mut self.changes);
+        self.now = end.max(self.now);
+        self.table.finish(self.now, &mut self.changes);
+        self.hear_no_more();
         self.pass_on(out);
     }
 
     /// What was measured so far.
     #[must_use]
     pub fn snapshot(&self) -> ShardSnapshot {
-        let mut snapshot = ShardSnapshot { flows: *self.table.counts(), ..self.measured.clone() };
+        let mut snapshot = ShardSnapshot { flows: self.table.counts(), ..self.measured.clone() };
         snapshot.round_trips.on_round_trips(&self.changes.round_trips);
+        if let Some(conversations) = &self.requests {
+            conversations.add_to(&mut snapshot.requests);
+        }
         snapshot
     }
 
@@ -137,7 +158,7 @@ impl Shard {
         let now = self.now;
         let parsed = wire::parse(frame, self.parse);
         match &parsed.packet {
-            Ok(packet) if is_owned(packet) => {
+            Ok(packet) if self.is_owned(packet) => {
                 let hash = wire::flow_hash(packet);
                 let owner = hash.shard(self.shards);
                 if owner == self.number || self.collects(packet) {
@@ -183,7 +204,12 @@ impl Shard {
                 self.count(frame, parsed, WireCount::one(frame.frame_len), fate, origin);
                 self.take_fragment(fragment, frame.frame_len, parsed.outer, origin, now, out);
             }
-            Packet::Udp(_) | Packet::Other(_) => {}
+            Packet::Udp(datagram) => {
+                let wire = wire_of(datagram, frame);
+                self.hear_datagram(datagram, hash, origin);
+                self.count(frame, parsed, wire, Fate::Analyzed, origin);
+            }
+            Packet::Other(_) => {}
         }
     }
 
@@ -202,6 +228,9 @@ impl Shard {
         }
         let arrival = self.arrival(origin, size, now);
         let taken = self.table.on_segment(hash, segment, &arrival, &mut self.changes);
+        if self.requests.is_some() {
+            self.hear_segment(segment, &taken, origin.timestamp);
+        }
         self.note_duplicate(taken, origin)
     }
 
@@ -245,7 +274,7 @@ impl Shard {
     }
 
     #[inline]
-    fn is_copy(&self, interface: InterfaceId) -> bool {
+    pub(super) fn is_copy(&self, interface: InterfaceId) -> bool {
         self.interfaces.get(usize::from(interface.0)).is_some_and(|facts| facts.is_copy)
     }
 
@@ -272,14 +301,10 @@ impl Shard {
 
     fn take_other(&mut self, frame: &Frame<'_>, parsed: &Parsed<'_>, origin: &Origin) {
         let wire = match &parsed.packet {
-            Ok(Packet::Udp(datagram)) => {
-                let header_len = frame.frame_len.saturating_sub(datagram.payload_len);
-                let limit = u32::from(frame.gso_size);
-                WireCount::of(frame.frame_len, header_len, datagram.payload_len, limit)
-            }
+            Ok(Packet::Udp(datagram)) => wire_of(datagram, frame),
             _ => WireCount::one(frame.frame_len),
         };
-        self.count(frame, parsed, wire, fate_of(&parsed.packet), origin);
+        self.count(frame, parsed, wire, self.fate_of(&parsed.packet), origin);
     }
 
     /// A frame is delivered here: its fate, its traffic, its time.
@@ -303,8 +328,31 @@ impl Shard {
         }
     }
 
+    /// Whether a packet belongs to one shard, by its hash.
     #[inline]
-    fn identity(&self, interface: InterfaceId) -> (u16, bool) {
+    fn is_owned(&self, packet: &Packet<'_>) -> bool {
+        match packet {
+            Packet::Tcp(_) | Packet::MalformedTcp(_) | Packet::IcmpError(_) | Packet::Fragment(_) => true,
+            Packet::Udp(_) => self.hears_datagrams(),
+            Packet::Other(_) => false,
+        }
+    }
+
+    /// What becomes of the frame of a packet.
+    pub(super) fn fate_of(&self, packet: &Result<Packet<'_>, ParseError>) -> Fate {
+        match packet {
+            Ok(Packet::Tcp(_) | Packet::IcmpError(_)) => Fate::Analyzed,
+            Ok(Packet::MalformedTcp(malformed)) => Fate::Malformed(malformed.error),
+            Ok(Packet::Fragment(_)) => Fate::NotAnalyzed(Unanalyzed::WaitingForFragments),
+            Ok(Packet::Udp(_)) if self.hears_datagrams() => Fate::Analyzed,
+            Ok(Packet::Udp(_)) => Fate::NotAnalyzed(Unanalyzed::Udp),
+            Ok(Packet::Other(cause)) => Fate::NotAnalyzed(*cause),
+            Err(error) => Fate::Malformed(*error),
+        }
+    }
+
+    #[inline]
+    pub(super) fn identity(&self, interface: InterfaceId) -> (u16, bool) {
         let facts = self.interfaces.get(usize::from(interface.0));
         facts.map_or((0, false), |facts| (facts.identity, facts.name.is_some()))
     }
@@ -317,22 +365,8 @@ pub(super) struct FrameSize {
     pub(super) gso_size: u16,
 }
 
-/// Whether a packet belongs to one shard, by its hash.
-const fn is_owned(packet: &Packet<'_>) -> bool {
-    match packet {
-        Packet::Tcp(_) | Packet::MalformedTcp(_) | Packet::IcmpError(_) | Packet::Fragment(_) => true,
-        Packet::Udp(_) | Packet::Other(_) => false,
-    }
-}
-
-/// What becomes of the frame of a packet.
-pub(super) const fn fate_of(packet: &Result<Packet<'_>, ParseError>) -> Fate {
-    match packet {
-        Ok(Packet::Tcp(_) | Packet::IcmpError(_)) => Fate::Analyzed,
-        Ok(Packet::MalformedTcp(malformed)) => Fate::Malformed(malformed.error),
-        Ok(Packet::Fragment(_)) => Fate::NotAnalyzed(Unanalyzed::WaitingForFragments),
-        Ok(Packet::Udp(_)) => Fate::NotAnalyzed(Unanalyzed::Udp),
-        Ok(Packet::Other(cause)) => Fate::NotAnalyzed(*cause),
-        Err(error) => Fate::Malformed(*error),
-    }
+/// Packets of a datagram on the wire.
+fn wire_of(datagram: &Datagram<'_>, frame: &Frame<'_>) -> WireCount {
+    let header_len = frame.frame_len.saturating_sub(datagram.payload_len);
+    WireCount::of(frame.frame_len, header_len, datagram.payload_len, u32::from(frame.gso_size))
 }

@@ -106,6 +106,8 @@ pub struct DialogueCounts {
     pub unmatched: u64,
     /// Requests that gave way, because more than [`MAX_PENDING`](super::MAX_PENDING) waited.
     pub overrun: u64,
+    /// Requests that were sent again before they were answered (DNS): each counts once, from the first time.
+    pub repeated: u64,
 }
 
 impl DialogueCounts {
@@ -117,5 +119,6 @@ impl DialogueCounts {
         self.informational += other.informational;
         self.unmatched += other.unmatched;
         self.overrun += other.overrun;
+        self.repeated += other.repeated;
     }
 }

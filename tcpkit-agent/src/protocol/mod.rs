@@ -7,17 +7,31 @@
 
 mod catalogue;
 mod cursor;
+mod dns;
 mod exchange;
+mod http;
+mod line;
+mod memcached;
+mod mysql;
 mod piece;
+mod postgresql;
 mod queue;
+mod redis;
+mod sql;
+#[cfg(test)]
+mod testing;
 mod text;
+mod tls;
+mod turns;
 
 pub use catalogue::{Carrier, open, recognise, speaks};
 pub use cursor::{Carry, Cursor, Read};
 pub use exchange::{DialogueCounts, Exchange, Extent, Outcome, Request};
+pub use line::{Line, number};
 pub use piece::{Party, Piece};
 pub use queue::{MAX_PENDING, Queue};
 pub use text::Text;
+pub use turns::{Step, Turns, Verdict};
 
 use std::fmt::Debug;
 

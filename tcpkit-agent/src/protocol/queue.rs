@@ -64,6 +64,11 @@ impl<T> Queue<T> {
         self.waiting.remove(place)
     }
 
+    /// All that wait, the oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &(Request, T)> {
+        self.waiting.iter()
+    }
+
     /// How many wait.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -1,8 +1,13 @@
 //! The request log: one record per request.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use serde::Serialize;
+
+use crate::{
+    analyzer::{Blame, DelayCause, MeasuredRequest, Spent},
+    time::Span,
+};
 
 /// One request as observed, and where its time went.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -65,7 +70,11 @@ pub struct TimeSpent {
     pub server_us: f64,
     /// The network and both hosts' TCP: request and response on their way.
     pub network_us: f64,
-    /// Of `network_us`: waiting for the retransmission timer.
+    /// Of `network_us`: the request's first octet to its last one, or to the last copy of one that the server needed.
+    pub request_us: f64,
+    /// Of `network_us`: the same of the response.
+    pub response_us: f64,
+    /// Of `network_us`: waiting for the retransmission timer, or for that of a tail loss probe.
     pub rto_us: f64,
     /// Of `network_us`: mending losses by fast retransmission.
     pub fast_us: f64,
@@ -74,6 +83,47 @@ pub struct TimeSpent {
     /// The segment that cost most of that.
     pub culprit: Option<Culprit>,
 }
+
+impl TimeSpent {
+    /// Where the time went, in milliseconds: `1.2 server + 201.9 network (200.4 RTO on response segment 2)`.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let spent = self;
+        let mut parts = format!("{} server + {} network", millis(spent.server_us), millis(spent.network_us));
+        let mut details = Vec::new();
+        if let Some(culprit) = &spent.culprit {
+            let cause = match culprit.cause {
+                "rto" => "RTO",
+                "fast" => "fast retransmission",
+                _ => "zero window",
+            };
+            let cost = millis(culprit.cost_us);
+            details.push(format!("{cost} {cause} on {} segment {}", culprit.message, culprit.segment));
+        }
+        let lost = spent.rto_us + spent.fast_us + spent.zero_window_us;
+        let slow_upload = spent.request_us > (spent.network_us - lost) / 2.0 && spent.request_us > NOTABLE_US;
+        if slow_upload && spent.request_us > lost {
+            details.push(format!("{} sending the request", millis(spent.request_us)));
+        }
+        if !details.is_empty() {
+            parts.push_str(&format!(" ({})", details.join(", ")));
+        }
+        if let Some(handshake) = spent.handshake_us.filter(|handshake| handshake * 10.0 > spent.total_us) {
+            parts.push_str(&format!(", after a handshake of {}", millis(handshake)));
+        }
+        parts
+    }
+}
+
+/// Milliseconds with one decimal, more below one.
+#[must_use]
+pub(crate) fn millis(micros: f64) -> String {
+    let millis = micros / 1_000.0;
+    if millis == 0.0 || millis >= 1.0 { format!("{millis:.1}") } else { format!("{millis:.3}") }
+}
+
+/// A request that took less to send is no slow upload.
+const NOTABLE_US: f64 = 1_000.0;
 
 /// A segment that delayed a request.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -86,4 +136,65 @@ pub struct Culprit {
     pub cause: &'static str,
     /// What it cost.
     pub cost_us: f64,
+}
+
+impl RequestRecord {
+    /// The record of a request that is over.
+    #[must_use]
+    pub fn observed(measured: &MeasuredRequest, interface: Option<&Arc<str>>) -> Self {
+        let (tuple, exchange) = (&measured.tuple, &measured.exchange);
+        let (request, response) = (&exchange.request, exchange.response.as_ref());
+        Self {
+            client_ip: tuple.source.to_ip(),
+            client_port: tuple.source_port,
+            server_ip: tuple.destination.to_ip(),
+            server_port: tuple.destination_port,
+            interface: interface.map(ToString::to_string),
+            protocol: measured.protocol.name(),
+            command: request.command.to_str().into_owned(),
+            key: request.key.to_str().into_owned(),
+            label: request.label.to_str().into_owned(),
+            status: exchange.status.to_str().into_owned(),
+            is_error: exchange.is_error,
+            outcome: exchange.outcome.name(),
+            request_start_us: request.extent.start.as_micros(),
+            request_end_us: request.extent.end.as_micros(),
+            response_start_us: response.map(|response| response.start.as_micros()),
+            response_end_us: response.map(|response| response.end.as_micros()),
+            latency_us: measured.latency().map(Span::as_micros_f64),
+            request_bytes: request.extent.len,
+            response_bytes: response.map_or(0, |response| response.len),
+            is_blocking: request.is_blocking,
+            time_spent: measured.spent.as_ref().map(TimeSpent::from),
+        }
+    }
+}
+
+impl From<&Spent> for TimeSpent {
+    fn from(spent: &Spent) -> Self {
+        let lost = |cause: DelayCause| spent.lost[cause as usize].as_micros_f64();
+        Self {
+            total_us: spent.total.as_micros_f64(),
+            handshake_us: spent.handshake.map(Span::as_micros_f64),
+            server_us: spent.server.as_micros_f64(),
+            network_us: spent.network.as_micros_f64(),
+            request_us: spent.request.as_micros_f64(),
+            response_us: spent.response.as_micros_f64(),
+            rto_us: lost(DelayCause::Rto),
+            fast_us: lost(DelayCause::Fast),
+            zero_window_us: lost(DelayCause::ZeroWindow),
+            culprit: spent.culprit.as_ref().map(Culprit::from),
+        }
+    }
+}
+
+impl From<&Blame> for Culprit {
+    fn from(blame: &Blame) -> Self {
+        Self {
+            message: blame.message(),
+            segment: blame.segment,
+            cause: blame.cause.name(),
+            cost_us: blame.cost.as_micros_f64(),
+        }
+    }
 }
