@@ -169,7 +169,9 @@ fn every_handshake_that_nginx_writes_down_is_measured() {
     let ours = tally(trusting.map(|request| format!("{} {}", text(request, "status"), text(request, "key"))));
     assert_eq!(ours, theirs);
     let wary = requests.iter().find(|request| text(request, "key") == "wary.test").unwrap();
-    assert_eq!((text(wary, "status"), &wary["is_error"]), ("encrypted_alert", &Value::Bool(true)));
+    // OpenSSL says why before it encrypts; others do not.
+    assert!(["unknown_ca", "encrypted_alert"].contains(&text(wary, "status")), "{wary}");
+    assert_eq!(wary["is_error"], true, "{wary}");
     for request in &requests {
         assert_eq!(
             (text(request, "outcome"), text(request, "command")),
@@ -304,5 +306,5 @@ fn queries_sent_again_count_once_and_silence_is_told() {
         .collect();
     assert_eq!(told, ["A slow.test. answered", "A silent.test. unanswered"]);
     let latency = requests[0]["latency_us"].as_f64().unwrap();
-    assert!(latency >= 50_000.0, "from the first time that it was sent: {latency}");
+    assert!(latency >= 40_000.0, "from the first time that it was sent: {latency}");
 }
