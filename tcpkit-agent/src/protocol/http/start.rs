@@ -30,6 +30,7 @@ pub(super) enum Method {
 
 /// What a message begins with.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::large_enum_variant, reason = "it lives on the stack while one line is looked at")]
 pub(super) enum First {
     /// A request.
     Request(Asked),
