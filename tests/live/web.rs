@@ -123,7 +123,10 @@ fn every_request_that_nginx_writes_down_is_measured() {
     for request in &requests {
         assert_eq!((text(request, "outcome"), text(request, "protocol")), ("answered", "http"), "{request}");
         assert_eq!(request["is_error"], text(request, "status") >= "400", "{request}");
-        assert_in_order(request);
+        // nginx answers before the content has come that it throws away.
+        if !has_content(text(request, "key")) {
+            assert_in_order(request);
+        }
     }
     let query = requests.iter().find(|request| text(request, "key") == "/missing").unwrap();
     assert_eq!(text(query, "label"), "GET /missing?where=there HTTP/1.1");
