@@ -69,9 +69,10 @@ fn all_are_answered(records: &[Value], farewell: &str) {
 fn nothing_is_amiss(report: &Value) {
     let text = report.to_string();
     for count in ["malformed", "desynchronised", "unmatched", "overrun"] {
-        let found =
-            text.match_indices(&format!("\"{count}\":")).map(|(place, name)| &text[place + name.len()..]);
-        for value in found.filter(|value| value.starts_with(|first: char| first.is_ascii_digit())) {
+        let name = format!("\"{count}\":");
+        // The ledger has objects of that name.
+        let values = text.split(&name).skip(1).filter(|value| !value.starts_with('{'));
+        for value in values {
             assert!(value.starts_with('0'), "{count}: {text}");
         }
     }
