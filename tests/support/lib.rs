@@ -8,6 +8,7 @@
 )]
 
 pub mod attached;
+pub mod bpf;
 pub mod database;
 pub mod generator;
 pub mod judge;
@@ -20,6 +21,7 @@ pub mod packet_socket;
 pub mod run;
 pub mod seccomp;
 pub mod server;
+pub mod tcp_info;
 pub mod test_run;
 pub mod traffic;
 pub mod wait;

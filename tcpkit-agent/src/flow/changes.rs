@@ -3,8 +3,9 @@
 use super::{
     detail::FlowDetail,
     handshake::{Handshake, ServedStep},
+    reset::ResetKind,
     slab::Slab,
-    state::{Flow, WireCount},
+    state::{Ending, Flow, WireCount},
     stream::{FlowProgress, RoundTrip, StreamStep},
 };
 use crate::{
@@ -214,9 +215,18 @@ pub struct FlowCounts {
     pub coarsened_rtts: u64,
     /// Times that segments under way were kept together, because memory for each had run out.
     pub joined_ranges: u64,
+    /// Flows that have left and that a RST had ended, by [`ResetKind::index`]: the client's and the server's.
+    pub resets: [[u64; 2]; ResetKind::COUNT],
 }
 
 impl FlowCounts {
+    /// A flow leaves its table.
+    pub(super) fn count_ending(&mut self, flow: &Flow) {
+        if let Some(Ending::Reset(reset)) = flow.ending() {
+            self.resets[reset.kind.index()][usize::from(reset.by != flow.client())] += 1;
+        }
+    }
+
     /// Adds another table's counts.
     pub const fn merge(&mut self, other: &Self) {
         self.opened += other.opened;
@@ -229,5 +239,11 @@ impl FlowCounts {
         self.server_payload_bytes += other.server_payload_bytes;
         self.coarsened_rtts += other.coarsened_rtts;
         self.joined_ranges += other.joined_ranges;
+        let mut kind = 0;
+        while kind < ResetKind::COUNT {
+            self.resets[kind][0] += other.resets[kind][0];
+            self.resets[kind][1] += other.resets[kind][1];
+            kind += 1;
+        }
     }
 }

@@ -7,6 +7,7 @@ use super::{
     follow::{Turn, count, ends, follow, tell_outcome},
     half_open::{HalfOpen, Thawed},
     handshake::{Handshake, Opening},
+    reset::Reset,
     slab::Place,
     state::Phase,
     stream::Streams,
@@ -83,7 +84,10 @@ impl FlowTable {
             self.follow_close(full, sender.side, segment, arrival.now, changes);
             return Taken { slot: Some(full), ..taken };
         }
-        let is_closed = ends(segment) && thawed.flow.is_closed_by(sender.side, segment);
+        let Thawed { flow, handshake, .. } = &mut thawed;
+        let is_reset = segment.flags.contains(TcpFlags::RST);
+        let reset = is_reset.then(|| Reset::of(flow, handshake, sender.side, segment, None));
+        let is_closed = ends(segment) && flow.is_closed_by(sender.side, segment, reset);
         let frozen = HalfOpen::freeze(&thawed).filter(|_| !Streams::are_due(segment));
         let place = match frozen {
             Some(frozen) => self.keep_half_open(slot, frozen),

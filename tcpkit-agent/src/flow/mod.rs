@@ -18,6 +18,7 @@ mod key;
 mod measure;
 mod options;
 mod regrouped;
+mod reset;
 mod rtt;
 mod slab;
 mod stall;
@@ -36,6 +37,7 @@ pub use changes::{
 pub use detail::FlowDetail;
 pub use handshake::{Handshake, HandshakeStep, IcmpReason, Outcome, ServedStep, Trait};
 pub use key::{FlowKey, Side};
+pub use reset::{Reset, ResetKind};
 pub use rtt::RttSummary;
 pub use stall::StallCounts;
 pub use state::{Announced, Ending, Flow, SideState, WireCount};

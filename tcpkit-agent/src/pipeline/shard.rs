@@ -144,7 +144,7 @@ impl Shard {
     /// What was measured so far.
     #[must_use]
     pub fn snapshot(&self) -> ShardSnapshot {
-        let mut snapshot = ShardSnapshot { flows: *self.table.counts(), ..self.measured.clone() };
+        let mut snapshot = ShardSnapshot { flows: self.table.counts(), ..self.measured.clone() };
         snapshot.round_trips.on_round_trips(&self.changes.round_trips);
         if let Some(conversations) = &self.requests {
             conversations.add_to(&mut snapshot.requests);

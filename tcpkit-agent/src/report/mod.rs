@@ -23,13 +23,14 @@ mod totals;
 pub use capture::{CaptureInfo, InterfaceInfo};
 pub use event::{Event, EventKind};
 pub use flow::{
-    Close, DirectionRecord, FlowRecord, HandshakeResult, RetransmissionsByCause, RttRecord, StallRecord,
-    StallsByKind,
+    Close, DirectionRecord, FlowRecord, HandshakeResult, RetransmissionsByCause, RstRecord, RttRecord,
+    StallRecord, StallsByKind,
 };
 pub use handshake::HandshakeRecord;
 pub use handshakes::{HandshakeCounts, HandshakeReport, IcmpErrorCount, ServerHandshakes};
 pub use ledger::{Ledger, LedgerEntry};
 pub use record::{LedgerReport, Record};
+pub(crate) use request::millis;
 pub use request::{Culprit, RequestRecord, TimeSpent};
 pub use requests::{
     CommandRequests, PortRequests, ProtocolRequests, RequestSpans, RequestSummary, RequestsReport,
@@ -41,7 +42,7 @@ pub use stream::{
     FlowName, FlowRetransmissions, FlowStalls, LatencyReport, PortRetransmissions, RetransmitReport,
     RoundTripReport, SentAgainCount, ServerRetransmissions, StallReport, StallSummary,
 };
-pub use totals::{BandwidthReport, Count, InterfaceBandwidth, SizeBucket, SpanSummary, Totals};
+pub use totals::{BandwidthReport, Count, InterfaceBandwidth, ResetCount, SizeBucket, SpanSummary, Totals};
 
 use serde::Serialize;
 

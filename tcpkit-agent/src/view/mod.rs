@@ -4,4 +4,5 @@
 
 mod clock;
 pub mod kit;
+pub mod latency;
 pub mod peek;

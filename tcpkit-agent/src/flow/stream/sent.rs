@@ -259,7 +259,8 @@ impl Work<'_, '_, '_> {
     fn on_fin(&mut self, end: SeqNumber) {
         let edge = self.own.data_end();
         if self.own.facts.has_fin || end.before(edge) {
-            if end == edge {
+            // With data it is a segment of data, and counted as such.
+            if end == edge && self.seen.segment.payload_len == 0 {
                 self.own.counts.rare().fin_retransmissions += 1;
             }
             return;
@@ -301,14 +302,7 @@ impl Work<'_, '_, '_> {
     /// A RST counts where the receiver would take it (RFC 5961 §3.2): in its window.
     #[cold]
     pub(super) fn check_reset(&mut self) {
-        let seq = self.seen.segment.seq;
-        let window = self.peer_window().unwrap_or(u32::from(u16::MAX)).max(1);
-        let (own, peer) = (&self.own, &self.peer);
-        let expected = if peer.facts.has_ack { Some(peer.last_ack) } else { None };
-        let base = expected.or(own.facts.has_nxt.then_some(own.snd_nxt));
-        let is_taken =
-            base.is_none_or(|base| base.distance(seq).unsigned_abs() <= window || seq == own.snd_nxt);
-        if !is_taken {
+        if !self.own.is_reset_taken(self.peer, self.seen.segment.seq, self.peer_window()) {
             self.own.counts.rare().invalid_sequence += 1;
         }
     }

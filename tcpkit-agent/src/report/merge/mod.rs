@@ -9,10 +9,12 @@ mod stream;
 use std::collections::BTreeMap;
 
 use super::{
-    CaptureInfo, Count, LatencyReport, Report, SCHEMA, Services, ShardSnapshot, SpanSummary, Totals,
+    CaptureInfo, Count, LatencyReport, Report, ResetCount, SCHEMA, Services, ShardSnapshot, SpanSummary,
+    Totals,
 };
 use crate::{
     analyzer::{Place, SpanHistogram},
+    flow::ResetKind,
     time::{Span, Timestamp},
     wire::InterfaceId,
 };
@@ -97,9 +99,19 @@ fn totals(sum: &ShardSnapshot, all: Count, duration: Option<Span>) -> Totals {
         evicted_flows: sum.flows.evicted,
         evicted_half_open: sum.flows.evicted_half_open,
         coarsened_rtts: sum.flows.coarsened_rtts,
+        joined_ranges: sum.flows.joined_ranges,
+        resets: resets(sum),
         segments: sum.flows.segments,
         payload_bytes: sum.flows.payload_bytes,
     }
+}
+
+fn resets(sum: &ShardSnapshot) -> BTreeMap<&'static str, ResetCount> {
+    let count = |kind: &ResetKind| {
+        let [client, server] = sum.flows.resets[kind.index()];
+        (kind.name(), ResetCount { client, server })
+    };
+    ResetKind::ALL.iter().map(count).filter(|(_, count)| *count != ResetCount::default()).collect()
 }
 
 fn summary(spans: &SpanHistogram) -> SpanSummary {

@@ -21,6 +21,11 @@ pub(crate) fn report() -> Report {
             evicted_flows: 3,
             evicted_half_open: 2,
             coarsened_rtts: 0,
+            joined_ranges: 12,
+            resets: BTreeMap::from([
+                ("refused", ResetCount { client: 0, server: 300 }),
+                ("in_flight", ResetCount { client: 12, server: 1 }),
+            ]),
             segments: 4_400_000,
             payload_bytes: 6_200_000_000,
         },
@@ -86,6 +91,7 @@ pub(crate) fn flow() -> FlowRecord {
         mptcp: false,
         ecn: false,
         close: Close::RstServer,
+        rst: Some(RstRecord { kind: "refused", answers: true }),
     }
 }
 
@@ -241,6 +247,8 @@ fn retransmit() -> RetransmitReport {
             data_segments: 90_000,
             retransmitted_segments: 1_234,
         }],
+        servers_folded: 8_192,
+        flows_folded: 2_048,
     }
 }
 
@@ -257,6 +265,7 @@ fn stalls() -> StallReport {
     StallReport {
         kinds: BTreeMap::from([("rto", stall(40.0)), ("server_thinking", stall(3.0))]),
         flows: vec![FlowStalls { flow: flow_name(Some(1_795_247_133_123_456)), stalled_us: 12_345_678.0 }],
+        flows_folded: 0,
     }
 }
 
