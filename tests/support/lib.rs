@@ -8,8 +8,8 @@
 )]
 
 pub mod attached;
-pub mod database;
 pub mod bpf;
+pub mod database;
 pub mod generator;
 pub mod judge;
 pub mod kernel;

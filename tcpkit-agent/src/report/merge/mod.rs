@@ -9,7 +9,8 @@ mod stream;
 use std::collections::BTreeMap;
 
 use super::{
-    CaptureInfo, Count, LatencyReport, Report, ResetCount, SCHEMA, Services, ShardSnapshot, SpanSummary, Totals,
+    CaptureInfo, Count, LatencyReport, Report, ResetCount, SCHEMA, Services, ShardSnapshot, SpanSummary,
+    Totals,
 };
 use crate::{
     analyzer::{Place, SpanHistogram},
