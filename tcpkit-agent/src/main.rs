@@ -28,10 +28,12 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> anyhow::Result<()> {
-    if let Some(Command::Filter(filter)) = &args.command {
-        return agent::filter(filter);
-    }
-    let config = Config::new(&args.agent, &System::current())?;
+    let system = System::current();
+    let config = match &args.command {
+        Some(Command::Filter(filter)) => return agent::filter(filter),
+        Some(Command::Latency(latency)) => Config::latency(latency, &system)?,
+        None => Config::new(&args.agent, &system)?,
+    };
     agent::log_to_stderr(&config);
     agent::run(&config)
 }

@@ -150,7 +150,7 @@ impl Subject for Run<'_> {
     fn print(&mut self) {
         let report = self.report();
         // A sink that is gone ends the run by itself.
-        drop(outlets::print(self.config, &report));
+        drop(outlets::print_now(self.config, &report));
     }
 
     fn on_tick(&mut self) -> Option<Ending> {

@@ -33,6 +33,8 @@ pub(super) enum Wake {
     SourceEnded,
     /// A sink does not take any more.
     SinkFailed,
+    /// The user pressed a key that ends the run.
+    Quit,
 }
 
 /// A thread's way to the control plane.
@@ -100,6 +102,7 @@ impl Control {
                     _ = user.recv() => subject.print(),
                     wake = wakes.recv() => match wake {
                         Some(Wake::SinkFailed) => return Ending::SinkFailed,
+                        Some(Wake::Quit) => return Ending::Enough,
                         Some(Wake::SourceEnded) | None => return Ending::SourceEnded,
                     },
                     _ = ticks.tick() => {

@@ -7,6 +7,7 @@ use crossbeam_channel::{Receiver, Sender};
 use super::{
     control::Wakes,
     kit::{self, KitOutlet, PacketLines},
+    latency::LatencyOutlet,
     peek::PeekOutlet,
     process::{Begun, Process},
     records::{RecordOutcome, RecordSinks, Recorder},
@@ -14,7 +15,7 @@ use super::{
     writer::{self, Writing},
 };
 use crate::{
-    cli::{Config, Failure, Listen},
+    cli::{Config, Failure, Listen, Stream, View},
     flow::FlowLimits,
     pipeline::{Delivery, Listener, Panicked},
     report::Report,
@@ -42,6 +43,7 @@ pub(super) struct Outlets {
     peek: Option<PeekOutlet>,
     kit: Option<KitOutlet>,
     packets: Option<PacketLines>,
+    latency: Option<LatencyOutlet>,
     statistics: StatsAnswer,
     process: Process,
     /// The user's script, where there is one.
@@ -86,6 +88,7 @@ impl Outlets {
             health: Health::starting(),
             peek,
             packets: kit.as_ref().and_then(|kit| kit.packets(config)),
+            latency: LatencyOutlet::open(config),
             statistics: kit::statistics(config),
             kit,
             process,
@@ -141,6 +144,9 @@ impl Outlets {
         let recorder = Recorder { sinks, deliveries, shards: shards as usize, wakes: self.wakes.clone() };
         self.recorder = Some(thread::Builder::new().name("recorder".into()).spawn(move || recorder.run())?);
         self.health.set_capturing();
+        if let Some(latency) = &mut self.latency {
+            latency.start(&self.reports, &self.wakes)?;
+        }
         self.process.ready().map_err(Into::into)
     }
 
@@ -182,6 +188,9 @@ impl Outlets {
         if let Some(peek) = &mut self.peek {
             peek.conclude(report);
         }
+        if let Some(latency) = &mut self.latency {
+            latency.conclude(report)?;
+        }
         self.kit.as_mut().map_or(Ok(()), |kit| kit.conclude(report))
     }
 
@@ -217,6 +226,17 @@ fn bind(listen: Listen) -> Result<Option<Endpoint>, Failure> {
             .because(&error.source)
             .hint("give another address or port, or 'off'")),
     }
+}
+
+/// SIGUSR1: prints the report as things stand, also among lines of requests or packets.
+///
+/// # Errors
+/// Standard output does not take it.
+pub(super) fn print_now(config: &Config, report: &Report) -> std::io::Result<()> {
+    if matches!(&config.view, View::Kit(kit) if kit.target == Some(Stream::Standard)) {
+        return write_stdout(&text::render(report, TextOptions::of(&std::io::stdout())));
+    }
+    print(config, report)
 }
 
 /// Prints the report where the user wants it.

@@ -12,6 +12,7 @@ use super::{
     expression::effective_expression,
     failure::Failure,
     kit::{self, Background, Kit},
+    latency::LatencyPlan,
     peek::PeekArgs,
     system::System,
     value::Listen as ListenChoice,
@@ -93,6 +94,8 @@ pub enum View {
     Peek(Box<PeekArgs>),
     /// git-hulk/tcpkit's lines and statistics.
     Kit(Box<Kit>),
+    /// Tables of requests.
+    Latency(LatencyPlan),
 }
 
 /// Where frames come from.
@@ -446,7 +449,7 @@ fn listen(choice: Option<ListenChoice>, live: bool) -> Option<Listen> {
 }
 
 /// The one option that writes to standard output; two of them would be a mixture that nobody can read.
-fn stdout_owner(args: &OutputArgs) -> Result<Option<&'static str>, Failure> {
+pub(super) fn stdout_owner(args: &OutputArgs) -> Result<Option<&'static str>, Failure> {
     let dash = |path: &Option<PathBuf>| path.as_ref().is_some_and(|path| path.as_os_str() == "-");
     let mut owners = [
         ("-w -", dash(&args.write)),

@@ -9,6 +9,7 @@ pub mod expression;
 pub mod failure;
 pub mod getopt;
 pub mod kit;
+mod latency;
 pub mod peek;
 pub mod system;
 mod usage;
@@ -21,6 +22,7 @@ pub use config::{
 pub use expression::effective_expression;
 pub use failure::{Exit, Failure, verdict};
 pub use kit::{Background, Dialect, Kit, KitLines};
+pub use latency::{LatencyCommandArgs, LatencyPlan, SortColumn};
 pub use peek::{PeekArgs, PeekStatArgs};
 pub use system::System;
 pub use usage::{Parsed, parse};

@@ -209,7 +209,6 @@ fn bad_usage_is_one_line_that_names_the_word() {
         ("-i lo -C 5", "--write"),
         ("-i lo --stats-listen 80", "--stats-listen"),
         ("-i lo --handshake-timeout 0", "--handshake-timeout"),
-        ("-i lo --json --json", "--json"),
     ] {
         let said = refused(words);
         assert!(said.starts_with("2 ") && said.contains(name), "{words}: {said}");

@@ -106,9 +106,9 @@ impl Turns {
                 }
                 is_done
             }
-            // Whoever waits for all answers, has them.
+            // Whoever waits for all answers, has them. To one that sends one by one the next answer tells it.
             Lost::Requests { turn, .. } | Lost::Answers { turn }
-                if self.turn > turn && waiting == 0 && !self.is_streaming =>
+                if self.turn > turn && waiting == 0 && self.has_pipelined && !self.is_streaming =>
             {
                 self.lost = Lost::Nothing;
                 false
@@ -131,7 +131,7 @@ impl Turns {
                 self.is_streaming |= oldest != newest;
                 return Verdict::Oldest;
             }
-            Lost::Requests { certain, .. } if *certain > 0 && waiting > 0 => {
+            Lost::Requests { certain, .. } if *certain > 0 && waiting > 0 && self.has_pipelined => {
                 *certain -= 1;
                 return Verdict::Oldest;
             }

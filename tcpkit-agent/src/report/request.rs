@@ -84,6 +84,47 @@ pub struct TimeSpent {
     pub culprit: Option<Culprit>,
 }
 
+impl TimeSpent {
+    /// Where the time went, in milliseconds: `1.2 server + 201.9 network (200.4 RTO on response segment 2)`.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let spent = self;
+        let mut parts = format!("{} server + {} network", millis(spent.server_us), millis(spent.network_us));
+        let mut details = Vec::new();
+        if let Some(culprit) = &spent.culprit {
+            let cause = match culprit.cause {
+                "rto" => "RTO",
+                "fast" => "fast retransmission",
+                _ => "zero window",
+            };
+            let cost = millis(culprit.cost_us);
+            details.push(format!("{cost} {cause} on {} segment {}", culprit.message, culprit.segment));
+        }
+        let lost = spent.rto_us + spent.fast_us + spent.zero_window_us;
+        let slow_upload = spent.request_us > (spent.network_us - lost) / 2.0 && spent.request_us > NOTABLE_US;
+        if slow_upload && spent.request_us > lost {
+            details.push(format!("{} sending the request", millis(spent.request_us)));
+        }
+        if !details.is_empty() {
+            parts.push_str(&format!(" ({})", details.join(", ")));
+        }
+        if let Some(handshake) = spent.handshake_us.filter(|handshake| handshake * 10.0 > spent.total_us) {
+            parts.push_str(&format!(", after a handshake of {}", millis(handshake)));
+        }
+        parts
+    }
+}
+
+/// Milliseconds with one decimal, more below one.
+#[must_use]
+pub(crate) fn millis(micros: f64) -> String {
+    let millis = micros / 1_000.0;
+    if millis == 0.0 || millis >= 1.0 { format!("{millis:.1}") } else { format!("{millis:.3}") }
+}
+
+/// A request that took less to send is no slow upload.
+const NOTABLE_US: f64 = 1_000.0;
+
 /// A segment that delayed a request.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Culprit {

@@ -61,13 +61,17 @@ pub(crate) struct Compiler {
 }
 
 /// Programs that tests and benchmarks run, and the Debian packages that hold them.
-const TEST_PROGRAMS: [(&str, &str); 17] = [
+const TEST_PROGRAMS: [(&str, &str); 20] = [
     ("tcpdump", "tcpdump"),
     ("tshark", "tshark"),
     ("tcptrace", "tcptrace"),
     ("nginx", "nginx-light"),
     ("redis-server", "redis-server"),
     ("memcached", "memcached"),
+    ("mariadbd", "mariadb-server-core"),
+    ("mariadb-slap", "mariadb-client"),
+    // The server's own programs stand on no path; this one comes with them.
+    ("pgbench", "postgresql"),
     ("curl", "curl"),
     ("dnsmasq", "dnsmasq-base"),
     ("openssl", "openssl"),

@@ -15,7 +15,10 @@ use jiff::tz::TimeZone;
 use crate::{
     cli::{self, Config, Input, Kit, KitLines, View},
     report::Report,
-    sink::text::{self, TextOptions},
+    sink::{
+        text::{self, TextOptions},
+        write_stderr,
+    },
     time::Span,
     view::kit::{Dialect, Interfaces, Lines, RawLines, by_port, latency_statistics},
 };
@@ -96,7 +99,19 @@ impl KitOutlet {
             words.push_str(&text::render(report, TextOptions::of(&std::io::stdout())));
         }
         output.add(words.as_bytes())?;
-        output.finish()
+        output.finish()?;
+        warn_of_missing(report);
+        Ok(())
+    }
+}
+
+/// Live, lines that nobody takes are let go; the statistics have their requests.
+fn warn_of_missing(report: &Report) {
+    let dropped = report.ledger.total.notes.get("records_dropped").copied().unwrap_or(0);
+    if dropped > 0 {
+        write_stderr(&format!(
+            "tcpkit: warning: {dropped} lines and records were not written, because they were read too slowly"
+        ));
     }
 }
 
@@ -119,7 +134,7 @@ pub(super) fn shown_us(view: &View) -> Option<u64> {
             (KitLines::Requests { threshold }, Some(_)) => Some(micros(threshold)),
             _ => None,
         },
-        View::Agent | View::Peek(_) => None,
+        View::Agent | View::Peek(_) | View::Latency(_) => None,
     }
 }
 
@@ -127,6 +142,6 @@ pub(super) fn shown_us(view: &View) -> Option<u64> {
 pub(super) fn slow_us(view: &View) -> u64 {
     match view {
         View::Kit(kit) => micros(kit.lines.threshold()),
-        View::Agent | View::Peek(_) => 0,
+        View::Agent | View::Peek(_) | View::Latency(_) => 0,
     }
 }

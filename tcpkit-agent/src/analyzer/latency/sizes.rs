@@ -27,7 +27,7 @@ impl SegmentSizes {
             run.count = run.count.saturating_add(count);
             return;
         }
-        self.latest = (self.latest + 1) % RUNS as u8;
+        self.latest = if usize::from(self.latest) + 1 == RUNS { 0 } else { self.latest + 1 };
         self.runs[usize::from(self.latest)] = Run { start: offset, size: size.max(1), count };
     }
 
@@ -80,6 +80,6 @@ mod tests {
             sizes.on_segments(offset, size, 1);
             offset += u64::from(size);
         }
-        assert_eq!(sizes.number(0, offset - 1), RUNS as u32 + 1);
+        assert_eq!(sizes.number(0, offset - 1), 1 + u32::try_from(RUNS).unwrap());
     }
 }

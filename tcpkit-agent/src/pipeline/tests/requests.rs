@@ -158,7 +158,7 @@ fn octets_that_the_capture_lost_are_stepped_over() {
     let long = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n";
     let story = scenario().handshake().asks(1, 1, ASK).after(ms(30)).answers(1, 19, long);
     // 60 octets were never captured, and are acknowledged.
-    let end = 1 + long.len() as u32;
+    let end = 1 + u32::try_from(long.len()).unwrap();
     let story = story.after(ms(1)).answers(end + 60, 19, &"x".repeat(40));
     let story = story.after(ms(5)).client(ACK, 19, end + 100, 0).after(ms(20)).asks(19, end + 100, ASK);
     let frames = story.after(ms(10)).answers(end + 100, 37, ANSWER).frames();

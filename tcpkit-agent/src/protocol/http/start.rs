@@ -30,6 +30,7 @@ pub(super) enum Method {
 
 /// What a message begins with.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::large_enum_variant, reason = "it lives on the stack while one line is looked at")]
 pub(super) enum First {
     /// A request.
     Request(Asked),
@@ -65,7 +66,7 @@ pub(super) fn could_begin(party: Party, octets: &[u8]) -> bool {
 pub(super) fn begins(party: Party, octets: &[u8]) -> bool {
     match party {
         Party::Client => begins_request(octets),
-        Party::Server => status(octets.split(|octet| *octet == b'\n').next().unwrap_or_default()).is_some(),
+        Party::Server => status(octets).is_some(),
     }
 }
 
@@ -103,29 +104,32 @@ fn asked(method: &[u8], target: &[u8], line: &[u8]) -> Asked {
 }
 
 fn status(line: &[u8]) -> Option<u16> {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
     let (digits, after) = line.strip_prefix(RESPONSE)?.split_at_checked(5)?;
     let [b'0'..=b'9', b' ', first @ b'1'..=b'9', second @ b'0'..=b'9', third @ b'0'..=b'9'] = digits else {
         return None;
     };
     let code = [first, second, third].iter().fold(0, |code, digit| code * 10 + u16::from(**digit - b'0'));
-    matches!(after, [] | [b' ', ..]).then_some(code)
+    matches!(after, [] | [b' ' | b'\r' | b'\n', ..]).then_some(code)
 }
 
 fn begins_request(octets: &[u8]) -> bool {
-    let (line, is_whole) = match octets.iter().position(|octet| *octet == b'\n') {
-        Some(end) => (&octets[..end], true),
-        None => (octets, false),
-    };
+    // The method first: of a piece of anything else no more is looked at.
+    let beginning = &octets[..octets.len().min(METHOD_LIMIT + 1)];
+    let method = beginning.split(|octet| *octet == b' ').next().unwrap_or_default();
+    if method.len() == beginning.len()
+        || !method.iter().all(|octet| is_token(*octet) && !octet.is_ascii_lowercase())
+    {
+        return false;
+    }
+    let end = memchr::memchr(b'\n', octets);
+    let line = &octets[..end.unwrap_or(octets.len())];
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let Some(end) = line.iter().position(|octet| *octet == b' ') else { return false };
-    let is_upper = line[..end].iter().all(|octet| !octet.is_ascii_lowercase());
-    let target = line[end..].trim_ascii_start();
+    let target = line.get(method.len()..).unwrap_or_default().trim_ascii_start();
     let is_target =
         matches!(target, [b'/' | b'*', ..]) || target.starts_with(b"http") || target.starts_with(b"HTTP/");
-    let is_printable = line.iter().all(|octet| !octet.is_ascii_control());
-    let is_plausible = is_upper && is_printable && (is_target || line.starts_with(b"CONNECT "));
-    is_plausible && matches!(request(Told { octets: line, is_whole }), Some(First::Request(_)))
+    let is_plausible =
+        (is_target || method == b"CONNECT") && line.iter().all(|octet| !octet.is_ascii_control());
+    is_plausible && matches!(request(Told { octets: line, is_whole: end.is_some() }), Some(First::Request(_)))
 }
 
 fn is_method(octets: &[u8]) -> bool {

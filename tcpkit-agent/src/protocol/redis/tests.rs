@@ -336,6 +336,39 @@ fn an_answer_that_was_not_captured_leaves_the_newest_request_to_the_next_one() {
 }
 
 #[test]
+fn the_directions_may_tell_of_their_losses_in_any_order() {
+    // The second request and the answer to the third were not captured.
+    let heard = talk()
+        .client(1, ask("GET a"))
+        .server(2, "+1\r\n")
+        .client(3, ask("GET b"))
+        .captured(0)
+        .server(4, "+2\r\n")
+        .client(5, ask("GET c"))
+        .server(6, "+3\r\n")
+        .captured(0)
+        .client(7, ask("GET d"))
+        .server(8, "+4\r\n")
+        .client(9, ask("GET e"))
+        .server(10, "+5\r\n");
+    assert_eq!(labels(&heard.hear()), ["GET a", "GET d", "GET e"]);
+    let early = talk()
+        .client(1, ask("GET a"))
+        .server(2, "+1\r\n")
+        .server(4, "+2\r\n")
+        .server(6, "+3\r\n")
+        .captured(0)
+        .client(3, ask("GET b"))
+        .captured(0)
+        .client(5, ask("GET c"))
+        .client(7, ask("GET d"))
+        .server(8, "+4\r\n")
+        .client(9, ask("GET e"))
+        .server(10, "+5\r\n");
+    assert_eq!(labels(&early.hear()), ["GET a", "GET d", "GET e"]);
+}
+
+#[test]
 fn after_lost_answers_a_pipeline_is_in_step_with_its_next_batch() {
     let heard = talk()
         .client(1, asks(&["GET a", "GET b", "GET c"]))

@@ -130,7 +130,7 @@ mod tests {
             cause: Cause::Fast,
             segments: 1,
             bytes: 1_448,
-            since: Timestamp(0),
+            since: Timestamp(4),
         };
         let progress = FlowProgress {
             flow,

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt::Write as _};
 
 /// A label for one line: on a terminal everything is escaped that could steer it, elsewhere what would end the line.
-pub(super) fn label(words: &str, terminal: bool) -> Cow<'_, str> {
+pub(in crate::view) fn label(words: &str, terminal: bool) -> Cow<'_, str> {
     let is_bad = |symbol: char| if terminal { steers(symbol) } else { ends_line(symbol) };
     if !words.contains(is_bad) {
         return Cow::Borrowed(words);

@@ -9,7 +9,7 @@
 //! - A label or a payload can neither steer a terminal nor make a line of its own in a file.
 
 mod buckets;
-mod clean;
+pub(in crate::view) mod clean;
 mod ending;
 mod json;
 mod line;

@@ -2,6 +2,7 @@
 //!
 //! The view is a value: reports and keys go in, a screen comes out. It reads no clock and no terminal.
 
+mod observed;
 mod screen;
 mod table;
 mod text;
