@@ -84,6 +84,13 @@ impl Slab {
         self.index.find(spread(hash.0), is_it).map(|indexed| indexed.place.unpack())
     }
 
+    /// Asks for the memory of a flow and its handshake.
+    pub(super) fn fetch(&self, slot: u32) {
+        let (flow, handshake) = (self.flow(slot), &self.handshakes[slot as usize]);
+        std::hint::black_box((flow.ticket, flow.end, flow.sides.map(|side| side.bytes)));
+        std::hint::black_box((handshake.syn, handshake.was_reset));
+    }
+
     #[inline]
     pub(super) fn flow(&self, slot: u32) -> &Flow {
         &self.flows[slot as usize]

@@ -46,7 +46,8 @@ impl Worker {
     }
 
     fn on_whole(&mut self, block: Block, mut watermark: Timestamp) {
-        for descriptor in &block.frames {
+        for (number, descriptor) in block.frames.iter().enumerate() {
+            fetch(&block, number + AHEAD);
             watermark = watermark.max(descriptor.timestamp);
             self.analyst.on_frame(&block.frame(descriptor), watermark);
         }
@@ -58,6 +59,7 @@ impl Worker {
         for Item { what, watermark } in items {
             match what {
                 ItemKind::Frame(number) => {
+                    fetch(&block, number as usize + AHEAD);
                     if let Some(descriptor) = block.frames.get(number as usize) {
                         self.analyst.on_frame(&block.frame(descriptor), watermark);
                     }
@@ -88,3 +90,17 @@ impl Worker {
         }
     }
 }
+
+/// Begins to fetch the headers of a frame: another processor has read them from the file, and memory takes as long as
+/// the analysis of some frames.
+#[inline]
+fn fetch(block: &Block, number: usize) {
+    let byte = block.frames.get(number).and_then(|frame| block.bytes.get(frame.offset as usize + HEADERS));
+    std::hint::black_box(byte.copied());
+}
+
+/// How many frames ahead.
+const AHEAD: usize = 4;
+
+/// Where the addresses of most frames stand.
+const HEADERS: usize = 30;

@@ -172,6 +172,16 @@ impl Buckets {
     /// Adds to a bucket, or adds a bucket; false where there is no room for it.
     #[inline]
     fn add(&mut self, number: u16, count: u64) -> bool {
+        if let Self::Inline { len, buckets, .. } = self
+            && let Some(known) = buckets.iter_mut().take((*len).into()).find(|known| known.number() == number)
+        {
+            known.0 += count;
+            return true;
+        }
+        self.add_sorted(number, count)
+    }
+
+    fn add_sorted(&mut self, number: u16, count: u64) -> bool {
         match self.as_slice().binary_search_by_key(&number, |bucket| bucket.number()) {
             Ok(place) => {
                 let bucket = &mut self.as_mut_slice()[place];
