@@ -187,7 +187,20 @@ impl FlowTable {
             return self.open_half(sender, segment, arrival, changes);
         }
         let slot = self.open(sender, segment, arrival, changes);
-        self.take(slot, sender.side, segment, arrival, changes)
+        self.take_new(slot, sender.side, segment, arrival, changes)
+    }
+
+    /// The same as [`take`](Self::take), out of the way.
+    #[inline(never)]
+    fn take_new(
+        &mut self,
+        slot: u32,
+        side: Side,
+        segment: &Segment<'_>,
+        arrival: &Arrival,
+        changes: &mut Changes,
+    ) -> Taken {
+        self.take(slot, side, segment, arrival, changes)
     }
 
     fn open(
@@ -229,7 +242,8 @@ impl FlowTable {
         }
     }
 
-    #[inline]
+    /// Takes a segment of a flow that is there.
+    #[inline(always)]
     fn take(
         &mut self,
         slot: u32,
@@ -297,7 +311,7 @@ impl FlowTable {
     }
 
     /// The same for a flow that has streams.
-    #[inline]
+    #[inline(always)]
     fn follow_steady(
         &mut self,
         slot: u32,

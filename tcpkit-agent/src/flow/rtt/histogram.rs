@@ -182,13 +182,19 @@ impl Buckets {
     }
 
     fn add_sorted(&mut self, number: u16, count: u64) -> bool {
-        match self.as_slice().binary_search_by_key(&number, |bucket| bucket.number()) {
-            Ok(place) => {
-                let bucket = &mut self.as_mut_slice()[place];
-                *bucket = Bucket::new(number, bucket.count() + count);
+        let buckets = self.as_mut_slice();
+        // Most often there are a few, and looking at them one by one is faster than choosing well.
+        let place = if buckets.len() <= SPILL {
+            buckets.iter().take_while(|bucket| bucket.number() < number).count()
+        } else {
+            buckets.partition_point(|bucket| bucket.number() < number)
+        };
+        match buckets.get_mut(place).filter(|bucket| bucket.number() == number) {
+            Some(bucket) => {
+                bucket.0 += count;
                 true
             }
-            Err(place) => self.insert(place, Bucket::new(number, count)),
+            None => self.insert(place, Bucket::new(number, count)),
         }
     }
 
