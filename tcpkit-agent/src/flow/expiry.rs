@@ -175,10 +175,9 @@ impl FlowTable {
             self.slab.fetch(next);
         }
         if let Some(Place::Full(first)) = self.closed.first().map(|entry| entry.place.unpack()) {
-            let flow = self.slab.flow(first);
-            let _is_indexed = std::hint::black_box(self.slab.find(flow.key.hash(), &flow.key));
-            self.streams.fetch(flow.streams);
-            self.measurements.fetch(flow.streams);
+            let pair = self.slab.flow(first).streams;
+            self.streams.fetch(pair);
+            self.measurements.fetch(pair);
         }
     }
 

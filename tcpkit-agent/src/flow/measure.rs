@@ -4,6 +4,7 @@ use super::{
     changes::Changes,
     handshake::{Handshake, Outcome},
     key::Side,
+    prefetch::prefetch,
     rtt::{RttSample, RttSummary, RttTracker, SpillBudget},
     slab::make_place,
     stall::{Observed, StallCounts, StallTracker},
@@ -72,11 +73,11 @@ impl Measurements {
     }
 
     /// Asks for the memory of a flow's measurements.
+    #[inline]
     pub(super) fn fetch(&self, slot: PairSlot) {
-        let Some(measured) = slot.index().and_then(|index| self.flows.get(index)) else { return };
-        let Measured { rtt, stalls } = measured;
-        std::hint::black_box([Side::Low, Side::High].map(|side| (rtt.least(side), rtt.smoothed(side))));
-        std::hint::black_box(stalls.counts().held_up());
+        if let Some(measured) = slot.index().and_then(|index| self.flows.get(index)) {
+            prefetch(measured);
+        }
     }
 
     /// Takes a segment and what it did to the streams.

@@ -17,6 +17,7 @@ mod handshake;
 mod key;
 mod measure;
 mod options;
+mod prefetch;
 mod regrouped;
 mod rtt;
 mod slab;
@@ -33,6 +34,7 @@ pub use changes::{Arrival, Changes, Decided, Failed, FinishedFlow, FlowCounts, F
 pub use detail::FlowDetail;
 pub use handshake::{Handshake, HandshakeStep, IcmpReason, Outcome, ServedStep, Trait};
 pub use key::{FlowKey, Side};
+pub(crate) use prefetch::prefetch;
 pub use rtt::RttSummary;
 pub use stall::StallCounts;
 pub use state::{Announced, Ending, Flow, SideState, WireCount};

@@ -7,6 +7,7 @@ use super::{
     half_open::{HalfOpen, Thawed},
     handshake::{Handshake, Opening},
     key::FlowKey,
+    prefetch::prefetch,
     state::{Flow, Phase},
     waiting::Waiting,
 };
@@ -86,9 +87,8 @@ impl Slab {
 
     /// Asks for the memory of a flow and its handshake.
     pub(super) fn fetch(&self, slot: u32) {
-        let (flow, handshake) = (self.flow(slot), &self.handshakes[slot as usize]);
-        std::hint::black_box((flow.ticket, flow.end, flow.sides.map(|side| side.bytes)));
-        std::hint::black_box((handshake.syn, handshake.was_reset));
+        prefetch(self.flow(slot));
+        prefetch(&self.handshakes[slot as usize]);
     }
 
     #[inline]

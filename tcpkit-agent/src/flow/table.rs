@@ -252,8 +252,10 @@ impl FlowTable {
         arrival: &Arrival,
         changes: &mut Changes,
     ) -> Taken {
-        let Self { slab, counts, regrouped, .. } = self;
+        let Self { slab, counts, regrouped, streams, measurements, .. } = self;
         let flow = slab.flow_mut(slot);
+        streams.fetch(flow.streams);
+        measurements.fetch(flow.streams);
         let taken = count(counts, flow, side, segment, arrival, regrouped);
         if taken.is_duplicate {
             return taken;

@@ -8,7 +8,7 @@ use super::{
     analyst::{Analyst, Request},
     batch::{Batch, Item, ItemKind},
 };
-use crate::{report::ShardSnapshot, source::Block, time::Timestamp};
+use crate::{flow::prefetch, report::ShardSnapshot, source::Block, time::Timestamp};
 
 /// What a worker thread needs.
 #[derive(Debug)]
@@ -91,16 +91,19 @@ impl Worker {
     }
 }
 
-/// Begins to fetch the headers of a frame: another processor has read them from the file, and memory takes as long as
-/// the analysis of some frames.
+/// Asks for the headers of a frame: another processor has read them from the file, and memory takes as long as the
+/// analysis of some frames.
 #[inline]
 fn fetch(block: &Block, number: usize) {
-    let byte = block.frames.get(number).and_then(|frame| block.bytes.get(frame.offset as usize + HEADERS));
-    std::hint::black_box(byte.copied());
+    let frame = block.frames.get(number);
+    let bytes = frame.and_then(|frame| block.bytes.get(frame.offset as usize..));
+    if let Some(headers) = bytes.and_then(<[u8]>::first_chunk::<HEADERS>) {
+        prefetch(headers);
+    }
 }
 
 /// How many frames ahead.
-const AHEAD: usize = 4;
+const AHEAD: usize = 8;
 
-/// Where the addresses of most frames stand.
-const HEADERS: usize = 30;
+/// Octets of Ethernet, IPv4, and TCP with its time stamps.
+const HEADERS: usize = 66;

@@ -14,7 +14,7 @@ use super::{
     verdict::{Acked, Verdict},
 };
 use crate::{
-    flow::{key::Side, state::Flow},
+    flow::{key::Side, prefetch::prefetch, state::Flow},
     time::{Span, Timestamp},
     wire::{Segment, SeqNumber, TcpFlags},
 };
@@ -142,12 +142,11 @@ impl Streams {
     }
 
     /// Asks for the memory of a flow's streams.
+    #[inline]
     pub(in crate::flow) fn fetch(&self, slot: PairSlot) {
-        let Some(pair) = self.pairs.get(slot) else { return };
-        let [low, high] = &pair.streams;
-        std::hint::black_box((low.snd_una, low.sent_at, low.round_trip, low.counts.unique_bytes));
-        std::hint::black_box((high.snd_una, high.sent_at, high.round_trip, high.counts.unique_bytes));
-        std::hint::black_box(pair.told_at);
+        if let Some(pair) = self.pairs.get(slot) {
+            prefetch(pair);
+        }
     }
 
     /// Takes a segment; `verdict` is a default one before. True where it is time to [`tell`](Self::tell), which counts
