@@ -8,7 +8,10 @@
 
 mod cli;
 mod kernel;
+mod kit;
 mod live;
 mod oracle;
 mod peek;
+mod requests;
+mod script;
 mod vm;

@@ -30,6 +30,22 @@ pub fn at_least_one(mut value: u64) -> u64 {
     value
 }
 
+/// `first + second`, as a register that begins as `first`.
+///
+/// Where one summand is a known number, verifiers since Linux 6.10 derive the other one's bounds from what a comparison
+/// tells of their sum (`sync_linked_regs`, linux/kernel/bpf/verifier.c). The first of them take the unsigned bounds that
+/// result for unknown and forget those that they knew. They link the register that the sum began with, so `second`
+/// keeps the bounds that a helper wants to see.
+#[inline(always)]
+pub fn sum(first: u64, second: u64) -> u64 {
+    let mut sum = first;
+    // SAFETY: touches only its operands.
+    unsafe {
+        asm!("{0} += {1}", inout(reg) sum, in(reg) second, options(pure, nomem, nostack));
+    }
+    sum
+}
+
 /// `end - start` of packet pointers, which only 64-bit subtraction may touch.
 #[inline(always)]
 pub fn distance(start: usize, end: usize) -> u64 {

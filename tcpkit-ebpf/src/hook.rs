@@ -12,7 +12,7 @@ use aya_ebpf::{
 use tcpkit_common::record::Hook;
 
 use crate::{
-    bounded::{at_least_one, at_most, distance},
+    bounded::{at_least_one, at_most, distance, sum},
     filter::{filter_tc, filter_xdp, filter_xdp_linear},
 };
 
@@ -24,12 +24,21 @@ pub trait Frame: EbpfContext {
     fn interface_index(&self) -> u32;
     /// The part that lies in one piece, as packet pointers: start and end.
     fn linear(&self) -> (usize, usize);
-    /// Payload bytes per wire segment of a super-segment; 0 on an ordinary frame.
-    fn gso_size(&self) -> u32;
+    /// Payload bytes per wire segment of a super-segment; 0 on an ordinary frame, as every frame before an skb is.
+    #[inline(always)]
+    fn gso_size(&self) -> u32 {
+        0
+    }
     /// Wire segments as the kernel counted them; 0 where it did not.
-    fn gso_segs(&self) -> u32;
-    /// The tag in metadata: EtherType (0 when there is none) and tag.
-    fn vlan(&self) -> (u16, u16);
+    #[inline(always)]
+    fn gso_segs(&self) -> u32 {
+        0
+    }
+    /// The tag in metadata: EtherType (0 when there is none) and tag. Only an skb has such metadata.
+    #[inline(always)]
+    fn vlan(&self) -> (u16, u16) {
+        (0, 0)
+    }
     /// Asks the filter.
     fn ask(&self, frame_len: u32, egress: u32) -> u64;
     /// Copies `len` bytes, at least one, from `offset` on to `to`; false when the helper refuses.
@@ -74,21 +83,6 @@ impl Frame for XdpContext {
     #[inline(always)]
     fn linear(&self) -> (usize, usize) {
         (self.data(), self.data_end())
-    }
-
-    #[inline(always)]
-    fn gso_size(&self) -> u32 {
-        0
-    }
-
-    #[inline(always)]
-    fn gso_segs(&self) -> u32 {
-        0
-    }
-
-    #[inline(always)]
-    fn vlan(&self) -> (u16, u16) {
-        (0, 0)
     }
 
     #[inline(always)]
@@ -137,21 +131,6 @@ impl Frame for LinearXdp {
     }
 
     #[inline(always)]
-    fn gso_size(&self) -> u32 {
-        0
-    }
-
-    #[inline(always)]
-    fn gso_segs(&self) -> u32 {
-        0
-    }
-
-    #[inline(always)]
-    fn vlan(&self) -> (u16, u16) {
-        (0, 0)
-    }
-
-    #[inline(always)]
     fn ask(&self, frame_len: u32, _egress: u32) -> u64 {
         filter_xdp_linear(self.0.ctx, frame_len)
     }
@@ -162,7 +141,7 @@ impl Frame for LinearXdp {
     unsafe fn copy(&self, offset: u32, to: *mut u8, len: u64) -> bool {
         let offset = at_most::<MAX_LINEAR>(u64::from(offset));
         let len = at_least_one(len);
-        if offset + len > u64::from(self.frame_len()) {
+        if sum(offset, len) > u64::from(self.frame_len()) {
             return false;
         }
         let from = (self.0.data() + offset as usize) as *const c_void;

@@ -5,7 +5,7 @@
 //! It wants root.
 
 use std::{
-    env, fs,
+    env, fmt, fs,
     io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -13,8 +13,10 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use tcpkit_tests::judge::{
+    receiver_score::ReceiverScore,
     scenario::{Run, Scenario, all},
     score::Score,
+    sockets::SocketScore,
     verdict::Verdict,
 };
 
@@ -39,17 +41,17 @@ fn run() -> Result<bool> {
     ensure!(!chosen.is_empty(), "no scenario has {} in its name", names.join(" or "));
     let temporary = tempfile::tempdir()?;
     let top = keep.as_deref().unwrap_or(temporary.path());
-    let mut sum = Score::default();
+    let mut sum = Sum::default();
     for scenario in &chosen {
         let folder = top.join(scenario.name.replace([' ', ',', '%'], "_"));
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let run = scenario.run(&folder).with_context(|| format!("scenario `{}`", scenario.name))?;
-        let score = Score::of(&run.verdict);
-        say(format_args!("{}\n{score}\n  kernel: {}", scenario.name, counted(&run)));
+        let sums = Sum::of(&run);
+        say(format_args!("{}\n{sums}\n  kernel: {}", scenario.name, counted(&run)));
         if keep.is_some() {
             write_details(&folder, &run)?;
         }
-        sum.add(&score);
+        sum.add(&sums);
     }
     say(format_args!("altogether\n{sum}"));
     if let Some(path) = table {
@@ -63,6 +65,42 @@ fn run() -> Result<bool> {
         format!("MISSED: {}", misses.join("; "))
     });
     Ok(misses.is_empty())
+}
+
+/// What is said of a run, or of several.
+#[derive(Default)]
+struct Sum {
+    sender: Score,
+    receiver: ReceiverScore,
+    sockets: SocketScore,
+}
+
+impl Sum {
+    fn of(run: &Run) -> Self {
+        Self {
+            sender: Score::of(&run.verdict),
+            receiver: ReceiverScore::of(&run.verdict.receiver),
+            sockets: SocketScore::of(&run.sockets),
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.sender.add(&other.sender);
+        self.receiver.add(&other.receiver);
+        self.sockets.add(&other.sockets);
+    }
+
+    /// What of the targets does not hold; those are about the sender's end.
+    fn misses(&self) -> Vec<String> {
+        [self.sender.misses(), self.sockets.misses()].concat()
+    }
+}
+
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { sender, receiver, sockets } = self;
+        write!(f, "{sender}\n{sockets}\n  at the receivers' ends:\n{receiver}")
+    }
 }
 
 /// What it is called with.
@@ -121,12 +159,14 @@ fn write_details(folder: &Path, run: &Run) -> Result<()> {
     run.truth.round_trips.iter().try_for_each(|one| writeln!(file, "{one:?}"))?;
     invented.iter().try_for_each(|sent| writeln!(file, "INVENTED {sent:?}"))?;
     unmatched.iter().try_for_each(|one| writeln!(file, "UNMATCHED {one:?}"))?;
+    run.verdict.receiver.arrivals.iter().try_for_each(|one| writeln!(file, "RECEIVER {one:?}"))?;
+    run.sockets.iter().try_for_each(|one| writeln!(file, "SOCKET {one:?}"))?;
     percentiles
         .iter()
         .try_for_each(|one| writeln!(file, "{} {one:?}", if one.is_right() { "right" } else { "WRONG" }))?;
     Ok(file.flush()?)
 }
 
-fn say(line: impl std::fmt::Display) {
+fn say(line: impl fmt::Display) {
     let _closed = writeln!(io::stdout(), "{line}");
 }

@@ -1,6 +1,6 @@
 //! Each program over single frames, by `BPF_PROG_TEST_RUN`: record, hash, counters, and the frame as it was.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use tcpkit_agent::source::live::{HookChoice, HookCounters, LiveCapture, LiveOptions, RingReader, XdpKind};
 use tcpkit_common::{
@@ -22,7 +22,8 @@ use super::{
 pub(super) struct Bench {
     capture: LiveCapture,
     readers: Vec<RingReader>,
-    programs: [(Hook, OwnedFd); 3],
+    /// By hook, once it has been asked for: before a slow machine's verifier each is dear.
+    programs: [Option<OwnedFd>; 3],
     // Gone only after the capture has let go of it.
     _namespace: Namespace,
 }
@@ -33,8 +34,15 @@ impl Bench {
         let options = LiveOptions { interfaces: vec!["lo".to_owned()], hook: HookChoice::Tc, ..options };
         let mut capture = namespace.enter(|| LiveCapture::open(options)).unwrap().unwrap();
         let readers = capture.take_readers();
-        let programs = Hook::ALL.map(|hook| (hook, capture.program_fd(hook).unwrap()));
-        Self { capture, readers, programs, _namespace: namespace }
+        Self { capture, readers, programs: [const { None }; 3], _namespace: namespace }
+    }
+
+    /// The program of a hook, loaded when it is first asked for.
+    fn program(&mut self, hook: Hook) -> BorrowedFd<'_> {
+        let capture = &mut self.capture;
+        let program: &OwnedFd =
+            self.programs[hook as usize].get_or_insert_with(|| capture.program_fd(hook).unwrap());
+        program.as_fd()
     }
 
     /// Feeds one frame to one program, which must pass it on unchanged; gives the record, if there is one.
@@ -44,8 +52,7 @@ impl Bench {
         frame: &[u8],
         context: Context,
     ) -> Option<(u32, RecordHeader, Vec<u8>)> {
-        let program = self.programs[hook as usize].1.as_fd();
-        let run = test_run(program, frame, context).unwrap();
+        let run = test_run(self.program(hook), frame, context).unwrap();
         assert_eq!(run.verdict, if hook == Hook::XdpIngress { XDP_PASS } else { u32::MAX });
         assert_eq!(run.frame, frame, "{hook:?} changed the frame");
         let mut record = None;
@@ -61,6 +68,7 @@ impl Bench {
 
     /// Instructions that the verifier went through for a program.
     pub(super) fn verified_instructions(&mut self, hook: Hook) -> u32 {
+        self.program(hook);
         self.capture.program_info(hook).unwrap().verified_instruction_count().unwrap()
     }
 
@@ -170,8 +178,7 @@ fn a_full_ring_is_counted_frame_by_frame() {
     }
     let mut bench = Bench::new(LiveOptions { ring_bytes: 4096, ..LiveOptions::default() });
     let frame = ethernet(0x0800, &v4([1; 4], [2; 4], 6, &tcp(100)));
-    let program = bench.programs[Hook::TcEgress as usize].1.as_fd();
-    test_run(program, &frame, Context { repeat: 1000, ..Context::default() }).unwrap();
+    test_run(bench.program(Hook::TcEgress), &frame, Context { repeat: 1000, ..Context::default() }).unwrap();
     let mut delivered = 0;
     bench.readers[0].poll(usize::MAX, |_, _| delivered += 1);
     let counters = bench.counters(Hook::TcEgress);
@@ -226,9 +233,9 @@ fn cost_of_each_program() {
         for hook in Hook::ALL {
             let mut best = u32::MAX;
             for _ in 0..10 {
-                let program = bench.programs[hook as usize].1.as_fd();
                 let run =
-                    test_run(program, &frame, Context { repeat: 10_000, ..Context::default() }).unwrap();
+                    test_run(bench.program(hook), &frame, Context { repeat: 10_000, ..Context::default() })
+                        .unwrap();
                 best = best.min(run.duration_ns);
                 bench.readers[0].poll(usize::MAX, |_, _| ());
             }

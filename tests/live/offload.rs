@@ -26,10 +26,11 @@ use tcpkit_tests::{
     live::Live,
     netns::{Namespace, Pair, run},
     traffic::{interface_packets, snmp},
+    wait::{patience, until},
 };
 
 /// What a host counted of itself.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Counts {
     /// Packets of the interface, in and out.
     frames: [u64; 2],
@@ -132,17 +133,29 @@ fn exchange(pair: &Pair, bytes: usize) {
     assert_eq!(back.len(), bytes);
 }
 
+/// What server and client have counted when nothing moves it any more. The connection that asked whether the capture
+/// has begun ends inside the server's namespace, and its last segments are among what TCP counts there.
+fn at_rest(pair: &Pair) -> (Counts, Counts) {
+    let both = || (Counts::of(&pair.server), Counts::of(&pair.client));
+    let mut last = both();
+    let rests = until(patience(10), || {
+        thread::sleep(Duration::from_millis(100));
+        let before = std::mem::replace(&mut last, both());
+        before == last
+    });
+    assert!(rests, "the hosts do not come to rest: {last:?}");
+    last
+}
+
 /// One combination, tried.
 fn compare(pair: &Pair, hook: &str, tso: bool, gro: bool, what: &str) {
     for namespace in [&pair.client, &pair.server] {
         ethtool(namespace, &[("tso", tso), ("gro", gro)]);
     }
     let live = Live::start(&pair.server, &["-i", "veth0", "--hook", hook, "--json"]);
-    let both = || (Counts::of(&pair.server), Counts::of(&pair.client));
-    let before = both();
+    let before = at_rest(pair);
     exchange(pair, 1_000_000);
-    thread::sleep(Duration::from_millis(300));
-    let after = both();
+    let after = at_rest(pair);
     let report = live.end(libc::SIGINT).success().json();
     let (own, peer) = (after.0.since(before.0), after.1.since(before.1));
     assert_eq!(report["ledger"]["closes"], true, "{what}: {}", report["ledger"]);

@@ -137,7 +137,7 @@ fn a_server_that_pauses_in_the_middle_of_its_answer_was_idle() {
 }
 
 /// A connection whose receive buffer is small from the first SYN on.
-fn connect_with_little_room(address: SocketAddr) -> Result<TcpStream> {
+pub(super) fn connect_with_little_room(address: SocketAddr) -> Result<TcpStream> {
     let SocketAddr::V4(v4) = address else { anyhow::bail!("IPv4 only") };
     // SAFETY: three integers; the result is checked.
     let descriptor = unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };

@@ -9,10 +9,13 @@
 
 use std::{
     io,
-    os::fd::{AsFd, FromRawFd, OwnedFd},
+    os::fd::{AsFd, OwnedFd},
 };
 
-use crate::test_run::{Context, LIVE_FRAMES, test_run};
+use crate::{
+    bpf::{ProgramKind, load},
+    test_run::{Context, LIVE_FRAMES, test_run},
+};
 
 /// A loaded generator.
 #[derive(Debug)]
@@ -36,7 +39,7 @@ impl Generator {
     /// # Errors
     /// As above.
     pub fn thinned(interface_index: u32, flows: u32, frame: Vec<u8>, share: f64) -> io::Result<Self> {
-        let program = load(&program(interface_index, flows, threshold(share)))?;
+        let program = load(ProgramKind::Xdp, &program(interface_index, flows, threshold(share)))?;
         Ok(Self { program, frame })
     }
 
@@ -104,40 +107,6 @@ fn program(interface_index: u32, flows: u32, threshold: u32) -> Vec<u8> {
         instruction(0x95, 0, 0, 0),                                // exit
     ]
     .concat()
-}
-
-fn load(instructions: &[u8]) -> io::Result<OwnedFd> {
-    /// The fields of `union bpf_attr` for `BPF_PROG_LOAD` (linux/bpf.h) that are needed here.
-    #[repr(C)]
-    struct Attributes {
-        kind: u32,
-        instruction_count: u32,
-        instructions: u64,
-        license: u64,
-        log_level: u32,
-        log_size: u32,
-        log: u64,
-    }
-    const BPF_PROG_LOAD: libc::c_int = 5;
-    const BPF_PROG_TYPE_XDP: u32 = 6;
-    let attributes = Attributes {
-        kind: BPF_PROG_TYPE_XDP,
-        instruction_count: u32::try_from(instructions.len() / 8).map_err(io::Error::other)?,
-        instructions: instructions.as_ptr().addr() as u64,
-        license: c"GPL".as_ptr().addr() as u64,
-        log_level: 0,
-        log_size: 0,
-        log: 0,
-    };
-    // SAFETY: every pointer among the attributes points to memory that outlives the call.
-    let fd = unsafe {
-        libc::syscall(libc::SYS_bpf, BPF_PROG_LOAD, &raw const attributes, size_of::<Attributes>())
-    };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the kernel has just given us this descriptor.
-    Ok(unsafe { OwnedFd::from_raw_fd(i32::try_from(fd).map_err(io::Error::other)?) })
 }
 
 #[cfg(test)]

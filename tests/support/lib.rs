@@ -8,6 +8,8 @@
 )]
 
 pub mod attached;
+pub mod database;
+pub mod bpf;
 pub mod generator;
 pub mod judge;
 pub mod kernel;
@@ -19,6 +21,8 @@ pub mod packet_socket;
 pub mod run;
 pub mod seccomp;
 pub mod server;
+pub mod tcp_info;
 pub mod test_run;
 pub mod traffic;
 pub mod wait;
+pub mod web;

@@ -54,15 +54,27 @@ impl Server {
         Self::start(namespace, folder, "redis-server", &words, 6379)
     }
 
-    /// memcached on its usual port.
+    /// memcached on its usual port, by TCP and UDP.
     ///
     /// # Errors
     /// When it does not come up.
     pub fn memcached(namespace: &Namespace) -> Result<Self> {
-        Self::start(namespace, tempfile::tempdir()?, "memcached", &["-u", "root", "-U", "0"], 11_211)
+        Self::start(namespace, tempfile::tempdir()?, "memcached", &["-u", "root", "-U", "11211"], 11_211)
     }
 
-    fn start(namespace: &Namespace, folder: TempDir, name: &str, words: &[&str], port: u16) -> Result<Self> {
+    /// Where it writes.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Starts a program in the foreground and waits until this port answers on the loopback.
+    pub(crate) fn start(
+        namespace: &Namespace,
+        folder: TempDir,
+        name: &str,
+        words: &[&str],
+        port: u16,
+    ) -> Result<Self> {
         let mut command = namespace.command(name);
         command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().with_context(|| format!("cannot start {name}"))?;

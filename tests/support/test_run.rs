@@ -5,6 +5,8 @@ use std::{
     os::fd::{AsRawFd, BorrowedFd},
 };
 
+use crate::bpf;
+
 /// What came of it.
 #[derive(Debug)]
 pub struct TestRun {
@@ -66,12 +68,7 @@ pub fn test_run(program: BorrowedFd<'_>, frame: &[u8], context: Context) -> io::
         ..Attributes::default()
     };
     // SAFETY: every pointer among the attributes points to memory that outlives the call.
-    let result = unsafe {
-        libc::syscall(libc::SYS_bpf, BPF_PROG_TEST_RUN, &raw mut attributes, size_of::<Attributes>())
-    };
-    if result != 0 {
-        return Err(io::Error::last_os_error());
-    }
+    unsafe { bpf::call(BPF_PROG_TEST_RUN, &mut attributes) }?;
     out.truncate(attributes.data_size_out as usize);
     Ok(TestRun { verdict: attributes.retval, duration_ns: attributes.duration, frame: out })
 }

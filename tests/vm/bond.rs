@@ -247,8 +247,10 @@ fn knows_xdp() -> bool {
 fn xdp_is_told(mode: &str, by_xdp: bool, notes: &str) {
     let reason = notes.split("\"bond0: ").find(|note| note.contains("using TC")).unwrap_or_default();
     assert!(by_xdp || !reason.is_empty(), "{notes}");
-    let remark = reason.trim_end_matches(['"', ',', ']']);
-    feature(&format!("XDP on a bond, {mode}"), if by_xdp { "yes" } else { "no" }, remark);
+    let reason = reason.trim_end_matches(['"', ',', ']']);
+    let cost = "frames come as GRO merged them, and count as what they were on the wire";
+    let remark = if by_xdp { String::new() } else { format!("{reason}: {cost}") };
+    feature(&format!("XDP on a bond, {mode}"), if by_xdp { "yes" } else { "no" }, &remark);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! `cargo xtask accuracy`: tcpkit's causes and round trips beside what the kernel itself did.
 //!
-//! The helper `tcpkit-accuracy` of the tests' package makes the networks and the traffic, and prints one confusion
-//! matrix for each and one for all. `--write` puts its table into ARCHITECTURE.md, between two comments that name it.
+//! The helper `tcpkit-accuracy` of the tests' package makes the networks and the traffic, and prints for each and for
+//! all a confusion matrix at the sender's end, the sockets' own word, and another matrix at the receiver's end. That
+//! takes three minutes on two idle processors, and twice that on busy ones. `--write` puts its table into
+//! ARCHITECTURE.md, between two comments that name it.
 
 use std::{fs, process::ExitCode};
 

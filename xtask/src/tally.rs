@@ -12,6 +12,10 @@ pub(crate) struct Tally {
     pub passed: usize,
     /// Tests that failed.
     pub failed: usize,
+    /// Their names.
+    pub failed_tests: Vec<String>,
+    /// Tests that passed only when they were run again alone.
+    pub second_chances: Vec<String>,
     /// Test binaries that gave a result.
     pub results: usize,
     /// Tests that could not run, and why.
@@ -25,6 +29,9 @@ impl Tally {
             self.passed += count(result, " passed");
             self.failed += count(result, " failed");
             self.results += 1;
+        }
+        if let Some(name) = failed_test(line) {
+            self.failed_tests.push(name.to_owned());
         }
         // A captured line of a failed test is indented or prefixed; one of a running test stands alone.
         if let Some(at) = line.find(LEFT_OUT) {
@@ -48,6 +55,17 @@ impl Tally {
         self.failed += other.failed;
         self.results += other.results;
         self.left_out.extend(other.left_out.iter().cloned());
+        self.failed_tests.extend(other.failed_tests.iter().cloned());
+        self.second_chances.extend(other.second_chances.iter().cloned());
+    }
+
+    /// What is to be said of the tests that passed only alone; empty where there are none.
+    pub(crate) fn second_chances_text(&self) -> String {
+        let mut text = String::new();
+        for name in &self.second_chances {
+            let _ = writeln!(text, "PASSED ONLY ALONE, the second time: {name}");
+        }
+        text
     }
 
     /// What is to be said of the tests that could not run.
@@ -66,6 +84,11 @@ impl Tally {
         }
         text
     }
+}
+
+/// The test that a line says has failed.
+fn failed_test(line: &str) -> Option<&str> {
+    line.strip_prefix("test ")?.strip_suffix(" ... FAILED")
 }
 
 /// The number that stands before a word, as in `12 passed`.

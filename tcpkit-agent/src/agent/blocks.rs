@@ -6,6 +6,7 @@ use super::{
     ending::{Deadline, first_error},
     engine,
     outlets::{self, Outlets},
+    process::Begun,
     sources::{self, Lost, PcapSet},
 };
 use crate::{
@@ -22,27 +23,33 @@ use crate::{
 ///
 /// # Errors
 /// What could not be opened, read or written; all else was done.
-pub(super) fn replay(config: &Config, files: &[Stream]) -> anyhow::Result<()> {
+pub(super) fn replay(config: &Config, files: &[Stream], begun: Begun) -> anyhow::Result<()> {
     let mut interfaces = InterfaceTable::default();
     let source = sources::files(files, &mut interfaces)?;
     let progress = config.output.progress.then(|| {
         let total = source.progress().and_then(|progress| progress.size);
         Progress::new(total)
     });
-    run(config, source, interfaces, Description::new(config, "file"), progress, Lost::default())
+    let plan = Plan { source, interfaces, progress, lost: Lost::default(), begun };
+    run(config, plan, Description::new(config, "file"))
 }
 
 /// Captures by libpcap; `no_ebpf` says why eBPF does not, where that was tried first.
 ///
 /// # Errors
 /// What could not be opened, captured or written; all else was done.
-pub(super) fn capture(config: &Config, live: &Live, no_ebpf: Option<&str>) -> anyhow::Result<()> {
+pub(super) fn capture(
+    config: &Config,
+    live: &Live,
+    no_ebpf: Option<&str>,
+    begun: Begun,
+) -> anyhow::Result<()> {
     let mut interfaces = InterfaceTable::default();
     let filter = config.expression.as_deref().map(|expression| prefilter(expression, config.strict_filter));
     let options = live.interfaces.iter().map(|interface| LiveOptions {
         interface: interface.clone(),
         snaplen: live.snaplen,
-        buffer_bytes: Some(live.ring_bytes),
+        buffer_bytes: Some(live.pcap_bytes),
         filter: filter.clone(),
         promiscuous: live.promiscuous.unwrap_or(true),
         immediate: false,
@@ -58,7 +65,7 @@ pub(super) fn capture(config: &Config, live: &Live, no_ebpf: Option<&str>) -> an
         description.notes.push(note);
     }
     let lost = source.lost();
-    run(config, source, interfaces, description, None, lost)
+    run(config, Plan { source, interfaces, progress: None, lost, begun }, description)
 }
 
 /// What the kernel filters for libpcap: all that the expression wants, and all that may belong to it (ICMP errors and
@@ -70,24 +77,38 @@ fn prefilter(expression: &str, strict: bool) -> String {
     format!("({expression}) or icmp or icmp6 or (ip[6:2] & 0x1fff != 0) or (ip6 proto 44)")
 }
 
-fn run<S: BlockSource + 'static>(
-    config: &Config,
+/// What a run is made of.
+struct Plan<S> {
     source: S,
     interfaces: InterfaceTable,
-    description: Description,
     progress: Option<Progress>,
     lost: Lost,
+    begun: Begun,
+}
+
+fn run<S: BlockSource + 'static>(
+    config: &Config,
+    plan: Plan<S>,
+    description: Description,
 ) -> anyhow::Result<()> {
+    let Plan { source, interfaces, progress, lost, begun } = plan;
     let is_live = description.mode == "live";
     let mut settings = engine(config, is_live);
     adopt(&mut settings.flows, source.timers());
     let matcher = config.expression.as_deref().map(|e| Matcher::new(e, config.strict_filter)).transpose();
     let matcher = matcher.map_err(Failure::filter)?;
     let (mut control, wakes) = Control::new()?;
-    let mut outlets = Outlets::open(config, is_live, &settings.flows, wakes.clone())?;
+    let mut outlets = Outlets::open(config, is_live, &settings.flows, wakes.clone(), begun)?;
     let capture = outlets.start(&interfaces)?;
-    let plan =
-        BlockPlan { source, interfaces, matcher, capture, count: config.count.map(Into::into), is_live };
+    let plan = BlockPlan {
+        source,
+        interfaces,
+        matcher,
+        capture,
+        count: config.count.map(Into::into),
+        is_live,
+        listeners: outlets.listeners(),
+    };
     let (pipeline, deliveries) = Pipeline::over_blocks(&settings, plan, move || {
         wakes.send(Wake::SourceEnded);
     })?;
@@ -172,14 +193,15 @@ impl Run<'_> {
         let mut context = description.of_blocks(&tally, outcome.end, true);
         if let Some(first) = context.sources.first_mut() {
             first.notes.push(("records_dropped", dropped));
+            first.notes.extend(outlets::script_notes(&outlets));
         }
         let report = assemble(context, &snapshots);
         let printed = outlets::print(config, &report);
-        outlets.conclude(&report);
+        let concluded = outlets.conclude(&report);
         outlets::warn_of_loss(&report);
         outlets.close();
         let errors = outcome.errors.into_iter().map(anyhow::Error::from);
-        let others = [records.error, written.err(), printed.err().map(Into::into)];
+        let others = [records.error, written.err(), printed.err().map(Into::into), concluded.err()];
         first_error(errors.chain(others.into_iter().flatten()))
     }
 }

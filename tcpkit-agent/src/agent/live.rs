@@ -12,6 +12,7 @@ use super::{
     engine,
     interfaces::Interfaces,
     outlets::{self, Outlets},
+    process::Begun,
 };
 use crate::{
     cli::{BackendChoice, CaptureOutput, Config, Failure, HookChoice, Input, Live},
@@ -41,9 +42,9 @@ fn without_advice(reason: &str) -> &str {
 ///
 /// # Errors
 /// What could not be opened, captured or written; all else was done.
-pub(super) fn capture(config: &Config, live: &Live) -> anyhow::Result<()> {
+pub(super) fn capture(config: &Config, live: &Live, begun: Begun) -> anyhow::Result<()> {
     if live.backend == BackendChoice::Pcap {
-        return blocks::capture(config, live, None);
+        return blocks::capture(config, live, None, begun);
     }
     if live.backend == BackendChoice::Auto && live.interfaces.iter().any(|name| name == Live::EVERY_INTERFACE)
     {
@@ -51,17 +52,18 @@ pub(super) fn capture(config: &Config, live: &Live) -> anyhow::Result<()> {
             config,
             live,
             Some("only libpcap has the device any; name interfaces for eBPF"),
+            begun,
         );
     }
     match open(config, live) {
-        Ok(capture) => run(config, capture),
+        Ok(capture) => run(config, capture, begun),
         Err(error) if live.backend == BackendChoice::Auto && error.is_for_libpcap() => {
             let reason = error.to_string();
             let reason = without_advice(&reason);
             if live.reattach {
                 return Err(Failure::run("--reattach").because(format_args!("needs eBPF: {reason}")).into());
             }
-            blocks::capture(config, live, Some(reason))
+            blocks::capture(config, live, Some(reason), begun)
         }
         Err(error) => Err(error.into()),
     }
@@ -133,7 +135,7 @@ fn object_filter(expression: &str, live: &Live) -> Result<ObjectFilter, OpenErro
     Ok(ObjectFilter { place, reach })
 }
 
-fn run(config: &Config, mut capture: LiveCapture) -> anyhow::Result<()> {
+fn run(config: &Config, mut capture: LiveCapture, begun: Begun) -> anyhow::Result<()> {
     let mut description = Description::new(config, "ebpf");
     description.notes.extend_from_slice(capture.notes());
     capture.notes().iter().for_each(|note| tracing::info!("{note}"));
@@ -146,7 +148,7 @@ fn run(config: &Config, mut capture: LiveCapture) -> anyhow::Result<()> {
     }
     let (mut control, wakes) = Control::new()?;
     let settings = engine(config, true);
-    let mut outlets = Outlets::open(config, true, &settings.flows, wakes)?;
+    let mut outlets = Outlets::open(config, true, &settings.flows, wakes, begun)?;
     give_up_privileges(config, &capture, &mut description);
     let blocks = outlets.start(&table)?;
     let taps = taps(config, blocks.as_ref(), &outlets);
@@ -157,6 +159,7 @@ fn run(config: &Config, mut capture: LiveCapture) -> anyhow::Result<()> {
         interfaces: interfaces.facts(),
         taps,
         count: config.count.map(Into::into),
+        listeners: outlets.listeners(),
     };
     let (pipeline, deliveries) = Pipeline::over_rings(&settings, plan)?;
     outlets.record(deliveries, config.shards)?;
@@ -303,14 +306,17 @@ impl Run<'_> {
         let records = outlets.finish_records()?;
         outlets::record_notes(&records, &mut context.capture.notes);
         let written = outlets.finish_writer(Some(end));
+        if let Some(first) = context.sources.first_mut() {
+            first.notes.extend(outlets::script_notes(&outlets));
+        }
         let report = assemble(context, &snapshots);
         let printed = outlets::print(self.config, &report);
-        outlets.conclude(&report);
+        let concluded = outlets.conclude(&report);
         outlets::warn_of_loss(&report);
         outlets.close();
         let gone =
             (ending == Ending::NoInterface).then(|| anyhow::anyhow!("every interface disappeared: {names}"));
-        let errors = [gone, records.error, written.err(), printed.err().map(Into::into)];
+        let errors = [gone, records.error, written.err(), printed.err().map(Into::into), concluded.err()];
         first_error(errors.into_iter().flatten())
     }
 

@@ -9,28 +9,36 @@ mod control;
 mod ending;
 mod filter_command;
 mod interfaces;
+mod kit;
 mod live;
 mod outlets;
 mod overwrite;
 mod peek;
+mod process;
 mod records;
+mod scripting;
 mod sources;
 mod writer;
 
 pub use filter_command::filter;
 pub use peek::{peek, peekstat, version as peek_version};
 
-use std::io::IsTerminal as _;
+use std::{io::IsTerminal as _, net::IpAddr};
 
+use tcpkit_common::flow::Address;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _};
 
 use crate::{
-    cli::{Config, Input, LogLevel, View},
+    analyzer::{RequestLimits, RequestSettings},
+    cli::{Config, Input, LogLevel, Mode, Requests, View},
     flow::Patience,
     pipeline::{EngineSettings, Wanted},
-    source,
+    protocol::Protocol,
+    sink, source,
     wire::Verify,
 };
+use process::{Begun, Process};
+use scripting::Scripting;
 
 /// Runs until the sources end, the user says so, or something fails.
 ///
@@ -38,9 +46,18 @@ use crate::{
 /// What could not be opened, read or written; all else was done.
 pub fn run(config: &Config) -> anyhow::Result<()> {
     overwrite::refuse(config)?;
+    for option in &config.without_effect {
+        sink::write_stderr(&format!("tcpkit: warning: {option}"));
+    }
+    // No thread was started until here; a script may start some.
+    let process = Process::begin(&config.background)?;
+    let scripting = Scripting::load(config)?;
+    let adapted = scripting.as_ref().map(|scripting| scripting.adapt(config));
+    let config = adapted.as_ref().unwrap_or(config);
+    let begun = Begun { process, scripting };
     match &config.input {
-        Input::Files(files) => blocks::replay(config, files),
-        Input::Live(live) => live::capture(config, live),
+        Input::Files(files) => blocks::replay(config, files, begun),
+        Input::Live(live) => live::capture(config, live, begun),
     }
 }
 
@@ -53,18 +70,56 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
     settings.flows.handshake_timeout = config.limits.handshake_timeout;
     settings.flows.idle = config.limits.idle_timeout;
     settings.wanted = Wanted {
-        flows: config.output.flow_log.is_some(),
+        flows: config.output.flow_log.is_some() || config.heard.flows,
         events: config.output.event_log.is_some() || config.output.text,
-        handshakes: matches!(config.view, View::Peek(_)),
+        handshakes: matches!(config.view, View::Peek(_)) || config.heard.handshakes,
         loss_delay: config.output.event_after,
         stall: config.output.event_after,
+        requests: config.output.request_log.is_some() || config.heard.requests,
+        slow_request: config.requests.as_ref().map_or(EngineSettings::EVENT, |requests| requests.slower_than),
+        shown_us: kit::shown_us(&config.view),
     };
+    settings.slow_us = kit::slow_us(&config.view);
+    settings.requests = config.requests.as_ref().map(requests).or_else(|| heard_requests(config));
     if let View::Peek(args) = &config.view {
         settings.icmp = args.icmp;
         settings.flows.patience = Patience::FromLastSegment;
         settings.parse.verify = Verify { ip: args.checksums.ip, transport: args.checksums.transport };
     }
     settings
+}
+
+fn requests(requests: &Requests) -> RequestSettings {
+    RequestSettings {
+        protocol: match requests.mode {
+            Mode::Auto => None,
+            Mode::Redis => Some(Protocol::Redis),
+            Mode::Memcached => Some(Protocol::Memcached),
+            Mode::Http => Some(Protocol::Http),
+            Mode::Dns => Some(Protocol::Dns),
+            Mode::MySql => Some(Protocol::MySql),
+            Mode::PostgreSql => Some(Protocol::PostgreSql),
+            Mode::Tls => Some(Protocol::Tls),
+        },
+        ports: requests.ports.clone(),
+        servers: requests.servers.iter().copied().map(address).collect(),
+        udp: requests.udp,
+        limits: RequestLimits::default(),
+    }
+}
+
+/// What a script hears of that has `on_request`, where no option says it: every protocol, at the servers that it was given.
+fn heard_requests(config: &Config) -> Option<RequestSettings> {
+    let script = config.script.as_ref().filter(|_| config.heard.requests)?;
+    let servers = script.servers.iter().copied().map(address).collect();
+    Some(RequestSettings { ports: script.ports.clone(), servers, ..RequestSettings::every() })
+}
+
+const fn address(ip: IpAddr) -> Address {
+    match ip {
+        IpAddr::V4(ip) => Address::v4(ip.octets()),
+        IpAddr::V6(ip) => Address(ip.octets()),
+    }
 }
 
 /// Sends the agent's own messages to standard error from `--log` on, and those of the eBPF programs from

@@ -6,18 +6,21 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::{
     control::Wakes,
+    kit::{self, KitOutlet, PacketLines},
     peek::PeekOutlet,
+    process::{Begun, Process},
     records::{RecordOutcome, RecordSinks, Recorder},
+    scripting::Scripting,
     writer::{self, Writing},
 };
 use crate::{
     cli::{Config, Failure, Listen},
     flow::FlowLimits,
-    pipeline::{Delivery, Panicked},
+    pipeline::{Delivery, Listener, Panicked},
     report::Report,
     sink::{
         capture::CaptureWriter,
-        http::{Endpoint, Health, ReportRequests, ReportSource, Serving, report_channel},
+        http::{Endpoint, Health, ReportRequests, ReportSource, Serving, StatsAnswer, report_channel},
         json,
         text::{self, TextOptions},
         write_stderr, write_stdout,
@@ -37,6 +40,12 @@ pub(super) struct Outlets {
     serving: Option<Serving>,
     health: Health,
     peek: Option<PeekOutlet>,
+    kit: Option<KitOutlet>,
+    packets: Option<PacketLines>,
+    statistics: StatsAnswer,
+    process: Process,
+    /// The user's script, where there is one.
+    pub(super) scripting: Option<Scripting>,
     /// Whoever wants a report while the run goes on.
     pub(super) requests: ReportRequests,
     wakes: Wakes,
@@ -52,9 +61,12 @@ impl Outlets {
         live: bool,
         limits: &FlowLimits,
         wakes: Wakes,
+        Begun { process, scripting }: Begun,
     ) -> anyhow::Result<Self> {
         let peek = PeekOutlet::open(config)?;
+        let kit = KitOutlet::open(config)?;
         let mut records = RecordSinks::open(&config.output, live)?;
+        records.requests = kit.as_ref().and_then(KitOutlet::requests);
         records.peek = peek.as_ref().map(PeekOutlet::lines).transpose()?;
         let filter = config.expression.as_deref();
         let timers =
@@ -73,6 +85,11 @@ impl Outlets {
             serving: None,
             health: Health::starting(),
             peek,
+            packets: kit.as_ref().and_then(|kit| kit.packets(config)),
+            statistics: kit::statistics(config),
+            kit,
+            process,
+            scripting,
             requests,
             wakes,
         })
@@ -88,29 +105,43 @@ impl Outlets {
         }
         if let Some(endpoint) = self.endpoint.take() {
             tracing::info!(address = %endpoint.address(), "endpoint listens");
-            self.serving = Some(endpoint.spawn(self.reports.clone(), self.health.clone())?);
+            self.serving =
+                Some(endpoint.spawn(self.reports.clone(), self.health.clone(), self.statistics.clone())?);
         }
-        let Some(writer) = self.writer.take() else { return Ok(None) };
-        let (sender, writing) = writer::start(writer, interfaces, self.wakes.clone())?;
-        self.writing = Some(writing);
-        Ok(Some(sender))
+        let mut blocks = None;
+        let (writer, packets) = (self.writer.take(), self.packets.take());
+        if writer.is_some() || packets.is_some() {
+            let (sender, writing) = writer::start(writer, packets, interfaces, self.wakes.clone())?;
+            self.writing = Some(writing);
+            blocks = Some(sender);
+        }
+        match &mut self.scripting {
+            Some(scripting) => Ok(scripting.start(blocks, &self.wakes)?),
+            None => Ok(blocks),
+        }
+    }
+
+    /// Who hears what the shards finish.
+    pub(super) fn listeners(&self) -> Vec<std::sync::Arc<dyn Listener>> {
+        self.scripting.as_ref().map(Scripting::listeners).unwrap_or_default()
     }
 
     /// Blocks that the writer is done with.
     pub(super) fn recycled(&self) -> Option<Receiver<Block>> {
-        self.writing.as_ref().map(|writing| writing.recycled.clone())
+        let scripting = self.scripting.as_ref().and_then(Scripting::recycled);
+        self.writing.as_ref().map(|writing| writing.recycled.clone()).or(scripting)
     }
 
-    /// Begins to take records.
+    /// Begins to take records; the capture runs.
     ///
     /// # Errors
-    /// A thread cannot be had.
-    pub(super) fn record(&mut self, deliveries: Receiver<Delivery>, shards: u32) -> std::io::Result<()> {
+    /// A thread cannot be had, or the terminal cannot be left.
+    pub(super) fn record(&mut self, deliveries: Receiver<Delivery>, shards: u32) -> anyhow::Result<()> {
         let Some(sinks) = self.records.take() else { return Ok(()) };
         let recorder = Recorder { sinks, deliveries, shards: shards as usize, wakes: self.wakes.clone() };
         self.recorder = Some(thread::Builder::new().name("recorder".into()).spawn(move || recorder.run())?);
         self.health.set_capturing();
-        Ok(())
+        self.process.ready().map_err(Into::into)
     }
 
     /// The capture does not run any more.
@@ -132,22 +163,38 @@ impl Outlets {
     /// Ends the capture file, when no sender of blocks is left.
     ///
     /// # Errors
-    /// What the device refused.
+    /// What the device refused, or standard output of the script.
     pub(super) fn finish_writer(&mut self, end: Option<Timestamp>) -> anyhow::Result<()> {
+        let scripted = self.scripting.as_mut().map_or(Ok(()), Scripting::finish);
+        let written = self.finish_file(end);
+        scripted.and(written)
+    }
+
+    fn finish_file(&mut self, end: Option<Timestamp>) -> anyhow::Result<()> {
         self.writing.take().map_or(Ok(()), |writing| writing.finish(end))
     }
 
     /// Shows the view's last words, where the run has a view.
-    pub(super) fn conclude(&mut self, report: &Report) {
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub(super) fn conclude(&mut self, report: &Report) -> anyhow::Result<()> {
         if let Some(peek) = &mut self.peek {
             peek.conclude(report);
         }
+        self.kit.as_mut().map_or(Ok(()), |kit| kit.conclude(report))
     }
 
-    /// Stops serving.
+    /// Stops serving; the process's number goes with it.
     pub(super) fn close(self) {
         drop(self.serving);
+        drop(self.process);
     }
+}
+
+/// What the script's calls came to, for the ledger.
+pub(super) fn script_notes(outlets: &Outlets) -> Vec<(&'static str, u64)> {
+    outlets.scripting.as_ref().map(Scripting::notes).unwrap_or_default()
 }
 
 /// Takes the address; a busy default is a warning, everything else an error.
@@ -193,7 +240,7 @@ pub(super) fn print(config: &Config, report: &Report) -> std::io::Result<()> {
 pub(super) fn record_notes(outcome: &RecordOutcome, notes: &mut Vec<String>) {
     if outcome.disordered > 0 {
         notes.push(format!(
-            "{} flow records stand out of order, because shards were far apart",
+            "{} records stand out of order, because shards were far apart",
             outcome.disordered
         ));
     }

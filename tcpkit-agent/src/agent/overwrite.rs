@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::cli::{CaptureOutput, Config, Failure, Input, Stream};
+use crate::cli::{CaptureOutput, Config, Failure, Input, Stream, View};
 
 /// Creating an output empties it, so it must be neither a file that is to be read nor another output.
 ///
@@ -37,12 +37,22 @@ pub(super) fn refuse(config: &Config) -> Result<(), Failure> {
 fn outputs_of(config: &Config) -> impl Iterator<Item = (&'static str, &Path)> {
     let output = &config.output;
     let capture = output.capture.as_ref().map(|CaptureOutput { target, .. }| target);
-    [("-w", capture), ("--flow-log", output.flow_log.as_ref()), ("--event-log", output.event_log.as_ref())]
-        .into_iter()
-        .filter_map(|(option, stream)| match stream {
-            Some(Stream::File(path)) => Some((option, path.as_path())),
-            Some(Stream::Standard) | None => None,
-        })
+    let lines = match &config.view {
+        View::Kit(kit) => kit.target.as_ref(),
+        View::Agent | View::Peek(_) => None,
+    };
+    [
+        ("-o", lines),
+        ("-w", capture),
+        ("--flow-log", output.flow_log.as_ref()),
+        ("--request-log", output.request_log.as_ref()),
+        ("--event-log", output.event_log.as_ref()),
+    ]
+    .into_iter()
+    .filter_map(|(option, stream)| match stream {
+        Some(Stream::File(path)) => Some((option, path.as_path())),
+        Some(Stream::Standard) | None => None,
+    })
 }
 
 /// What two names of one file have in common.

@@ -6,18 +6,20 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::{
     control::{Wake, Wakes},
+    kit::RequestLines,
     peek::{LIVE_WAIT, PeekLines},
 };
 use crate::{
     cli::{Output, Stream},
-    pipeline::Delivery,
-    report::{Event, FlowRecord},
+    pipeline::{Delivery, FinishedRequest},
+    report::{Event, FlowRecord, Record, RequestRecord},
     sink::{
         log::{FlushPolicy, JsonLines, LogError},
         merge::{FlowOrder, OrderedMerge},
         text::{self, TextOptions},
         write_stdout,
     },
+    time::Timestamp,
 };
 
 /// Where records go.
@@ -25,10 +27,14 @@ use crate::{
 pub(super) struct RecordSinks {
     /// `--flow-log`.
     pub(super) flow_log: Option<JsonLines>,
+    /// `--request-log`.
+    pub(super) request_log: Option<JsonLines>,
     /// `--event-log`.
     pub(super) event_log: Option<JsonLines>,
     /// Event lines on standard output.
     pub(super) lines: Option<EventLines>,
+    /// Request lines of git-hulk/tcpkit.
+    pub(super) requests: Option<RequestLines>,
     /// Session lines of tcpeek.
     pub(super) peek: Option<PeekLines>,
 }
@@ -54,14 +60,14 @@ pub(super) struct Recorder {
 pub(super) struct RecordOutcome {
     /// The first sink that failed.
     pub(super) error: Option<anyhow::Error>,
-    /// Flow records that came out of order, because more waited than the bound allows.
+    /// Records of flows and requests that came out of order, because more waited than the bound allows.
     pub(super) disordered: u64,
 }
 
 impl Recorder {
     /// Writes until the channel closes.
     pub(super) fn run(mut self) -> RecordOutcome {
-        let mut merge = OrderedMerge::new(self.shards, WAITING);
+        let mut waiting = Waiting::new(self.shards);
         let mut error = None;
         loop {
             let heard = self.hear();
@@ -69,7 +75,7 @@ impl Recorder {
                 Err(RecvTimeoutError::Disconnected) => break,
                 // Keep taking, so that the shards come to their end.
                 _ if error.is_some() => continue,
-                Ok(delivery) => self.sinks.take(delivery, &mut merge),
+                Ok(delivery) => self.sinks.take(delivery, &mut waiting),
                 Err(RecvTimeoutError::Timeout) => self.sinks.pause(),
             };
             if let Err(failure) = outcome {
@@ -78,17 +84,17 @@ impl Recorder {
             }
         }
         if error.is_none() {
-            error = self.sinks.finish(&mut merge).err();
+            error = self.sinks.finish(&mut waiting).err();
         }
-        RecordOutcome { error, disordered: merge.disordered() }
+        RecordOutcome { error, disordered: waiting.disordered() }
     }
 
     /// The next delivery; where lines wait only for their order, not for longer than they may.
     fn hear(&self) -> Result<Delivery, RecvTimeoutError> {
-        match &self.sinks.peek {
-            Some(peek) if peek.is_waiting() => self.deliveries.recv_timeout(LINE_WAIT),
-            _ => self.deliveries.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        if self.sinks.is_waiting() {
+            return self.deliveries.recv_timeout(LINE_WAIT);
         }
+        self.deliveries.recv().map_err(|_| RecvTimeoutError::Disconnected)
     }
 }
 
@@ -104,32 +110,68 @@ impl RecordSinks {
         };
         Ok(Self {
             flow_log: open("flow log", &output.flow_log)?,
+            request_log: open("request log", &output.request_log)?,
             event_log: open("event log", &output.event_log)?,
             lines: output.text.then(|| EventLines::new(live)),
+            requests: None,
             peek: None,
         })
     }
 
-    fn take(&mut self, delivery: Delivery, merge: &mut OrderedMerge<FlowRecord>) -> anyhow::Result<()> {
+    fn take(&mut self, delivery: Delivery, waiting: &mut Waiting) -> anyhow::Result<()> {
+        let shard = delivery.shard as usize;
         for event in &delivery.events {
             self.event(event)?;
         }
         if let Some(peek) = &mut self.peek {
-            peek.take(delivery.shard as usize, delivery.handshakes, delivery.progress)?;
+            peek.take(shard, delivery.handshakes, delivery.progress)?;
         }
-        if self.flow_log.is_some() {
-            let shard = delivery.shard as usize;
+        if let Some(log) = &mut self.flow_log {
             for finished in delivery.finished {
-                merge.push(shard, FlowOrder::of(finished.at, &finished.record), finished.record);
+                let order = FlowOrder::of(finished.at, &finished.record);
+                waiting.flows.push(shard, order, finished.record);
             }
-            merge.advance(shard, delivery.progress);
-            self.release(merge)?;
+            waiting.flows.advance(shard, delivery.progress);
+            release(log, &mut waiting.flows)?;
         }
+        self.requests(shard, delivery.requests, delivery.progress, &mut waiting.requests)?;
         self.settle()
+    }
+
+    fn requests(
+        &mut self,
+        shard: usize,
+        requests: Vec<FinishedRequest>,
+        progress: Timestamp,
+        waiting: &mut OrderedMerge<RequestRecord>,
+    ) -> anyhow::Result<()> {
+        for FinishedRequest { at, record } in requests {
+            if let Some(lines) = &mut self.requests {
+                lines.take(shard, at, &record);
+            }
+            if self.request_log.is_some() {
+                waiting.push(shard, FlowOrder::of_request(at, &record), record);
+            }
+        }
+        if let Some(lines) = &mut self.requests {
+            lines.advance(shard, progress)?;
+        }
+        if let Some(log) = &mut self.request_log {
+            waiting.advance(shard, progress);
+            release(log, waiting)?;
+        }
+        Ok(())
+    }
+
+    /// Whether lines wait for earlier ones of another shard.
+    fn is_waiting(&self) -> bool {
+        self.peek.as_ref().is_some_and(PeekLines::is_waiting)
+            || self.requests.as_ref().is_some_and(RequestLines::is_waiting)
     }
 
     /// Nothing came for a moment.
     fn pause(&mut self) -> anyhow::Result<()> {
+        self.requests.iter_mut().try_for_each(RequestLines::pause)?;
         self.peek.iter_mut().try_for_each(PeekLines::pause)
     }
 
@@ -143,25 +185,47 @@ impl RecordSinks {
         }
     }
 
-    fn release(&mut self, merge: &mut OrderedMerge<FlowRecord>) -> Result<(), LogError> {
-        let Some(log) = &mut self.flow_log else { return Ok(()) };
-        while let Some(record) = merge.pop() {
-            log.write(&record)?;
-        }
-        Ok(())
-    }
-
     fn settle(&mut self) -> anyhow::Result<()> {
-        self.flow_log.iter_mut().chain(&mut self.event_log).try_for_each(JsonLines::settle)?;
+        self.logs().try_for_each(JsonLines::settle)?;
         self.lines.iter_mut().filter(|lines| lines.at_once).try_for_each(EventLines::write)
     }
 
-    fn finish(&mut self, merge: &mut OrderedMerge<FlowRecord>) -> anyhow::Result<()> {
-        self.release(merge)?;
-        self.flow_log.iter_mut().chain(&mut self.event_log).try_for_each(JsonLines::finish)?;
+    fn finish(&mut self, waiting: &mut Waiting) -> anyhow::Result<()> {
+        self.flow_log.iter_mut().try_for_each(|log| release(log, &mut waiting.flows))?;
+        self.request_log.iter_mut().try_for_each(|log| release(log, &mut waiting.requests))?;
+        self.logs().try_for_each(JsonLines::finish)?;
         self.lines.iter_mut().try_for_each(EventLines::write)?;
+        self.requests.iter_mut().try_for_each(RequestLines::finish)?;
         self.peek.iter_mut().try_for_each(PeekLines::finish)
     }
+
+    fn logs(&mut self) -> impl Iterator<Item = &mut JsonLines> {
+        self.flow_log.iter_mut().chain(&mut self.request_log).chain(&mut self.event_log)
+    }
+}
+
+/// Records that wait for slower shards, each for its place in its log.
+struct Waiting {
+    flows: OrderedMerge<FlowRecord>,
+    requests: OrderedMerge<RequestRecord>,
+}
+
+impl Waiting {
+    fn new(shards: usize) -> Self {
+        Self { flows: OrderedMerge::new(shards, WAITING), requests: OrderedMerge::new(shards, WAITING) }
+    }
+
+    const fn disordered(&self) -> u64 {
+        self.flows.disordered() + self.requests.disordered()
+    }
+}
+
+/// Writes what no slower shard can precede.
+fn release<T: Record>(log: &mut JsonLines, merge: &mut OrderedMerge<T>) -> Result<(), LogError> {
+    while let Some(record) = merge.pop() {
+        log.write(&record)?;
+    }
+    Ok(())
 }
 
 impl EventLines {
@@ -190,5 +254,5 @@ const LINES_BYTES: usize = 64 << 10;
 /// How long a line that waits for its place among others' may wait.
 const LINE_WAIT: Duration = Duration::from_nanos(LIVE_WAIT.0);
 
-/// Finished flows that may wait for a slower shard.
+/// Finished flows, and requests, that may wait for a slower shard.
 const WAITING: usize = 1 << 16;

@@ -6,6 +6,7 @@
 mod bandwidth;
 mod fate;
 mod handshake;
+mod latency;
 mod ranking;
 mod retransmit;
 mod round_trip;
@@ -15,6 +16,11 @@ mod stall;
 pub use bandwidth::{BandwidthAnalyzer, SIZE_BOUNDS, Traffic, TrafficCount};
 pub use fate::{Fate, FateAnalyzer, FrameCounts, Note, Place};
 pub use handshake::{HandshakeAnalyzer, IcmpCounts, ServerCounts, Servers};
+pub use latency::{
+    BUCKET_BOUNDS_US, BUCKETS, Blame, Command, Conversations, DatagramArrival, DelayCause, MeasuredRequest,
+    Outlet, PortSum, RequestAnalyzer, RequestCounts, RequestLimits, RequestSettings, RequestSum,
+    RequestsTold, Spent, SpokenAt, TakenSegment,
+};
 pub use ranking::{Ranking, Weighed};
 pub use retransmit::{FlowId, FlowTrouble, RetransmitAnalyzer, SentAgain};
 pub use round_trip::{RoundTripAnalyzer, RoundTrips};

@@ -86,7 +86,7 @@ impl RetransmitAnalyzer {
 
     fn on_step(&mut self, step: &StreamStep) {
         match step.kind {
-            StreamStepKind::Retransmitted { cause, segments, bytes } => {
+            StreamStepKind::Retransmitted { cause, segments, bytes, .. } => {
                 self.bytes += u64::from(bytes);
                 self.each(step, |sum| sum.causes[cause.index()] += u64::from(segments));
             }
@@ -292,7 +292,7 @@ mod tests {
     }
 
     fn again(cause: Cause, segments: u32) -> StreamStepKind {
-        StreamStepKind::Retransmitted { cause, segments, bytes: segments * 1_448 }
+        StreamStepKind::Retransmitted { cause, segments, bytes: segments * 1_448, since: Timestamp(0) }
     }
 
     fn progress(client_port: u16, new: u64, so_far: u64, again: u64) -> FlowProgress {

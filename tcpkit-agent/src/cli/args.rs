@@ -7,7 +7,10 @@ use std::{net::IpAddr, num::NonZeroU16, path::PathBuf};
 
 use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
-use super::value::{self, Listen};
+use super::{
+    kit::KitArgs,
+    value::{self, Listen},
+};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -21,6 +24,7 @@ use super::value::{self, Listen};
     disable_help_subcommand = true,
     disable_help_flag = true,
     disable_version_flag = true,
+    args_override_self = true,
     max_term_width = 100
 )]
 pub struct Args {
@@ -54,15 +58,24 @@ pub struct AgentArgs {
     /// Which frames are wanted.
     #[command(flatten)]
     pub filter: FilterArgs,
+    /// Which requests are measured.
+    #[command(flatten)]
+    pub requests: RequestArgs,
     /// How live capture is done.
     #[command(flatten)]
     pub capture: CaptureArgs,
     /// How much is remembered, and for how long.
     #[command(flatten)]
     pub analysis: AnalysisArgs,
+    /// A script of the user's.
+    #[command(flatten)]
+    pub script: ScriptArgs,
     /// What is written, and where.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// What git-hulk/tcpkit has beside these.
+    #[command(flatten)]
+    pub kit: KitArgs,
 }
 
 /// Where frames come from.
@@ -85,10 +98,10 @@ pub struct FilterArgs {
     /// tcpdump filter expression; without one every frame is wanted.
     #[arg(value_name = "EXPRESSION")]
     pub expression: Vec<String>,
-    /// Only TCP from or to these ports, separated by commas.
+    /// Only TCP from or to these ports, separated by commas; a protocol's name is -m of tcpkit 1.1.
     #[arg(short = 'p', long = "port", value_name = "PORT,...", value_delimiter = ',', value_parser = value::port)]
     pub ports: Vec<NonZeroU16>,
-    /// Only frames from or to these server addresses, separated by commas.
+    /// Only frames from or to these server addresses, separated by commas; a number is --snaplen of tcpkit 1.1.
     #[arg(short = 's', long = "server", value_name = "ADDRESS,...", value_delimiter = ',', value_parser = value::address)]
     pub servers: Vec<IpAddr>,
     /// UDP from or to the ports of -p too.
@@ -100,6 +113,20 @@ pub struct FilterArgs {
     /// Take the expression to the letter: no ICMP errors that quote a wanted packet, no later fragments of one.
     #[arg(long)]
     pub strict_filter: bool,
+}
+
+/// Which requests are measured; none, where none of these is given.
+#[derive(Clone, Debug, Default, ClapArgs)]
+#[command(next_help_heading = "Requests")]
+pub struct RequestArgs {
+    /// Measure the requests of this protocol and print a line for each, at the servers of -p and -s or else wherever it
+    /// is recognised; `auto` is every protocol that is recognised, `raw` prints packets instead.
+    #[arg(short, long, value_name = "PROTOCOL", value_enum, hide_possible_values = false)]
+    pub mode: Option<Mode>,
+    /// Tell only of requests that took at least this many milliseconds (decimals allowed) [default: all with -m, else as
+    /// --event-after].
+    #[arg(short = 't', long = "slower-than", value_name = "MILLISECONDS", value_parser = value::milliseconds)]
+    pub slower_than: Option<std::time::Duration>,
 }
 
 /// How live capture is done.
@@ -168,6 +195,19 @@ pub struct AnalysisArgs {
     pub no_decap: bool,
 }
 
+/// A script of the user's.
+#[derive(Clone, Debug, ClapArgs)]
+#[command(next_help_heading = "Script")]
+pub struct ScriptArgs {
+    /// Run this Lua script, which standard output then belongs to: its process(packet) gets every wanted TCP and UDP
+    /// packet in capture order (and makes --shards 1), its on_request, on_flow and on_handshake what was analysed.
+    #[arg(short = 'S', long, value_name = "FILE")]
+    pub script: Option<PathBuf>,
+    /// Cut off a call of the script that takes more Lua instructions.
+    #[arg(long, value_name = "INSTRUCTIONS", default_value = "10000000", requires = "script", value_parser = clap::value_parser!(u64).range(1000..))]
+    pub script_budget: u64,
+}
+
 /// What is written, and where.
 #[derive(Clone, Debug, ClapArgs)]
 #[command(next_help_heading = "Output")]
@@ -185,8 +225,12 @@ pub struct OutputArgs {
     /// Write one JSON object for each finished flow to this file; `-` is standard output.
     #[arg(long, value_name = "FILE")]
     pub flow_log: Option<PathBuf>,
-    /// Write one JSON object for each event (failed handshake, long loss or stall, capture loss, interface change) to this file; `-` is
-    /// standard output.
+    /// Write one JSON object for each request to this file, with where its time went; `-` is standard output; without
+    /// -m it is of every protocol that is recognised.
+    #[arg(long, value_name = "FILE")]
+    pub request_log: Option<PathBuf>,
+    /// Write one JSON object for each event (failed handshake, long loss or stall, slow request, capture loss, interface
+    /// change) to this file; `-` is standard output.
     #[arg(long, value_name = "FILE")]
     pub event_log: Option<PathBuf>,
     /// Tell of loss episodes and stalls that cost a flow at least this many seconds.
@@ -220,6 +264,52 @@ pub struct FilterCommandArgs {
     /// Link type to compile for, by name or number; with -r it is the file's.
     #[arg(long, value_name = "TYPE", default_value = "EN10MB", conflicts_with = "read")]
     pub link_type: String,
+}
+
+/// `--mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// Every protocol that is recognised.
+    Auto,
+    /// RESP2, RESP3 and inline commands.
+    Redis,
+    /// Text, meta and binary commands.
+    Memcached,
+    /// HTTP/1.0 and HTTP/1.1.
+    Http,
+    /// By UDP and TCP.
+    Dns,
+    /// MySQL and MariaDB.
+    #[value(name = "mysql")]
+    MySql,
+    /// The protocol's version 3.
+    #[value(name = "postgresql")]
+    PostgreSql,
+    /// The handshake.
+    Tls,
+}
+
+impl Mode {
+    /// The word on the command line.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Redis => "redis",
+            Self::Memcached => "memcached",
+            Self::Http => "http",
+            Self::Dns => "dns",
+            Self::MySql => "mysql",
+            Self::PostgreSql => "postgresql",
+            Self::Tls => "tls",
+        }
+    }
+
+    /// Whether this protocol, or one that is recognised, is spoken by UDP as well.
+    #[must_use]
+    pub const fn has_datagrams(self) -> bool {
+        matches!(self, Self::Auto | Self::Dns)
+    }
 }
 
 /// `--hook`.
@@ -289,6 +379,7 @@ const EXAMPLES: &str = "\
 Examples:
   tcpkit -i eth0 port 443                     capture what port 443 does, until Ctrl-C
   tcpkit -i eth0 -p 6379 -w redis.pcapng      and keep the frames
+  tcpkit -i eth0 -p 6379 -m redis -t 10       and the requests that took 10 ms or more
   tcpkit -r trace.pcap --json                 the report of a file as JSON
   tcpkit -r - --flow-log flows.jsonl < x.pcap one line for each flow
   tcpkit filter -r trace.pcap 'tcp[13] & 2 != 0'

@@ -1,11 +1,17 @@
 //! What the program will do: validated, complete, no default left open.
 
-use std::{net::SocketAddr, num::NonZeroU64, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    num::{NonZeroU16, NonZeroU64},
+    path::PathBuf,
+    time::Duration,
+};
 
 use super::{
-    args::{AgentArgs, BackendChoice, CaptureArgs, HookChoice, LogLevel, OutputArgs},
+    args::{AgentArgs, BackendChoice, CaptureArgs, HookChoice, LogLevel, Mode, OutputArgs},
     expression::effective_expression,
     failure::Failure,
+    kit::{self, Background, Kit},
     peek::PeekArgs,
     system::System,
     value::Listen as ListenChoice,
@@ -13,8 +19,7 @@ use super::{
 use crate::time::Span;
 
 /// Where the agent listens when live, unless told otherwise.
-pub const DEFAULT_LISTEN: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 33_333);
+pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 33_333);
 
 /// Live, a flow without a frame for this long is forgotten, unless told otherwise.
 const DEFAULT_IDLE_TIMEOUT: Span = Span::from_secs(3_600);
@@ -37,12 +42,46 @@ pub struct Config {
     pub shards: u32,
     /// What is remembered.
     pub limits: Limits,
+    /// Requests that are measured; `None` for none.
+    pub requests: Option<Requests>,
     /// Stop after this many wanted frames.
     pub count: Option<NonZeroU64>,
     /// What is written.
     pub output: Output,
     /// What the measurements are shown as.
     pub view: View,
+    /// How the process lives.
+    pub background: Background,
+    /// Options that do nothing here, for the user to know.
+    pub without_effect: Vec<String>,
+    /// A script of the user's.
+    pub script: Option<ScriptPlan>,
+    /// What the script wants to hear of; the script itself tells.
+    pub heard: Heard,
+}
+
+/// A script and what it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptPlan {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Lua instructions that each call may take.
+    pub budget: u64,
+    /// Ports that are servers'; none where nothing is known of them.
+    pub ports: Vec<u16>,
+    /// Addresses of servers.
+    pub servers: Vec<IpAddr>,
+}
+
+/// What somebody on the worker's thread hears of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// Finished flows.
+    pub flows: bool,
+    /// Decided handshakes.
+    pub handshakes: bool,
+    /// Measured requests.
+    pub requests: bool,
 }
 
 /// What the measurements are shown as.
@@ -52,6 +91,8 @@ pub enum View {
     Agent,
     /// tcpeek's lines and summary.
     Peek(Box<PeekArgs>),
+    /// git-hulk/tcpkit's lines and statistics.
+    Kit(Box<Kit>),
 }
 
 /// Where frames come from.
@@ -78,12 +119,29 @@ pub struct Live {
     pub snaplen: u32,
     /// Bytes of each shard's ring, a power of two.
     pub ring_bytes: u32,
+    /// Bytes of libpcap's buffer.
+    pub pcap_bytes: u32,
     /// Take frames that are not addressed to this host; `None` is as the backend does by itself.
     pub promiscuous: Option<bool>,
     /// aya-log level of the eBPF programs.
     pub kernel_log: LogLevel,
     /// Stop after this time.
     pub duration: Option<Duration>,
+}
+
+/// Requests that are measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requests {
+    /// Of which protocol.
+    pub mode: Mode,
+    /// At servers on these ports; where there are none, on any.
+    pub ports: Vec<u16>,
+    /// At these servers; where there are none, at any.
+    pub servers: Vec<IpAddr>,
+    /// Those by UDP too.
+    pub udp: bool,
+    /// What took at least this long is told as an event.
+    pub slower_than: Span,
 }
 
 /// Bounds on what is remembered.
@@ -106,6 +164,8 @@ pub struct Output {
     pub capture: Option<CaptureOutput>,
     /// `--flow-log`.
     pub flow_log: Option<Stream>,
+    /// `--request-log`.
+    pub request_log: Option<Stream>,
     /// `--event-log`.
     pub event_log: Option<Stream>,
     /// Loss episodes and stalls that cost at least this much are events.
@@ -191,44 +251,70 @@ impl Config {
     pub fn new(args: &AgentArgs, system: &System) -> Result<Self, Failure> {
         let input = input(args, system)?;
         let live = matches!(input, Input::Live(_));
+        let taken = stdout_owner(&args.output)?;
+        let view = kit::view(args, taken.is_some())?;
         balanced(&args.filter.expression.join(" "))?;
         Ok(Self {
-            expression: effective_expression(&args.filter),
+            expression: effective_expression(&args.filter, args.requests.mode),
             strict_filter: args.filter.strict_filter,
             decapsulate: !args.analysis.no_decap,
-            shards: args.analysis.shards.unwrap_or_else(|| shards(system.cores, live)),
+            shards: shards(args, system.cores, live),
             limits: Limits {
                 max_flows: args.analysis.max_flows,
                 max_half_open: args.analysis.max_half_open,
                 idle_timeout: idle_timeout(args.analysis.idle_timeout, live),
                 handshake_timeout: span(args.analysis.handshake_timeout),
             },
+            requests: requests(args),
             count: args.analysis.count.and_then(NonZeroU64::new),
-            output: output(&args.output, live, system)?,
-            view: View::Agent,
+            output: Output { text: has_text(args, &view, taken), ..output(args, live, system)? },
+            background: kit::background(args, taken)?,
+            without_effect: kit::without_effect(args),
+            view,
+            script: script(args),
+            heard: Heard::default(),
             input,
         })
     }
+}
+
+/// The ports that were asked for, in the order of the command line.
+pub(super) fn ports(args: &AgentArgs) -> Vec<u16> {
+    args.filter.ports.iter().copied().map(NonZeroU16::get).collect()
+}
+
+/// A threshold or a log alone is of every protocol.
+fn requests(args: &AgentArgs) -> Option<Requests> {
+    let is_asked = args.requests.slower_than.is_some() || args.output.request_log.is_some();
+    let mode = args.requests.mode.or(is_asked.then_some(Mode::Auto))?;
+    Some(Requests {
+        mode,
+        ports: ports(args),
+        servers: args.filter.servers.clone(),
+        udp: args.filter.udp || mode.has_datagrams(),
+        slower_than: span(args.requests.slower_than.unwrap_or(args.output.event_after)),
+    })
 }
 
 fn input(args: &AgentArgs, system: &System) -> Result<Input, Failure> {
     if !args.input.read.is_empty() {
         return files(&args.input.read).map(Input::Files);
     }
-    if args.input.interface.is_empty() {
+    let asked = kit::interfaces(args);
+    if asked.is_empty() {
         return Err(Failure::usage("nothing to capture from")
             .hint("give -i INTERFACE or -r FILE; see tcpkit --help")
             .detail(format!("Usage: tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\nInterfaces: {}", system.list())));
     }
     let mut interfaces: Vec<String> = Vec::new();
-    for name in &args.input.interface {
+    for name in &asked {
         if !interfaces.contains(name) {
             known(name, &args.capture, system)?;
             interfaces.push(name.clone());
         }
     }
     for_ebpf_only(&args.capture)?;
-    Ok(Input::Live(live(interfaces, &args.capture)))
+    Ok(Input::Live(live(interfaces, args, shards(args, system.cores, true))))
 }
 
 /// libpcap has no hooks and no programs of ours: a wish about them cannot be granted.
@@ -245,20 +331,31 @@ fn for_ebpf_only(capture: &CaptureArgs) -> Result<(), Failure> {
         .hint("give one of them only"))
 }
 
-/// Live, a shard for each core; a replay's reader has a core of its own.
-fn shards(cores: u32, live: bool) -> u32 {
+/// Live, a shard for each core; a replay's reader has a core of its own. Only one shard sees packets in their order.
+fn shards(args: &AgentArgs, cores: u32, live: bool) -> u32 {
     let workers = if live { cores } else { cores.saturating_sub(1) };
-    workers.clamp(1, 64)
+    let usual = if kit::shows_packets(args) { 1 } else { workers.clamp(1, 64) };
+    args.analysis.shards.unwrap_or(usual)
 }
 
-fn live(interfaces: Vec<String>, capture: &CaptureArgs) -> Live {
+/// Event lines and the summary have standard output where nothing else has it.
+fn has_text(args: &AgentArgs, view: &View, taken: Option<&str>) -> bool {
+    let is_free = !matches!(view, View::Kit(kit) if kit.target == Some(Stream::Standard));
+    let has_script = args.script.script.is_some();
+    taken.is_none() && is_free && !args.output.quiet && !args.kit.daemon && !has_script
+}
+
+fn live(interfaces: Vec<String>, args: &AgentArgs, shards: u32) -> Live {
+    let capture = &args.capture;
+    let (ring_bytes, pcap_bytes) = kit::buffers(args, shards);
     Live {
         interfaces,
         reattach: capture.reattach,
         hook: capture.hook,
         backend: capture.backend,
-        snaplen: capture.snaplen,
-        ring_bytes: capture.ring_bytes,
+        snaplen: args.kit.snarf.unwrap_or(capture.snaplen),
+        ring_bytes,
+        pcap_bytes,
         promiscuous: None,
         kernel_log: capture.kernel_log,
         duration: capture.duration,
@@ -295,7 +392,14 @@ fn idle_timeout(asked: Option<Duration>, live: bool) -> Option<Span> {
     }
 }
 
-fn output(args: &OutputArgs, live: bool, system: &System) -> Result<Output, Failure> {
+fn script(args: &AgentArgs) -> Option<ScriptPlan> {
+    let path = args.script.script.clone()?;
+    let ports = ports(args);
+    Some(ScriptPlan { path, budget: args.script.script_budget, ports, servers: args.filter.servers.clone() })
+}
+
+fn output(agent: &AgentArgs, live: bool, system: &System) -> Result<Output, Failure> {
+    let args = &agent.output;
     let stream = |path: &Option<PathBuf>| path.clone().map(Stream::from_path);
     let capture = stream(&args.write).map(|target| CaptureOutput {
         target,
@@ -307,16 +411,16 @@ fn output(args: &OutputArgs, live: bool, system: &System) -> Result<Output, Fail
             .because("standard output cannot be rotated")
             .hint("give -w a file"));
     }
-    let taken = stdout_owner(args)?.is_some();
     Ok(Output {
         capture,
         flow_log: stream(&args.flow_log),
+        request_log: stream(&args.request_log),
         event_log: stream(&args.event_log),
         event_after: span(args.event_after),
         json: args.json,
-        text: !taken && !args.quiet,
-        progress: !live && !args.quiet && system.stderr_is_terminal,
-        listen: listen(args.stats_listen, live),
+        text: false,
+        progress: !live && !args.quiet && !agent.kit.daemon && system.stderr_is_terminal,
+        listen: kit::listen(&agent.kit).or_else(|| listen(args.stats_listen, live)),
         log: args.log,
     })
 }
@@ -347,6 +451,7 @@ fn stdout_owner(args: &OutputArgs) -> Result<Option<&'static str>, Failure> {
     let mut owners = [
         ("-w -", dash(&args.write)),
         ("--flow-log -", dash(&args.flow_log)),
+        ("--request-log -", dash(&args.request_log)),
         ("--event-log -", dash(&args.event_log)),
         ("--json", args.json),
     ]

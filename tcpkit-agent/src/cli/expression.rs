@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, net::IpAddr};
 
-use super::args::FilterArgs;
+use super::args::{FilterArgs, Mode};
 
 /// ICMP errors (RFC 792: unreachable, source quench, redirect, time exceeded, parameter problem) and ICMPv6 errors
 /// (RFC 4443 §2.1: the message types below 128).
@@ -10,11 +10,13 @@ const ICMP_ERRORS: &str = "(icmp[icmptype] = 3 or icmp[icmptype] = 4 or icmp[icm
                            or icmp[icmptype] = 12 or icmp6[0] < 128)";
 
 /// The expression in force, and-ed from the user's words and what `-p -s -u --icmp` imply; `None` wants every frame.
+/// Where the protocol of `mode` is spoken by UDP too, `-p` stands for both.
 #[must_use]
-pub fn effective_expression(filter: &FilterArgs) -> Option<String> {
+pub fn effective_expression(filter: &FilterArgs, mode: Option<Mode>) -> Option<String> {
     let words = filter.expression.join(" ");
     let words = words.trim();
-    match (words.is_empty(), implied(filter)) {
+    let udp = filter.udp || mode.is_some_and(Mode::has_datagrams);
+    match (words.is_empty(), implied(filter, udp)) {
         (true, implied) => implied,
         (false, None) => Some(words.to_owned()),
         (false, Some(implied)) => Some(format!("({words}) and {implied}")),
@@ -22,16 +24,16 @@ pub fn effective_expression(filter: &FilterArgs) -> Option<String> {
 }
 
 /// What the short options stand for, in parentheses where it has more than one part.
-fn implied(filter: &FilterArgs) -> Option<String> {
-    let wanted = match (ports(filter), servers(&filter.servers)) {
+fn implied(filter: &FilterArgs, udp: bool) -> Option<String> {
+    let wanted = match (ports(filter, udp), servers(&filter.servers)) {
         (Some(ports), Some(servers)) => format!("({ports} and {servers})"),
         (ports, servers) => ports.or(servers)?,
     };
     Some(if filter.icmp { format!("({wanted} or {ICMP_ERRORS})") } else { wanted })
 }
 
-fn ports(filter: &FilterArgs) -> Option<String> {
-    let protocols: &[&str] = if filter.udp { &["tcp", "udp"] } else { &["tcp"] };
+fn ports(filter: &FilterArgs, udp: bool) -> Option<String> {
+    let protocols: &[&str] = if udp { &["tcp", "udp"] } else { &["tcp"] };
     any_of(
         filter
             .ports
@@ -65,7 +67,7 @@ mod tests {
 
     fn expression(words: &str) -> Option<String> {
         let args = Args::try_parse_from(words.split(' ')).unwrap_or_else(|error| panic!("{words}: {error}"));
-        effective_expression(&args.agent.filter)
+        effective_expression(&args.agent.filter, args.agent.requests.mode)
     }
 
     fn compiles(expression: &str) {
@@ -77,7 +79,7 @@ mod tests {
     fn nothing_said_wants_every_frame() {
         assert_eq!(expression("tcpkit -i lo"), None);
         assert_eq!(
-            effective_expression(&FilterArgs { expression: vec![" ".into()], ..FilterArgs::default() }),
+            effective_expression(&FilterArgs { expression: vec![" ".into()], ..FilterArgs::default() }, None),
             None
         );
     }
@@ -95,6 +97,8 @@ mod tests {
             ("-p 80", "(tcp port 80)"),
             ("-p 80,443 -p 8080", "(tcp port 80 or tcp port 443 or tcp port 8080)"),
             ("-u -p 53", "(tcp port 53 or udp port 53)"),
+            ("-m dns -p 53", "(tcp port 53 or udp port 53)"),
+            ("-m redis -p 6379", "(tcp port 6379)"),
             ("-s 10.0.0.1,2001:db8::1", "(host 10.0.0.1 or host 2001:db8::1)"),
             ("-p 80 -s 10.0.0.1", "((tcp port 80) and (host 10.0.0.1))"),
         ] {

@@ -4,18 +4,23 @@
 
 pub mod args;
 pub mod config;
+mod dialect;
 pub mod expression;
 pub mod failure;
 pub mod getopt;
+pub mod kit;
 pub mod peek;
 pub mod system;
 mod usage;
 pub mod value;
 
-pub use args::{AgentArgs, Args, BackendChoice, Command, FilterCommandArgs, HookChoice, LogLevel};
-pub use config::{CaptureOutput, Config, Input, Limits, Listen, Live, Output, Stream, View};
+pub use args::{AgentArgs, Args, BackendChoice, Command, FilterCommandArgs, HookChoice, LogLevel, Mode};
+pub use config::{
+    CaptureOutput, Config, Heard, Input, Limits, Listen, Live, Output, Requests, ScriptPlan, Stream, View,
+};
 pub use expression::effective_expression;
 pub use failure::{Exit, Failure, verdict};
+pub use kit::{Background, Dialect, Kit, KitLines};
 pub use peek::{PeekArgs, PeekStatArgs};
 pub use system::System;
 pub use usage::{Parsed, parse};

@@ -85,6 +85,7 @@ fn live_capture_has_the_defaults_of_the_manual() {
             backend: BackendChoice::Auto,
             snaplen: 256,
             ring_bytes: 32 << 20,
+            pcap_bytes: 32 << 20,
             promiscuous: None,
             kernel_log: LogLevel::Off,
             duration: None,
@@ -122,7 +123,7 @@ fn options_reach_what_they_name() {
     let config = config(
         "-i lo -i eth0 -i lo --hook xdp --backend ebpf --snaplen 0 --ring-bytes 1M --kernel-log debug --duration 2.5 \
          --count 7 --shards 3 --max-flows 100 --max-half-open 70 --idle-timeout 0 --handshake-timeout 5 --no-decap --strict-filter \
-         -w x.pcapng -C 2 -G 60 --flow-log f --event-log - --stats-listen off --log trace",
+         -w x.pcapng -C 2 -G 60 --flow-log f --request-log q --event-log - --stats-listen off --log trace",
     )
     .unwrap();
     let Input::Live(live) = &config.input else { panic!("not live") };
@@ -140,15 +141,31 @@ fn options_reach_what_they_name() {
     assert_eq!(capture.rotate_bytes, Some(2_000_000));
     assert_eq!(capture.rotate_after, Some(Span::from_secs(60)));
     assert_eq!(config.output.flow_log, Some(Stream::File("f".into())));
+    assert_eq!(config.output.request_log, Some(Stream::File("q".into())));
     assert_eq!(config.output.event_log, Some(Stream::Standard));
     assert!(config.output.listen.is_none() && !config.output.text);
     assert_eq!(config.output.log, LogLevel::Trace);
 }
 
 #[test]
+fn requests_are_measured_when_somebody_asks() {
+    assert_eq!(config("-i lo -p 6379").unwrap().requests, None);
+    let one = config("-i lo -p 6379,6380 -s 10.0.0.1 -m redis -t 2.5").unwrap().requests.unwrap();
+    assert_eq!((one.mode, one.ports, one.udp), (Mode::Redis, vec![6379, 6380], false));
+    assert_eq!(one.servers, [std::net::IpAddr::from([10, 0, 0, 1])]);
+    assert_eq!(one.slower_than, Span(2_500_000));
+    let logged = config("-r a --request-log - --event-after 3").unwrap().requests.unwrap();
+    assert_eq!((logged.mode, logged.udp, logged.slower_than), (Mode::Auto, true, Span::from_secs(3)));
+    assert_eq!(config("-r a -t 0").unwrap().requests.map(|all| all.slower_than), Some(Span(0)));
+    let words = ["auto", "redis", "memcached", "http", "dns", "mysql", "postgresql", "tls"];
+    assert!(words.iter().all(|word| config(&format!("-r a -m {word}")).is_ok()));
+    assert!(refused("-r a -m telnet").contains("postgresql"));
+}
+
+#[test]
 fn text_gives_way_to_data_on_standard_output() {
     assert!(config("-i lo --flow-log f.jsonl").unwrap().output.text);
-    for words in ["--json", "--flow-log -", "--event-log -", "-w -", "--quiet"] {
+    for words in ["--json", "--flow-log -", "--request-log -", "--event-log -", "-w -", "--quiet"] {
         assert!(!config(&format!("-i lo {words}")).unwrap().output.text, "{words}");
     }
 }
@@ -178,7 +195,7 @@ fn bad_usage_is_one_line_that_names_the_word() {
         ("-i", "--interface"),
         ("-i lo -p 0", "--port"),
         ("-i lo -p 65536", "--port"),
-        ("-i lo -p http", "--port"),
+        ("-i lo -p telnet", "--port"),
         ("-i lo -s server", "--server"),
         ("-i lo -u", "--port"),
         ("-i lo --icmp", "--port"),
@@ -221,7 +238,7 @@ fn wishes_about_ebpf_are_no_wishes_to_libpcap() {
 fn numbers_that_are_none_are_refused_in_the_users_words() {
     for (words, hint) in [
         ("-i lo -p 0", "from 1 to 65535"),
-        ("-i lo -p http", "from 1 to 65535"),
+        ("-i lo -p telnet", "from 1 to 65535"),
         ("-i lo -s example.com", "numeric addresses"),
         ("-i lo --duration soon", "give seconds"),
     ] {

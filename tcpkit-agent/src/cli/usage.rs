@@ -6,6 +6,7 @@ use clap::{Parser as _, error::ErrorKind};
 
 use super::{
     args::Args,
+    dialect,
     failure::Failure,
     peek::{Asked, PEEK_USAGE, PEEKSTAT_USAGE, PeekArgs, PeekStatArgs},
 };
@@ -38,7 +39,7 @@ where
     if let Some((personality, program, rest)) = personality(&words) {
         return personality.parse(&program, rest);
     }
-    match Args::try_parse_from(words) {
+    match Args::try_parse_from(translated(words.into_iter())) {
         Ok(args) => Ok(Parsed::Run(Box::new(args))),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -47,6 +48,12 @@ where
             _ => Err(failure(&error)),
         },
     }
+}
+
+/// The program's name, and its words as we understand them.
+fn translated(mut words: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let name = words.next();
+    name.into_iter().chain(dialect::translate(words)).collect()
 }
 
 /// An older tool that we stand for.

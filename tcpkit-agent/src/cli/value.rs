@@ -2,7 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    num::NonZeroU16,
+    num::{NonZeroU16, NonZeroU32},
     str::FromStr,
     time::Duration,
 };
@@ -13,8 +13,11 @@ pub const MAX_SNAPLEN: u32 = 262_144;
 /// Least bytes of a frame that hold the headers of an ordinary TCP segment.
 const MIN_SNAPLEN: u32 = 64;
 
-/// Sizes of a ring that the kernel accepts on any page size that Linux uses.
-const RING_BYTES: std::ops::RangeInclusive<u32> = 1 << 16..=1 << 30;
+/// Least size of a ring that the kernel accepts on any page size that Linux uses.
+pub(super) const MIN_RING_BYTES: u32 = 1 << 16;
+
+/// Largest size of a ring.
+pub(super) const MAX_RING_BYTES: u32 = 1 << 30;
 
 /// `--stats-listen`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,13 +47,27 @@ pub(super) fn ring_bytes(word: &str) -> Result<u32, String> {
     let bytes = bytes(word)?;
     u32::try_from(bytes)
         .ok()
-        .filter(|bytes| bytes.is_power_of_two() && RING_BYTES.contains(bytes))
+        .filter(|bytes| bytes.is_power_of_two() && (MIN_RING_BYTES..=MAX_RING_BYTES).contains(bytes))
         .ok_or_else(|| "give a power of two from 64K to 1G".to_owned())
+}
+
+/// Kibibytes of a buffer; libpcap takes less than 2 GiB.
+pub(super) fn kibibytes(word: &str) -> Result<NonZeroU32, String> {
+    word.parse::<NonZeroU32>()
+        .ok()
+        .filter(|kib| kib.get() <= MAX_KIB)
+        .ok_or_else(|| format!("give kibibytes from 1 to {MAX_KIB}"))
+}
+
+/// Bytes of each frame to keep, as tcpkit 1.1.0 takes them: fewer than hold the headers are as many as do.
+pub(super) fn snarf(word: &str) -> Result<u32, String> {
+    Ok(number::<u32>(word)?.clamp(MIN_SNAPLEN, MAX_SNAPLEN))
 }
 
 /// Number of a port.
 pub(super) fn port(word: &str) -> Result<NonZeroU16, String> {
-    word.parse().map_err(|_| "give port numbers from 1 to 65535, as 80,443".to_owned())
+    word.parse()
+        .map_err(|_| "give port numbers from 1 to 65535, as 80,443, or a protocol as -m takes it".to_owned())
 }
 
 /// Address of a server; names are for the expression, because they may stand for several.
@@ -74,6 +91,15 @@ pub(super) fn positive_seconds(word: &str) -> Result<Duration, String> {
         return Err("give at least 0.001 seconds".to_owned());
     }
     Ok(duration)
+}
+
+/// Milliseconds, decimals allowed, 0 too.
+pub(super) fn milliseconds(word: &str) -> Result<Duration, String> {
+    let milliseconds: f64 = word.parse().map_err(|_| "give milliseconds, as 10 or 0.5".to_owned())?;
+    Duration::try_from_secs_f64(milliseconds / 1_000.0)
+        .ok()
+        .filter(|duration| duration.as_secs() <= MAX_SECONDS)
+        .ok_or_else(|| format!("give milliseconds from 0 to {}", MAX_SECONDS * 1_000))
 }
 
 /// An address and a port, or `off`.
@@ -102,6 +128,9 @@ where
 {
     word.parse().map_err(|error: T::Err| error.to_string())
 }
+
+/// `INT_MAX` bytes, in whole kibibytes.
+const MAX_KIB: u32 = (1 << 21) - 1;
 
 /// A hundred years: time-outs are added to nanosecond times of capture, which hold 292 years from 1970.
 const MAX_SECONDS: u64 = 100 * 366 * 86_400;
@@ -140,6 +169,8 @@ mod tests {
             assert!(seconds(bad).is_err(), "{bad}");
         }
         assert!(positive_seconds("0").is_err());
+        assert_eq!(milliseconds("2.5"), Ok(Duration::from_micros(2_500)));
+        assert!(milliseconds("-1").is_err() && milliseconds("soon").is_err());
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use super::{
     detail::FlowDetail,
     handshake::{Handshake, ServedStep},
+    reset::ResetKind,
     slab::Slab,
-    state::{Flow, WireCount},
+    state::{Ending, Flow, WireCount},
     stream::{FlowProgress, RoundTrip, StreamStep},
 };
 use crate::{
@@ -86,6 +87,17 @@ pub struct Taken {
     pub wire: WireCount,
     /// The flow belongs to another interface: here it is traffic only.
     pub is_duplicate: bool,
+    /// Where the flow is kept, once it is more than half-open; nothing of a duplicate.
+    pub slot: Option<u32>,
+}
+
+/// A flow that is no longer where it was kept; another one may be there next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Where it was.
+    pub slot: u32,
+    /// Capture time at which it was final, by rule.
+    pub at: Timestamp,
 }
 
 /// What happened while segments were taken and time advanced; the caller empties it.
@@ -106,6 +118,10 @@ pub struct Changes {
     pub failed: Vec<Failed>,
     /// Flows that ended and left the table.
     pub finished: Vec<FinishedFlow>,
+    /// Where flows were that left the table, where somebody reads it.
+    pub left: Vec<Left>,
+    /// Somebody reads [`left`](Self::left).
+    pub tells_left: bool,
     /// Nobody reads [`finished`](Self::finished): it stays empty, and nothing is summed up for it.
     pub leaves_out_finished: bool,
 }
@@ -114,13 +130,14 @@ impl Changes {
     /// Whether nothing happened, round trips aside.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        // One branch for each segment instead of six.
+        // One branch for each segment instead of seven.
         let changes = self.steps.len()
             | self.stream_steps.len()
             | self.progress.len()
             | self.decided.len()
             | self.failed.len()
-            | self.finished.len();
+            | self.finished.len()
+            | self.left.len();
         changes == 0
     }
 
@@ -133,6 +150,7 @@ impl Changes {
         self.decided.clear();
         self.failed.clear();
         self.finished.clear();
+        self.left.clear();
     }
 }
 
@@ -191,13 +209,26 @@ pub struct FlowCounts {
     pub segments: u64,
     /// Payload bytes on the wire.
     pub payload_bytes: u64,
+    /// Of the segments, those that servers sent.
+    pub server_segments: u64,
+    /// Of the payload, that of servers.
+    pub server_payload_bytes: u64,
     /// Times that round trips of a flow were kept coarser than usual, because memory for them had run out.
     pub coarsened_rtts: u64,
     /// Times that segments under way were kept together, because memory for each had run out.
     pub joined_ranges: u64,
+    /// Flows that have left and that a RST had ended, by [`ResetKind::index`]: the client's and the server's.
+    pub resets: [[u64; 2]; ResetKind::COUNT],
 }
 
 impl FlowCounts {
+    /// A flow leaves its table.
+    pub(super) fn count_ending(&mut self, flow: &Flow) {
+        if let Some(Ending::Reset(reset)) = flow.ending() {
+            self.resets[reset.kind.index()][usize::from(reset.by != flow.client())] += 1;
+        }
+    }
+
     /// Adds another table's counts.
     pub const fn merge(&mut self, other: &Self) {
         self.opened += other.opened;
@@ -206,7 +237,15 @@ impl FlowCounts {
         self.evicted_half_open += other.evicted_half_open;
         self.segments += other.segments;
         self.payload_bytes += other.payload_bytes;
+        self.server_segments += other.server_segments;
+        self.server_payload_bytes += other.server_payload_bytes;
         self.coarsened_rtts += other.coarsened_rtts;
         self.joined_ranges += other.joined_ranges;
+        let mut kind = 0;
+        while kind < ResetKind::COUNT {
+            self.resets[kind][0] += other.resets[kind][0];
+            self.resets[kind][1] += other.resets[kind][1];
+            kind += 1;
+        }
     }
 }

@@ -40,14 +40,18 @@ pub(super) fn count(
     let owner = *flow.sides[side as usize].owner.get_or_insert(arrival.identity);
     let is_elsewhere = owner != arrival.identity && arrival.is_named;
     if is_elsewhere && !regrouped.joins(owner, arrival.identity, flow.start) {
-        return Taken { wire, is_duplicate: true };
+        return Taken { wire, is_duplicate: true, slot: None };
     }
     flow.count(side, segment, wire);
     flow.seen = arrival.now;
     flow.end = flow.end.max(arrival.timestamp);
     counts.segments += u64::from(wire.packets);
     counts.payload_bytes += u64::from(segment.payload_len);
-    Taken { wire, is_duplicate: false }
+    // Who the client is may turn out later; for the sums of a capture that is soon enough.
+    let is_server = u64::from(side != flow.client);
+    counts.server_segments += u64::from(wire.packets) * is_server;
+    counts.server_payload_bytes += u64::from(segment.payload_len) * is_server;
+    Taken { wire, is_duplicate: false, slot: None }
 }
 
 /// What a segment does to the handshake of its flow.

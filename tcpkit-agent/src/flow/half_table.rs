@@ -7,6 +7,7 @@ use super::{
     follow::{Turn, count, ends, follow, tell_outcome},
     half_open::{HalfOpen, Thawed},
     handshake::{Handshake, Opening},
+    reset::Reset,
     slab::Place,
     state::Phase,
     stream::Streams,
@@ -47,6 +48,7 @@ impl FlowTable {
                 self.slab.remember(slot, &thawed.opening);
                 self.watch_full(slot, &thawed, arrival.now);
                 self.follow_streams(slot, sender.side, segment, (arrival, taken.wire.packets), changes);
+                return Taken { slot: Some(slot), ..taken };
             }
         }
         taken
@@ -74,9 +76,12 @@ impl FlowTable {
             self.revive(full, arrival.now);
             self.follow_streams(full, sender.side, segment, (arrival, taken.wire.packets), changes);
             self.follow_close(full, sender.side, segment, arrival.now, changes);
-            return taken;
+            return Taken { slot: Some(full), ..taken };
         }
-        let is_closed = ends(segment) && thawed.flow.is_closed_by(sender.side, segment);
+        let Thawed { flow, handshake, .. } = &mut thawed;
+        let is_reset = segment.flags.contains(TcpFlags::RST);
+        let reset = is_reset.then(|| Reset::of(flow, handshake, sender.side, segment, None));
+        let is_closed = ends(segment) && flow.is_closed_by(sender.side, segment, reset);
         let frozen = HalfOpen::freeze(&thawed).filter(|_| !Streams::are_due(segment));
         let place = match frozen {
             Some(frozen) => self.keep_half_open(slot, frozen),
@@ -89,7 +94,8 @@ impl FlowTable {
         if is_closed {
             self.linger(place, arrival.now, changes);
         }
-        taken
+        let slot = if let Place::Full(slot) = place { Some(slot) } else { None };
+        Taken { slot, ..taken }
     }
 
     fn keep_half_open(&mut self, slot: u32, frozen: HalfOpen) -> Place {

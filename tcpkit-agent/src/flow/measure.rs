@@ -104,6 +104,11 @@ impl Measurements {
         });
     }
 
+    /// The least round trip of a side's data so far.
+    pub(super) fn least(&self, slot: PairSlot, sender: Side) -> Option<Span> {
+        self.flows.get(slot.index()?)?.rtt.least(sender)
+    }
+
     /// How long a flow was held up so far.
     pub(super) fn held_up(&self, slot: PairSlot) -> Span {
         let measured = slot.index().and_then(|index| self.flows.get(index));

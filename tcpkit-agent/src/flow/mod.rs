@@ -19,6 +19,7 @@ mod measure;
 mod options;
 mod prefetch;
 mod regrouped;
+mod reset;
 mod rtt;
 mod slab;
 mod stall;
@@ -28,13 +29,17 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod view;
 mod waiting;
 
-pub use changes::{Arrival, Changes, Decided, Failed, FinishedFlow, FlowCounts, FlowLimits, Patience, Taken};
+pub use changes::{
+    Arrival, Changes, Decided, Failed, FinishedFlow, FlowCounts, FlowLimits, Left, Patience, Taken,
+};
 pub use detail::FlowDetail;
 pub use handshake::{Handshake, HandshakeStep, IcmpReason, Outcome, ServedStep, Trait};
 pub use key::{FlowKey, Side};
 pub(crate) use prefetch::prefetch;
+pub use reset::{Reset, ResetKind};
 pub use rtt::RttSummary;
 pub use stall::StallCounts;
 pub use state::{Announced, Ending, Flow, SideState, WireCount};
@@ -43,3 +48,4 @@ pub use stream::{
     StreamStepKind,
 };
 pub use table::FlowTable;
+pub use view::FlowView;

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 
 use super::{
     key::{FlowKey, Side},
+    reset::Reset,
     stream::PairSlot,
 };
 use crate::{
@@ -16,8 +17,8 @@ use crate::{
 pub enum Ending {
     /// Both sides sent FIN.
     Fin,
-    /// This side sent RST first.
-    Reset(Side),
+    /// A RST came first.
+    Reset(Reset),
     /// Nothing came for a time-out: the handshake's, or that of an idle flow.
     Idle,
     /// It gave way to the bound on flows.
@@ -228,17 +229,17 @@ impl Flow {
         low.isn.is_some() && high.isn.is_some()
     }
 
-    /// What FIN and RST end; true when this segment closes the flow.
+    /// What FIN and RST end, a RST by what it is; true when this segment closes the flow.
     ///
     /// A flow that had only been given up is ended anew, but it is closed already.
-    pub(super) fn is_closed_by(&mut self, side: Side, segment: &Segment<'_>) -> bool {
+    pub(super) fn is_closed_by(&mut self, side: Side, segment: &Segment<'_>, reset: Option<Reset>) -> bool {
         self.sides[side as usize].sent_fin |= segment.flags.contains(TcpFlags::FIN);
         let was_open = self.ending.is_none();
         if !was_open && self.ending != Some(Ending::Idle) {
             return false;
         }
-        if segment.flags.contains(TcpFlags::RST) {
-            self.ending = Some(Ending::Reset(side));
+        if let Some(reset) = reset {
+            self.ending = Some(Ending::Reset(reset));
         } else if self.sides.iter().all(|state| state.sent_fin) {
             self.ending = Some(Ending::Fin);
         }

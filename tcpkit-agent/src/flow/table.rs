@@ -3,7 +3,7 @@
 use tcpkit_common::flow::FlowHash;
 
 use super::{
-    changes::{Arrival, Changes, Decided, FinishedFlow, FlowCounts, FlowLimits, Taken},
+    changes::{Arrival, Changes, Decided, FinishedFlow, FlowCounts, FlowLimits, Left, Taken},
     detail::FlowDetail,
     expiry::NEVER,
     follow::{Turn, count, ends, follow, follow_icmp, infer_client, is_plain, is_plain_syn, tell_outcome},
@@ -12,6 +12,7 @@ use super::{
     key::{FlowKey, Side},
     measure::Measurements,
     regrouped::Regrouped,
+    reset::Reset,
     slab::{Place, Slab},
     state::{Ending, Flow, Phase},
     stream::{Opened, Seen, Streams, Verdict},
@@ -64,8 +65,12 @@ impl FlowTable {
 
     /// How many flows there were so far.
     #[must_use]
-    pub const fn counts(&self) -> &FlowCounts {
-        &self.counts
+    pub const fn counts(&self) -> FlowCounts {
+        FlowCounts {
+            coarsened_rtts: self.measurements.coarsened(),
+            joined_ranges: self.streams.joined(),
+            ..self.counts
+        }
     }
 
     /// An interface counts as one with others than before from `at` on: flows that began before go on with it.
@@ -265,7 +270,7 @@ impl FlowTable {
         } else {
             self.follow(slot, side, segment, (arrival, taken.wire.packets), changes);
         }
-        taken
+        Taken { slot: Some(slot), ..taken }
     }
 
     /// What a segment does to its flow.
@@ -384,7 +389,14 @@ impl FlowTable {
         now: Timestamp,
         changes: &mut Changes,
     ) {
-        if self.slab.flow_mut(slot).is_closed_by(side, segment) {
+        let Self { slab, streams, .. } = self;
+        let flow = &mut slab.flows[slot as usize];
+        let is_reset = segment.flags.contains(TcpFlags::RST);
+        let reset = is_reset.then(|| {
+            let cut_off = streams.cut_off(flow.streams, flow, side, segment);
+            Reset::of(flow, &slab.handshakes[slot as usize], side, segment, cut_off)
+        });
+        if flow.is_closed_by(side, segment, reset) {
             self.linger(Place::Full(slot), now, changes);
         }
     }
@@ -392,11 +404,17 @@ impl FlowTable {
     /// Takes a flow out of the table; `ending` is how it ended if nothing has ended it yet.
     pub(super) fn finish_flow(&mut self, place: Place, at: Timestamp, ending: Ending, changes: &mut Changes) {
         let (mut flow, handshake) = self.slab.remove(place);
+        if let Place::Full(slot) = place
+            && changes.tells_left
+        {
+            changes.left.push(Left { slot, at });
+        }
         match flow.phase {
             Phase::Lingering => self.lingering -= 1,
             Phase::Open | Phase::Vacant => self.counts.open -= 1,
         }
         flow.ending.get_or_insert(ending);
+        self.counts.count_ending(&flow);
         if handshake.syn_len > 0 && !flow.streams.is_some() {
             flow.streams = self.open_streams_at_syn(&flow, &handshake, changes);
         }
@@ -408,8 +426,6 @@ impl FlowTable {
         changes.progress.extend(self.streams.last_progress(flow.streams, &flow, held_up));
         let is_read = !changes.leaves_out_finished;
         let measured = self.measurements.close(flow.streams, is_read);
-        self.counts.coarsened_rtts = self.measurements.coarsened();
-        self.counts.joined_ranges = self.streams.joined();
         let mut slot = flow.streams;
         let streams = self.streams.close(&mut slot, &flow, flow.end, &mut changes.stream_steps);
         if is_read {

@@ -1,10 +1,12 @@
 //! A shard and its outlets: what a worker thread owns, whether its frames come from a ring or from a reader.
 
+use std::sync::Arc;
+
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
 use super::{
     EngineSettings, Foreign, InterfaceFacts, Output, Shard,
-    outlet::{Delivery, Outlet},
+    outlet::{Delivery, Listener, Outlet},
 };
 use crate::{
     report::ShardSnapshot,
@@ -38,6 +40,7 @@ pub(super) struct Analyst {
     now: Timestamp,
     /// The progress that was told last.
     told: Timestamp,
+    listener: Option<Arc<dyn Listener>>,
 }
 
 impl Analyst {
@@ -59,7 +62,13 @@ impl Analyst {
             neighbours,
             now: Timestamp::MIN,
             told: Timestamp::MIN,
+            listener: None,
         }
+    }
+
+    /// Lets somebody hear what the shard finishes.
+    pub(super) fn listen(&mut self, listener: Option<Arc<dyn Listener>>) {
+        self.listener = listener;
     }
 
     /// The watermark.
@@ -138,16 +147,23 @@ impl Analyst {
     fn deliver(&mut self, progress: Timestamp) {
         let is_empty = self.output.finished.is_empty()
             && self.output.events.is_empty()
-            && self.output.handshakes.is_empty();
+            && self.output.handshakes.is_empty()
+            && self.output.requests.is_empty();
         if is_empty && progress < self.told + PROGRESS {
             return;
         }
         self.told = progress;
+        // What ended by silence comes after what ended with a flow, though it may have been over before.
+        self.output.requests.sort_by_key(|request| request.at);
+        if let Some(listener) = self.listener.as_ref().filter(|_| !is_empty) {
+            listener.hear(&self.output);
+        }
         let delivery = Delivery {
             shard: self.index,
             finished: std::mem::take(&mut self.output.finished),
             events: std::mem::take(&mut self.output.events),
             handshakes: std::mem::take(&mut self.output.handshakes),
+            requests: std::mem::take(&mut self.output.requests),
             progress,
         };
         self.outlet.send(delivery);

@@ -2,7 +2,7 @@
 
 use super::{
     output::{Foreign, Origin, Output},
-    shard::{FrameSize, Shard, fate_of},
+    shard::{FrameSize, Shard},
 };
 use crate::{
     analyzer::Fate,
@@ -35,7 +35,7 @@ impl Shard {
         let Some(mut datagram) = whole else { return };
         let frames = std::mem::take(&mut datagram.frames);
         let parsed = parse_datagram(&datagram, self.parse);
-        self.settle(frames, WAITING, fate_of_whole(&parsed));
+        self.settle(frames, WAITING, self.fate_of_whole(&parsed));
         self.take_datagram(datagram, origin, now, out);
     }
 
@@ -48,10 +48,15 @@ impl Shard {
         out: &mut Output,
     ) {
         let parsed = parse_datagram(&datagram, self.parse);
-        let Ok(packet @ (Packet::Tcp(_) | Packet::MalformedTcp(_) | Packet::IcmpError(_))) = &parsed.packet
-        else {
-            return;
+        let Ok(packet) = &parsed.packet else { return };
+        let is_taken = match packet {
+            Packet::Tcp(_) | Packet::MalformedTcp(_) | Packet::IcmpError(_) => true,
+            Packet::Udp(_) => self.hears_datagrams(),
+            Packet::Fragment(_) | Packet::Other(_) => false,
         };
+        if !is_taken {
+            return;
+        }
         let hash = wire::flow_hash(packet);
         let owner = hash.shard(self.shards);
         let frame_len = u32::try_from(datagram.frame_len).unwrap_or(u32::MAX);
@@ -67,7 +72,8 @@ impl Shard {
             Packet::IcmpError(error) => {
                 self.take_icmp(hash, error, origin);
             }
-            Packet::Fragment(_) | Packet::Udp(_) | Packet::Other(_) => {}
+            Packet::Udp(datagram) => self.hear_datagram(datagram, hash, origin),
+            Packet::Fragment(_) | Packet::Other(_) => {}
         }
     }
 
@@ -82,12 +88,12 @@ impl Shard {
             self.measured.fates.on_change((tag.interface, tag.hook), count, from, to);
         }
     }
-}
 
-/// A datagram that is itself a fragment, which a tunnel carries, is not put together a second time.
-fn fate_of_whole(parsed: &Parsed<'_>) -> Fate {
-    match fate_of(&parsed.packet) {
-        WAITING => INCOMPLETE,
-        fate => fate,
+    /// A datagram that is itself a fragment, which a tunnel carries, is not put together a second time.
+    fn fate_of_whole(&self, parsed: &Parsed<'_>) -> Fate {
+        match self.fate_of(&parsed.packet) {
+            WAITING => INCOMPLETE,
+            fate => fate,
+        }
     }
 }

@@ -10,6 +10,7 @@ mod fragments;
 mod outlet;
 mod output;
 mod reader;
+mod requests;
 mod ring_worker;
 mod router;
 mod running;
@@ -22,8 +23,8 @@ mod worker;
 mod tests;
 
 pub use facts::Facts;
-pub use outlet::Delivery;
-pub use output::{DecidedHandshake, Finished, Foreign, Output};
+pub use outlet::{Delivery, Listener};
+pub use output::{DecidedHandshake, Finished, FinishedRequest, Foreign, Output};
 pub use reader::{BlockSource, InterfaceTally, ReadError, ReaderOutcome, ReaderTally, SourceNote};
 pub use ring_worker::{CaptureTap, Translation};
 pub use running::{BlockPlan, Panicked, Pipeline, RingPlan};

@@ -7,7 +7,7 @@ use std::sync::{
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
-use super::{DecidedHandshake, Finished};
+use super::{DecidedHandshake, Finished, FinishedRequest, Output};
 use crate::{report::Event, time::Timestamp};
 
 /// What one shard hands on at a time.
@@ -21,8 +21,16 @@ pub struct Delivery {
     pub events: Vec<Event>,
     /// Decided handshakes, in the order in which they were decided.
     pub handshakes: Vec<DecidedHandshake>,
+    /// Requests that are over, in order of `FinishedRequest::at`.
+    pub requests: Vec<FinishedRequest>,
     /// Nothing that this shard delivers later is older than this.
     pub progress: Timestamp,
+}
+
+/// Somebody on a worker's own thread who hears what its shard finishes, before the sinks do.
+pub trait Listener: std::fmt::Debug + Send + Sync {
+    /// Hears it; the worker waits meanwhile.
+    fn hear(&self, output: &Output);
 }
 
 /// A shard's end of the channel.
@@ -41,7 +49,7 @@ impl Outlet {
         (Self { sender, may_drop, dropped: Arc::default() }, receiver)
     }
 
-    /// Records of flows and handshakes, and events, that no sink took, because it was too slow or gone.
+    /// Records of flows, handshakes and requests, and events, that no sink took, because it was too slow or gone.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped.load(Relaxed)
     }
@@ -67,7 +75,7 @@ impl Delivery {
     /// Records and events in it.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.finished.len() + self.events.len() + self.handshakes.len()
+        self.finished.len() + self.events.len() + self.handshakes.len() + self.requests.len()
     }
 
     /// Whether it tells of nothing but progress.
@@ -99,6 +107,7 @@ mod tests {
             finished: Vec::new(),
             events,
             handshakes: Vec::new(),
+            requests: Vec::new(),
             progress: Timestamp(progress),
         }
     }

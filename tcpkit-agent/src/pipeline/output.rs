@@ -4,7 +4,7 @@ use tcpkit_common::record::Hook;
 
 use crate::{
     analyzer::Place,
-    report::{Event, FlowRecord, HandshakeRecord},
+    report::{Event, FlowRecord, HandshakeRecord, RequestRecord},
     time::Timestamp,
     wire::{Frame, FrameDirection, InterfaceId, LinkType, fragment::Reassembled},
 };
@@ -18,6 +18,8 @@ pub struct Output {
     pub events: Vec<Event>,
     /// Handshakes that were decided, in the order in which they were.
     pub handshakes: Vec<DecidedHandshake>,
+    /// Requests that are over; each shard's in order of [`FinishedRequest::at`] when it is asked to deliver.
+    pub requests: Vec<FinishedRequest>,
     /// Frames that other shards own.
     pub foreign: Vec<Foreign>,
 }
@@ -28,6 +30,7 @@ impl Output {
         self.finished.clear();
         self.events.clear();
         self.handshakes.clear();
+        self.requests.clear();
         self.foreign.clear();
     }
 
@@ -37,6 +40,7 @@ impl Output {
         self.finished.is_empty()
             && self.events.is_empty()
             && self.handshakes.is_empty()
+            && self.requests.is_empty()
             && self.foreign.is_empty()
     }
 }
@@ -57,6 +61,15 @@ pub struct DecidedHandshake {
     pub at: Timestamp,
     /// The handshake.
     pub record: HandshakeRecord,
+}
+
+/// A request that is over.
+#[derive(Clone, Debug)]
+pub struct FinishedRequest {
+    /// Capture time at which it was final.
+    pub at: Timestamp,
+    /// The request.
+    pub record: RequestRecord,
 }
 
 /// A frame whose flow another shard owns: the source could not see who that is.

@@ -17,7 +17,7 @@ use super::{
     analyst::{Analyst, Request},
     batch::Batch,
     facts::Facts,
-    outlet::{Delivery, Outlet},
+    outlet::{Delivery, Listener, Outlet},
     reader::{BlockSource, Reader, ReaderOutcome, ReaderTally},
     ring_worker::{CaptureTap, RingWorker, Translation},
     router::Router,
@@ -45,6 +45,8 @@ pub struct BlockPlan<S> {
     pub count: Option<u64>,
     /// A capture that must not wait for its sinks.
     pub is_live: bool,
+    /// One for each shard, or none.
+    pub listeners: Vec<Arc<dyn Listener>>,
 }
 
 /// What a pipeline over rings is made of.
@@ -59,6 +61,8 @@ pub struct RingPlan {
     pub taps: Vec<CaptureTap>,
     /// Frames that are analysed and written, exactly, by all shards together; the others are counted.
     pub count: Option<u64>,
+    /// One for each shard, or none.
+    pub listeners: Vec<Arc<dyn Listener>>,
 }
 
 /// Threads at work.
@@ -87,7 +91,8 @@ impl Pipeline {
         let (recycle, recycled) = bounded(BLOCKS * shards as usize + 2);
         let end = Arc::new(OnceLock::new());
         let mut senders = Vec::new();
-        for (index, (analyst, requests)) in analysts.into_iter().zip(requests).enumerate() {
+        for (index, (mut analyst, requests)) in analysts.into_iter().zip(requests).enumerate() {
+            analyst.listen(plan.listeners.get(index).cloned());
             let (sender, batches) = bounded(BLOCKS);
             senders.push(sender);
             let worker = Worker { analyst, batches, requests, recycle: recycle.clone() };
@@ -115,6 +120,7 @@ impl Pipeline {
         let mut taps = plan.taps.into_iter();
         let parts = analysts.into_iter().zip(requests).zip(plan.rings);
         for (index, ((mut analyst, requests), ring)) in parts.enumerate() {
+            analyst.listen(plan.listeners.get(index).cloned());
             plan.interfaces.iter().for_each(|(id, facts)| analyst.on_interface(*id, facts.clone()));
             let worker = RingWorker {
                 analyst,
@@ -181,6 +187,7 @@ impl Pipeline {
                 finished: Vec::new(),
                 events,
                 handshakes: Vec::new(),
+                requests: Vec::new(),
                 progress,
             });
         }

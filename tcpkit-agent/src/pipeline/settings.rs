@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
+    analyzer::{RequestSettings, RequestsTold},
     flow::{FlowLimits, Patience, StallKind, StreamStep, StreamStepKind},
     time::Span,
     wire::{ParseOptions, fragment::FragmentLimits},
@@ -21,6 +22,10 @@ pub struct EngineSettings {
     pub fragments: FragmentLimits,
     /// What somebody reads.
     pub wanted: Wanted,
+    /// Requests that are measured; `None` for none, which costs nothing.
+    pub requests: Option<RequestSettings>,
+    /// Microseconds from which on git-hulk/tcpkit calls a request slow; 0 for none.
+    pub slow_us: u64,
     /// Whether an ICMP error decides the handshake that it answers.
     pub icmp: bool,
 }
@@ -38,9 +43,26 @@ pub struct Wanted {
     pub loss_delay: Span,
     /// Stalls of at least this length are events; a client that thinks is none.
     pub stall: Span,
+    /// A record of each request.
+    pub requests: bool,
+    /// Requests that took at least this long are events.
+    pub slow_request: Span,
+    /// A record of each request that was answered after at least so many microseconds, as git-hulk/tcpkit shows them.
+    pub shown_us: Option<u64>,
 }
 
 impl Wanted {
+    /// Which requests are handed out, as records or as events.
+    pub(super) const fn requests_told(&self) -> RequestsTold {
+        match (self.requests, self.events, self.shown_us) {
+            (true, _, _) => RequestsTold::All,
+            (false, true, None) => RequestsTold::Slow(self.slow_request),
+            (false, true, Some(least)) => RequestsTold::Both(self.slow_request, least),
+            (false, false, Some(least)) => RequestsTold::Answered(least),
+            (false, false, None) => RequestsTold::None,
+        }
+    }
+
     /// Whether an event is made of what a stream did.
     pub(super) fn is_worth_a_line(&self, step: &StreamStep) -> bool {
         match &step.kind {
@@ -92,7 +114,12 @@ impl EngineSettings {
                 handshakes: false,
                 loss_delay: Self::EVENT,
                 stall: Self::EVENT,
+                requests: false,
+                slow_request: Self::EVENT,
+                shown_us: None,
             },
+            requests: None,
+            slow_us: 0,
             icmp: true,
         }
     }

@@ -8,16 +8,17 @@ use tcpkit_common::flow::FlowHash;
 
 use super::{
     output::{Content, Foreign, Origin, Output},
+    requests::conversations,
     settings::{EngineSettings, InterfaceFacts, Wanted},
 };
 use crate::{
-    analyzer::{Fate, Note},
+    analyzer::{Conversations, Fate, MeasuredRequest, Note},
     flow::{Arrival, Changes, FlowLimits, FlowTable, Taken, WireCount},
     report::ShardSnapshot,
     time::Timestamp,
     wire::{
-        self, Frame, IcmpError, InterfaceId, MalformedSegment, Packet, ParseError, ParseOptions, Parsed,
-        Segment, Unanalyzed, fragment::Defragmenter,
+        self, Datagram, Frame, IcmpError, InterfaceId, MalformedSegment, Packet, ParseError, ParseOptions,
+        Parsed, Segment, Unanalyzed, fragment::Defragmenter,
     },
 };
 
@@ -34,9 +35,13 @@ pub struct Shard {
     /// What was measured so far, but for the table's own counts.
     pub(super) measured: ShardSnapshot,
     pub(super) wanted: Wanted,
+    /// Whom it listens to, where requests are measured.
+    pub(super) requests: Option<Box<Conversations>>,
+    /// Requests that are over and that somebody reads.
+    pub(super) told: Vec<MeasuredRequest>,
     icmp: bool,
     /// Latest watermark that was handed in.
-    now: Timestamp,
+    pub(super) now: Timestamp,
 }
 
 impl Shard {
@@ -50,16 +55,24 @@ impl Shard {
             max_half_open: flows.max_half_open.div_ceil(shards),
             ..flows
         };
+        let mut measured = ShardSnapshot::default();
+        measured.requests.slow_us = settings.slow_us;
         Self {
             number: shard,
             shards,
             parse: settings.parse,
             interfaces: Vec::new(),
             table: FlowTable::new(limits),
-            changes: Changes { leaves_out_finished: !settings.wanted.flows, ..Changes::default() },
+            changes: Changes {
+                leaves_out_finished: !settings.wanted.flows,
+                tells_left: settings.requests.is_some(),
+                ..Changes::default()
+            },
             defragmenter: Defragmenter::new(settings.fragments),
-            measured: ShardSnapshot::default(),
+            measured,
             wanted: settings.wanted,
+            requests: conversations(settings),
+            told: Vec::new(),
             icmp: settings.icmp,
             now: Timestamp::MIN,
         }
@@ -112,8 +125,11 @@ impl Shard {
     pub fn advance(&mut self, now: Timestamp, out: &mut Output) {
         self.now = self.now.max(now);
         // What frames changed is passed on behind each of them.
-        if self.table.is_due(self.now) {
+        if self.table.is_due(self.now) || self.requests.is_some() {
             self.table.advance(self.now, &mut self.changes);
+            if self.requests.is_some() {
+                self.hear_nothing(self.now);
+            }
             self.pass_on(out);
         }
     }
@@ -123,15 +139,20 @@ impl Shard {
     pub fn finish(&mut self, end: Timestamp, out: &mut Output) {
         self.defragmenter.finish();
         self.settle_incomplete();
-        self.table.finish(end.max(self.now), &mut self.changes);
+        self.now = end.max(self.now);
+        self.table.finish(self.now, &mut self.changes);
+        self.hear_no_more();
         self.pass_on(out);
     }
 
     /// What was measured so far.
     #[must_use]
     pub fn snapshot(&self) -> ShardSnapshot {
-        let mut snapshot = ShardSnapshot { flows: *self.table.counts(), ..self.measured.clone() };
+        let mut snapshot = ShardSnapshot { flows: self.table.counts(), ..self.measured.clone() };
         snapshot.round_trips.on_round_trips(&self.changes.round_trips);
+        if let Some(conversations) = &self.requests {
+            conversations.add_to(&mut snapshot.requests);
+        }
         snapshot
     }
 
@@ -163,7 +184,7 @@ impl Shard {
         now: Timestamp,
         out: &mut Output,
     ) {
-        let Some(packet) = parsed.packet.as_ref().ok().filter(|packet| is_owned(packet)) else {
+        let Some(packet) = parsed.packet.as_ref().ok().filter(|packet| self.is_owned(packet)) else {
             return self.take_other(frame, parsed, origin);
         };
         let hash = wire::flow_hash(packet);
@@ -206,7 +227,12 @@ impl Shard {
                 self.count_rare(frame, parsed, WireCount::one(frame.frame_len), fate, origin);
                 self.take_fragment(fragment, frame.frame_len, parsed.outer, origin, now, out);
             }
-            Packet::Udp(_) | Packet::Other(_) => {}
+            Packet::Udp(datagram) => {
+                let wire = wire_of(datagram, frame);
+                self.hear_datagram(datagram, hash, origin);
+                self.count_rare(frame, parsed, wire, Fate::Analyzed, origin);
+            }
+            Packet::Other(_) => {}
         }
     }
 
@@ -224,6 +250,9 @@ impl Shard {
             return self.note_copy(segment, size, origin);
         };
         let taken = self.table.on_segment(hash, segment, &arrival, &mut self.changes);
+        if self.requests.is_some() {
+            self.hear_segment(segment, &taken, origin.timestamp);
+        }
         self.note_duplicate(taken, origin)
     }
 
@@ -269,6 +298,11 @@ impl Shard {
         })
     }
 
+    #[inline]
+    pub(super) fn is_copy(&self, interface: InterfaceId) -> bool {
+        self.interfaces.get(usize::from(interface.0)).is_some_and(|facts| facts.is_copy)
+    }
+
     /// A segment that another interface shows too: no flow hears of it.
     #[cold]
     fn note_copy(&mut self, segment: &Segment<'_>, size: FrameSize, origin: &Origin) -> WireCount {
@@ -293,14 +327,10 @@ impl Shard {
 
     fn take_other(&mut self, frame: &Frame<'_>, parsed: &Parsed<'_>, origin: &Origin) {
         let wire = match &parsed.packet {
-            Ok(Packet::Udp(datagram)) => {
-                let header_len = frame.frame_len.saturating_sub(datagram.payload_len);
-                let limit = u32::from(frame.gso_size);
-                WireCount::of(frame.frame_len, header_len, datagram.payload_len, limit)
-            }
+            Ok(Packet::Udp(datagram)) => wire_of(datagram, frame),
             _ => WireCount::one(frame.frame_len),
         };
-        self.count_rare(frame, parsed, wire, fate_of(&parsed.packet), origin);
+        self.count_rare(frame, parsed, wire, self.fate_of(&parsed.packet), origin);
     }
 
     /// The same as [`count`](Self::count), out of the way.
@@ -336,6 +366,35 @@ impl Shard {
             self.measured.fates.on_note(origin.place(), Note::TimeStepBack);
         }
     }
+
+    /// Whether a packet belongs to one shard, by its hash.
+    #[inline]
+    fn is_owned(&self, packet: &Packet<'_>) -> bool {
+        match packet {
+            Packet::Tcp(_) | Packet::MalformedTcp(_) | Packet::IcmpError(_) | Packet::Fragment(_) => true,
+            Packet::Udp(_) => self.hears_datagrams(),
+            Packet::Other(_) => false,
+        }
+    }
+
+    /// What becomes of the frame of a packet.
+    pub(super) fn fate_of(&self, packet: &Result<Packet<'_>, ParseError>) -> Fate {
+        match packet {
+            Ok(Packet::Tcp(_) | Packet::IcmpError(_)) => Fate::Analyzed,
+            Ok(Packet::MalformedTcp(malformed)) => Fate::Malformed(malformed.error),
+            Ok(Packet::Fragment(_)) => Fate::NotAnalyzed(Unanalyzed::WaitingForFragments),
+            Ok(Packet::Udp(_)) if self.hears_datagrams() => Fate::Analyzed,
+            Ok(Packet::Udp(_)) => Fate::NotAnalyzed(Unanalyzed::Udp),
+            Ok(Packet::Other(cause)) => Fate::NotAnalyzed(*cause),
+            Err(error) => Fate::Malformed(*error),
+        }
+    }
+
+    #[inline]
+    pub(super) fn identity(&self, interface: InterfaceId) -> (u16, bool) {
+        let facts = self.interfaces.get(usize::from(interface.0));
+        facts.map_or((0, false), |facts| (facts.identity, facts.name.is_some()))
+    }
 }
 
 /// Octets of a frame, and of the segments that it stood for.
@@ -345,22 +404,8 @@ pub(super) struct FrameSize {
     pub(super) gso_size: u16,
 }
 
-/// Whether a packet belongs to one shard, by its hash.
-const fn is_owned(packet: &Packet<'_>) -> bool {
-    match packet {
-        Packet::Tcp(_) | Packet::MalformedTcp(_) | Packet::IcmpError(_) | Packet::Fragment(_) => true,
-        Packet::Udp(_) | Packet::Other(_) => false,
-    }
-}
-
-/// What becomes of the frame of a packet.
-pub(super) const fn fate_of(packet: &Result<Packet<'_>, ParseError>) -> Fate {
-    match packet {
-        Ok(Packet::Tcp(_) | Packet::IcmpError(_)) => Fate::Analyzed,
-        Ok(Packet::MalformedTcp(malformed)) => Fate::Malformed(malformed.error),
-        Ok(Packet::Fragment(_)) => Fate::NotAnalyzed(Unanalyzed::WaitingForFragments),
-        Ok(Packet::Udp(_)) => Fate::NotAnalyzed(Unanalyzed::Udp),
-        Ok(Packet::Other(cause)) => Fate::NotAnalyzed(*cause),
-        Err(error) => Fate::Malformed(*error),
-    }
+/// Packets of a datagram on the wire.
+fn wire_of(datagram: &Datagram<'_>, frame: &Frame<'_>) -> WireCount {
+    let header_len = frame.frame_len.saturating_sub(datagram.payload_len);
+    WireCount::of(frame.frame_len, header_len, datagram.payload_len, u32::from(frame.gso_size))
 }

@@ -20,9 +20,15 @@ impl Shard {
         if !self.changes.is_empty() || self.changes.round_trips.len() >= GATHERED {
             self.pass_on_changes(out);
         }
+        if !self.told.is_empty() {
+            self.pass_on_requests(out);
+        }
     }
 
     fn pass_on_changes(&mut self, out: &mut Output) {
+        if !self.changes.left.is_empty() {
+            self.hear_left();
+        }
         self.measure();
         let Self { changes, interfaces, wanted, .. } = self;
         if wanted.handshakes {
@@ -56,7 +62,7 @@ impl Shard {
     }
 }
 
-fn name(interfaces: &[InterfaceFacts], interface: InterfaceId) -> Option<&Arc<str>> {
+pub(super) fn name(interfaces: &[InterfaceFacts], interface: InterfaceId) -> Option<&Arc<str>> {
     interfaces.get(usize::from(interface.0))?.name.as_ref()
 }
 

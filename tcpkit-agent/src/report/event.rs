@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{FlowName, FlowRecord, HandshakeResult};
+use super::{FlowName, FlowRecord, HandshakeResult, RequestRecord};
 use crate::{
     flow::{Cause, LossEpisode, Stall, StreamStep},
     time::Timestamp,
@@ -59,6 +59,12 @@ pub enum EventKind {
         sender: &'static str,
         /// How long.
         duration_us: f64,
+    },
+    /// A request took long, or has no answer that should have one.
+    SlowRequest {
+        /// The request, and where its time went.
+        #[serde(flatten)]
+        request: Box<RequestRecord>,
     },
     /// Frames were lost between kernel and analysis since the last such event.
     CaptureLoss {

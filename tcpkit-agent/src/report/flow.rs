@@ -66,6 +66,19 @@ pub struct FlowRecord {
     pub ecn: bool,
     /// How the flow ended.
     pub close: Close,
+    /// The RST that ended it; `null` where none did. Whose it was, `close` says.
+    pub rst: Option<RstRecord>,
+}
+
+/// The RST that ended a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct RstRecord {
+    /// In the middle of what: `refused`, `opening`, `data_after_fin`, `after_fin`, `half_closed`, `in_flight`,
+    /// `unanswered`, `quiet` or `outside_window`.
+    pub kind: &'static str,
+    /// It answers a segment of a connection that its sender does not know or has closed; one that does not was sent of
+    /// the sender's own accord.
+    pub answers: bool,
 }
 
 /// One direction of a flow.
@@ -87,7 +100,7 @@ pub struct DirectionRecord {
     pub retransmitted_frames: u32,
     /// Payload bytes that had been sent before.
     pub retransmitted_bytes: u64,
-    /// FINs sent again.
+    /// FINs sent again in segments of their own; with data they are among the retransmissions.
     pub fin_retransmissions: u32,
     /// Frames with bytes that came later than bytes behind them, and not again.
     pub out_of_order: u32,

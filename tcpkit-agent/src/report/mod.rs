@@ -13,6 +13,9 @@ mod ledger;
 pub mod merge;
 mod observed;
 mod record;
+mod request;
+mod requests;
+mod service;
 mod snapshot;
 mod stream;
 mod totals;
@@ -20,19 +23,25 @@ mod totals;
 pub use capture::{CaptureInfo, InterfaceInfo};
 pub use event::{Event, EventKind};
 pub use flow::{
-    Close, DirectionRecord, FlowRecord, HandshakeResult, RetransmissionsByCause, RttRecord, StallRecord,
-    StallsByKind,
+    Close, DirectionRecord, FlowRecord, HandshakeResult, RetransmissionsByCause, RstRecord, RttRecord,
+    StallRecord, StallsByKind,
 };
 pub use handshake::HandshakeRecord;
 pub use handshakes::{HandshakeCounts, HandshakeReport, IcmpErrorCount, ServerHandshakes};
 pub use ledger::{Ledger, LedgerEntry};
 pub use record::{LedgerReport, Record};
+pub use request::{Culprit, RequestRecord, TimeSpent};
+pub use requests::{
+    CommandRequests, PortRequests, ProtocolRequests, RequestSpans, RequestSummary, RequestsReport,
+    ServerRequests,
+};
+pub use service::{BUCKET_BOUNDS_US, BUCKETS, Sent, ServiceCount, Services};
 pub use snapshot::{Extent, ShardSnapshot};
 pub use stream::{
     FlowName, FlowRetransmissions, FlowStalls, LatencyReport, PortRetransmissions, RetransmitReport,
     RoundTripReport, SentAgainCount, ServerRetransmissions, StallReport, StallSummary,
 };
-pub use totals::{BandwidthReport, Count, InterfaceBandwidth, SizeBucket, SpanSummary, Totals};
+pub use totals::{BandwidthReport, Count, InterfaceBandwidth, ResetCount, SizeBucket, SpanSummary, Totals};
 
 use serde::Serialize;
 
@@ -58,10 +67,13 @@ pub struct Report {
     pub handshake: HandshakeReport,
     /// What was sent again, and why.
     pub retransmit: RetransmitReport,
-    /// How long round trips took.
+    /// How long round trips took, and requests.
     pub latency: LatencyReport,
     /// What flows with something to do waited for.
     pub stalls: StallReport,
     /// Who used how much.
     pub bandwidth: BandwidthReport,
+    /// Requests as git-hulk/tcpkit counts them, for its statistics; its JSON is that of `/stats`.
+    #[serde(skip)]
+    pub services: Services,
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Close, DirectionRecord, FlowRecord, HandshakeResult, RetransmissionsByCause, RttRecord, StallRecord,
-    StallsByKind,
+    Close, DirectionRecord, FlowRecord, HandshakeResult, RetransmissionsByCause, RstRecord, RttRecord,
+    StallRecord, StallsByKind,
 };
 use crate::{
     flow::{
@@ -54,6 +54,7 @@ impl FlowRecord {
             mptcp: detail.mptcp,
             ecn: detail.ecn,
             close: close(flow.ending(), client),
+            rst: rst(flow.ending()),
         }
     }
 }
@@ -161,11 +162,16 @@ impl From<Outcome> for HandshakeResult {
     }
 }
 
+fn rst(ending: Option<Ending>) -> Option<RstRecord> {
+    let Some(Ending::Reset(reset)) = ending else { return None };
+    Some(RstRecord { kind: reset.kind.name(), answers: reset.is_answer })
+}
+
 /// A flow that has not ended is one whose capture ends now.
 fn close(ending: Option<Ending>, client: Side) -> Close {
     match ending {
         Some(Ending::Fin) => Close::Fin,
-        Some(Ending::Reset(side)) if side == client => Close::RstClient,
+        Some(Ending::Reset(reset)) if reset.by == client => Close::RstClient,
         Some(Ending::Reset(_)) => Close::RstServer,
         Some(Ending::Idle) => Close::Idle,
         Some(Ending::Evicted) => Close::Evicted,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Event, FlowRecord, HandshakeRecord, Ledger, Report};
+use super::{Event, FlowRecord, HandshakeRecord, Ledger, Report, RequestRecord};
 
 /// Something that a log or the endpoint takes.
 pub trait Record: Serialize {}
@@ -11,6 +11,7 @@ impl Record for Event {}
 impl Record for FlowRecord {}
 impl Record for HandshakeRecord {}
 impl Record for Report {}
+impl Record for RequestRecord {}
 impl Record for LedgerReport<'_> {}
 
 /// The ledger by itself, with the completeness that follows from it.

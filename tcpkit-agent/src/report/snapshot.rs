@@ -2,8 +2,8 @@
 
 use crate::{
     analyzer::{
-        BandwidthAnalyzer, FateAnalyzer, HandshakeAnalyzer, RetransmitAnalyzer, RoundTripAnalyzer,
-        StallAnalyzer,
+        BandwidthAnalyzer, FateAnalyzer, HandshakeAnalyzer, RequestAnalyzer, RetransmitAnalyzer,
+        RoundTripAnalyzer, StallAnalyzer,
     },
     flow::FlowCounts,
     time::Timestamp,
@@ -22,6 +22,8 @@ pub struct ShardSnapshot {
     pub round_trips: RoundTripAnalyzer,
     /// Stalls.
     pub stalls: StallAnalyzer,
+    /// Requests.
+    pub requests: RequestAnalyzer,
     /// Traffic.
     pub bandwidth: BandwidthAnalyzer,
     /// Flows.
@@ -38,6 +40,7 @@ impl ShardSnapshot {
         self.retransmissions.merge(&other.retransmissions);
         self.round_trips.merge(&other.round_trips);
         self.stalls.merge(&other.stalls);
+        self.requests.merge(&other.requests);
         self.bandwidth.merge(&other.bandwidth);
         self.flows.merge(&other.flows);
         self.extent.merge(&other.extent);

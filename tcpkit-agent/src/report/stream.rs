@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::Serialize;
 
-use super::SpanSummary;
+use super::{RequestsReport, SpanSummary};
 use crate::{
     flow::{FlowKey, Side},
     time::Timestamp,
@@ -42,6 +42,12 @@ pub struct RetransmitReport {
     pub other_ports: SentAgainCount,
     /// Flows, the one that had most sent again first.
     pub flows: Vec<FlowRetransmissions>,
+    /// Times that a server had to be moved to the others because there were too many: where this is not 0, the counts by
+    /// server are lower bounds.
+    pub servers_folded: u64,
+    /// Times that a flow was forgotten for this list because there were too many: where this is not 0, a flow that began
+    /// to send again late may be missing.
+    pub flows_folded: u64,
 }
 
 /// Segments with payload, and those of them that had been sent before; both directions.
@@ -122,13 +128,16 @@ pub struct FlowRetransmissions {
     pub retransmitted_segments: u64,
 }
 
-/// How long round trips took, seen from the capture point.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+/// How long round trips took, seen from the capture point, and requests.
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct LatencyReport {
     /// Capture point to server and back.
     pub towards_server: RoundTripReport,
     /// Capture point to client and back.
     pub towards_client: RoundTripReport,
+    /// Requests and where their time went; absent where none are measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<RequestsReport>,
 }
 
 /// Round trips towards one end.
@@ -149,6 +158,8 @@ pub struct StallReport {
     pub kinds: BTreeMap<&'static str, StallSummary>,
     /// Flows, the one that receiver, network or sender held up longest first.
     pub flows: Vec<FlowStalls>,
+    /// Times that a flow was forgotten for this list because there were too many.
+    pub flows_folded: u64,
 }
 
 /// Stalls of one kind.

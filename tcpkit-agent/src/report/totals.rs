@@ -33,10 +33,25 @@ pub struct Totals {
     pub evicted_half_open: u64,
     /// Times that round trips of a flow were kept coarser than usual, because memory for them had run out.
     pub coarsened_rtts: u64,
+    /// Times that segments under way were kept together, because memory for each had run out: what became of the single
+    /// ones, and so causes of retransmissions among them, may be wrong.
+    pub joined_ranges: u64,
+    /// Flows that a RST ended, by the kind of [`RstRecord`](super::RstRecord), as the flow log has them: when they have
+    /// ended for good. Kinds that did not occur are left out.
+    pub resets: BTreeMap<&'static str, ResetCount>,
     /// TCP segments on the wire.
     pub segments: u64,
     /// TCP payload bytes, retransmitted ones included.
     pub payload_bytes: u64,
+}
+
+/// Flows that a RST ended, by whose it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ResetCount {
+    /// The client's.
+    pub client: u64,
+    /// The server's.
+    pub server: u64,
 }
 
 /// A set of durations, in microseconds.

@@ -1,10 +1,13 @@
-//! Finished flows of several shards in one order that does not depend on how many shards there are.
+//! Finished flows, or requests, of several shards in one order that does not depend on how many shards there are.
 
 use std::{cmp::Reverse, collections::BinaryHeap, net::IpAddr};
 
-use crate::{report::FlowRecord, time::Timestamp};
+use crate::{
+    report::{FlowRecord, RequestRecord},
+    time::Timestamp,
+};
 
-/// Where a finished flow stands in the log: when it finished, then when it began, then who it was.
+/// Where a finished flow or request stands in the log: when it finished, then when it began, then who it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FlowOrder {
     /// When the flow was finished, by the clock of the capture.
@@ -24,6 +27,17 @@ impl FlowOrder {
         Self {
             at,
             start_us: record.start_us,
+            client: (record.client_ip, record.client_port),
+            server: (record.server_ip, record.server_port),
+        }
+    }
+
+    /// The place of a request that was over at `at`.
+    #[must_use]
+    pub const fn of_request(at: Timestamp, record: &RequestRecord) -> Self {
+        Self {
+            at,
+            start_us: record.request_start_us,
             client: (record.client_ip, record.client_port),
             server: (record.server_ip, record.server_port),
         }

@@ -15,6 +15,8 @@ pub enum Between {
     Router {
         /// Of a thousand packets to the server and to the client, so many are dropped.
         dropped: [u32; 2],
+        /// Of a thousand packets to the server that allow it, so many are marked as having met congestion (RFC 3168).
+        marked: u32,
         /// `tc` words of a queueing discipline towards the server, if any.
         queue: Option<&'static [&'static str]>,
     },
@@ -60,7 +62,10 @@ impl Bed {
         }
         let mut bed = Self { relay: None, client, server, router: None };
         match between {
-            Between::Router { dropped, queue } => bed.join_by_router(label, *dropped, *queue)?,
+            Between::Router { dropped, marked, queue } => {
+                bed.join_by_router(label, *dropped, *queue)?;
+                bed.mark(*marked)?;
+            }
             Between::Relay { lines, seed } => bed.join_by_relay(lines, *seed)?,
         }
         Ok(bed)
@@ -105,6 +110,14 @@ impl Bed {
         }
         self.router = Some(router);
         Ok(())
+    }
+
+    fn mark(&self, share: u32) -> Result<()> {
+        let Some(router) = self.router.as_ref().filter(|_| share > 0) else { return Ok(()) };
+        let rule = format!(
+            "add rule inet judge forward oifname server ip ecn != not-ect numgen random mod 1000 < {share} ip ecn set ce"
+        );
+        run("ip", &["netns", "exec", router.name(), "nft", &rule]).map(drop)
     }
 }
 

@@ -5,13 +5,13 @@
 
 use std::{
     ffi::CString,
-    io,
-    os::fd::{AsRawFd, FromRawFd, OwnedFd},
+    os::fd::{AsRawFd, OwnedFd},
 };
 
 use anyhow::{Context as _, Result, ensure};
 
 use super::{assembly::program, btf::Btf};
+use crate::bpf::{self, ProgramKind};
 
 /// What a probe notes at one column of its row; the first column is `CLOCK_MONOTONIC`, in nanoseconds.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +47,8 @@ impl Probe {
         let columns = values.len() + 1;
         let queue = create_queue(u32::try_from(8 * columns)?)?;
         let code = program(btf, queue.as_raw_fd(), namespaces, values)?;
-        let program = load(&code).with_context(|| format!("a probe for {tracepoint}"))?;
+        let program = bpf::load(ProgramKind::RawTracepoint, &code)
+            .with_context(|| format!("a probe for {tracepoint}"))?;
         let link = open_tracepoint(tracepoint, &program);
         let link = link.with_context(|| format!("cannot attach to {tracepoint}"))?;
         Ok(Self { queue, _link: link, columns })
@@ -63,7 +64,7 @@ impl Probe {
         let mut attributes =
             Element { map: raw(&self.queue), value: row.as_mut_ptr().addr() as u64, ..Element::default() };
         // SAFETY: the value has room for one element of this map.
-        while unsafe { bpf(BPF_MAP_LOOKUP_AND_DELETE_ELEM, &mut attributes) }.is_ok() {
+        while unsafe { bpf::call(BPF_MAP_LOOKUP_AND_DELETE_ELEM, &mut attributes) }.is_ok() {
             rows.push(row.clone());
         }
         ensure!(rows.len() < QUEUE_LEN as usize, "more than {QUEUE_LEN} rows: some were lost");
@@ -73,11 +74,9 @@ impl Probe {
 
 /// linux/bpf.h.
 const BPF_MAP_CREATE: libc::c_int = 0;
-const BPF_PROG_LOAD: libc::c_int = 5;
 const BPF_RAW_TRACEPOINT_OPEN: libc::c_int = 17;
 const BPF_MAP_LOOKUP_AND_DELETE_ELEM: libc::c_int = 21;
 const BPF_MAP_TYPE_QUEUE: u32 = 22;
-const BPF_PROG_TYPE_RAW_TRACEPOINT: u32 = 17;
 
 /// Rows that a queue holds.
 const QUEUE_LEN: u32 = 1 << 17;
@@ -93,26 +92,8 @@ fn create_queue(value_size: u32) -> Result<OwnedFd> {
     }
     let mut map = Map { kind: BPF_MAP_TYPE_QUEUE, key_size: 0, value_size, max_entries: QUEUE_LEN };
     // SAFETY: integers only.
-    let fd = unsafe { bpf(BPF_MAP_CREATE, &mut map) }.context("cannot make a queue")?;
-    owned(fd)
-}
-
-fn load(code: &[u8]) -> Result<OwnedFd> {
-    let mut log = vec![0u8; 1 << 16];
-    let mut program = Program {
-        kind: BPF_PROG_TYPE_RAW_TRACEPOINT,
-        instruction_count: u32::try_from(code.len() / 8)?,
-        instructions: code.as_ptr().addr() as u64,
-        license: c"GPL".as_ptr().addr() as u64,
-        log_level: 1,
-        log_size: u32::try_from(log.len())?,
-        log: log.as_mut_ptr().addr() as u64,
-    };
-    // SAFETY: every pointer among the attributes points to memory that outlives the call.
-    let loaded = unsafe { bpf(BPF_PROG_LOAD, &mut program) };
-    let said = String::from_utf8_lossy(&log);
-    let last = said.trim_end_matches('\0').lines().rev().take(4).collect::<Vec<_>>().join(" | ");
-    owned(loaded.with_context(|| format!("the verifier refuses the probe: {last}"))?)
+    let fd = unsafe { bpf::call(BPF_MAP_CREATE, &mut map) }.context("cannot make a queue")?;
+    Ok(bpf::owned(fd)?)
 }
 
 fn open_tracepoint(name: &str, program: &OwnedFd) -> Result<OwnedFd> {
@@ -126,19 +107,7 @@ fn open_tracepoint(name: &str, program: &OwnedFd) -> Result<OwnedFd> {
     let name = CString::new(name)?;
     let mut attributes = Open { name: name.as_ptr().addr() as u64, program: raw(program), padding: 0 };
     // SAFETY: the name outlives the call.
-    owned(unsafe { bpf(BPF_RAW_TRACEPOINT_OPEN, &mut attributes) }?)
-}
-
-/// The fields of `union bpf_attr` for `BPF_PROG_LOAD`, as far as they are needed.
-#[repr(C)]
-struct Program {
-    kind: u32,
-    instruction_count: u32,
-    instructions: u64,
-    license: u64,
-    log_level: u32,
-    log_size: u32,
-    log: u64,
+    Ok(bpf::owned(unsafe { bpf::call(BPF_RAW_TRACEPOINT_OPEN, &mut attributes) }?)?)
 }
 
 /// The fields of `union bpf_attr` for an element of a map.
@@ -150,21 +119,6 @@ struct Element {
     key: u64,
     value: u64,
     flags: u64,
-}
-
-/// # Safety
-/// The attributes are those of the command, and what they point to lives through the call.
-unsafe fn bpf<T>(command: libc::c_int, attributes: &mut T) -> io::Result<i32> {
-    // SAFETY: as promised by the caller.
-    let result =
-        unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attributes), size_of::<T>()) };
-    if result < 0 { Err(io::Error::last_os_error()) } else { i32::try_from(result).map_err(io::Error::other) }
-}
-
-fn owned(fd: i32) -> Result<OwnedFd> {
-    ensure!(fd >= 0, "no descriptor");
-    // SAFETY: the kernel has just given us this descriptor.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 fn raw(fd: &OwnedFd) -> u32 {

@@ -5,7 +5,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::BinaryHeap,
+    collections::{BinaryHeap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -39,6 +39,8 @@ pub struct Line {
     pub queue: Duration,
     /// Periods since the first frame in which everything is lost.
     pub outages: Vec<(Duration, Duration)>,
+    /// Frames with these octets in them are lost, those with the same sixteen behind them only once.
+    pub lost_once: Option<&'static [u8]>,
     /// Periods since the first frame in which everything takes so much longer.
     pub spikes: Vec<(Duration, Duration, Duration)>,
 }
@@ -116,6 +118,8 @@ struct Works {
     tally: Tally,
     number: u64,
     begun: Option<Instant>,
+    /// What was behind the octets of [`Line::lost_once`].
+    lost_once: HashSet<Vec<u8>>,
 }
 
 /// What a line remembers.
@@ -139,6 +143,7 @@ impl Works {
             tally: Tally::default(),
             number: 0,
             begun: None,
+            lost_once: HashSet::new(),
         }
     }
 
@@ -180,6 +185,10 @@ impl Works {
             return;
         }
         let since = at.duration_since(*self.begun.get_or_insert(at));
+        if self.is_marked(from, &frame) {
+            self.tally.lost += 1;
+            return;
+        }
         let Some(sent) = self.pass(from, frame.len(), at, since) else {
             self.tally.lost += 1;
             return;
@@ -203,6 +212,14 @@ impl Works {
             self.put(from, frame.clone(), due + Duration::from_micros(300));
         }
         self.put(from, frame, due);
+    }
+
+    /// Whether a frame is one that is to be lost, and has not been so far.
+    fn is_marked(&mut self, from: usize, frame: &[u8]) -> bool {
+        let Some(mark) = self.lines[from].lost_once else { return false };
+        let place = frame.windows(mark.len()).position(|octets| octets == mark);
+        let named = place.and_then(|place| frame[place + mark.len()..].get(..16));
+        named.is_some_and(|name| self.lost_once.insert(name.to_vec()))
     }
 
     /// When the line has sent the frame; `None` where it is lost.

@@ -10,6 +10,7 @@ use super::{
     counters::Counters,
     observed::Observed,
     relay::Line,
+    sockets::{Compared, compare},
     truth::{Recorder, Retransmission, Trigger, Truth},
     verdict::{Verdict, judge},
     workload::{Congestion, Workload},
@@ -37,6 +38,8 @@ pub struct Run {
     pub counters: Counters,
     /// The engine beside it.
     pub verdict: Verdict,
+    /// The flow log beside the sockets of both ends.
+    pub sockets: Vec<Compared>,
 }
 
 impl Scenario {
@@ -68,7 +71,7 @@ impl Scenario {
         let recorder = Recorder::start(&[&bed.client, &bed.server])?;
         let capturing = Capturing::start(&bed, folder);
         let offset_ns = realtime_offset_ns();
-        let port = self.workload.run(&bed)?;
+        let ran = self.workload.run(&bed)?;
         // What was under way arrives, and what is sent again for it.
         thread::sleep(Duration::from_millis(400));
         let captured = capturing.stop()?;
@@ -76,8 +79,10 @@ impl Scenario {
         let counters = counters(&bed)?.since(&before);
         let whole = hold_against(&truth, &counters);
         let [client, server] = [Observed::of(&captured[0].file)?, Observed::of(&captured[1].file)?];
-        let verdict = judge(&truth, [&client, &server], port, offset_ns);
-        Ok((Run { truth, counters, verdict }, whole))
+        let verdict = judge(&truth, [&client, &server], ran.server_port, offset_ns);
+        let [at_client, at_server] = [captured[0].flow_log()?, captured[1].flow_log()?];
+        let sockets = compare(&ran.sockets, ran.server_port, [&at_client, &at_server]);
+        Ok((Run { truth, counters, verdict, sockets }, whole))
     }
 }
 
@@ -157,9 +162,14 @@ const SHORT: Workload = Workload { parallel: 8, connections: 10, request: 300, r
 fn routed() -> Vec<Scenario> {
     let router = |name, dropped, queue, workload| Scenario {
         name,
-        between: Between::Router { dropped, queue },
+        between: Between::Router { dropped, marked: 0, queue },
         settings: &[],
         workload,
+    };
+    let marked = Scenario {
+        between: Between::Router { dropped: [5, 0], marked: 20, queue: None },
+        settings: &["tcp_ecn=1"],
+        ..router("marked, routed", [0, 0], None, Workload { parallel: 4, request: 5_000_000, ..BULK })
     };
     const QUEUE: &[&str] = &["tbf", "rate", "60mbit", "burst", "20kb", "limit", "60kb"];
     vec![
@@ -174,6 +184,7 @@ fn routed() -> Vec<Scenario> {
         router("thin, routed", [40, 10], None, Workload { exchanges: 200, pause: ms(10), ..THIN }),
         router("short, routed", [30, 30], None, Workload { connections: 25, response: 30_000, ..SHORT }),
         router("full queue, routed", [0, 0], Some(QUEUE), Workload { request: 3_000_000, ..BULK }),
+        marked,
     ]
 }
 

@@ -10,6 +10,8 @@ use tcpkit_agent::{flow::Cause, time::Span};
 
 use super::{
     observed::{Observed, Sent},
+    reached::Reached,
+    receiver::ReceiverVerdict,
     truth::{Retransmission, Trigger, Truth, Way},
 };
 
@@ -26,6 +28,8 @@ pub struct Judged {
     pub cause: Option<Cause>,
     /// Segments of it that the engine counts as sent again.
     pub found: u32,
+    /// The frame at the sender's end.
+    pub frame: Sent,
 }
 
 impl Judged {
@@ -87,6 +91,8 @@ pub struct Verdict {
     pub syns: [u64; 2],
     /// Round trips of flows that have enough of them.
     pub percentiles: Vec<Percentile>,
+    /// What the engine says of the same at the other end.
+    pub receiver: ReceiverVerdict,
 }
 
 /// Compares a run; the captures are those of the client's and of the server's end.
@@ -96,9 +102,11 @@ pub fn judge(truth: &Truth, observed: [&Observed; 2], server_port: u16, realtime
     for (sender, receiver) in [(0, 1), (1, 0)] {
         let is_ours = |way: &Way| if sender == 0 { way.to == server_port } else { way.from == server_port };
         let mut frames = Frames::new(observed[sender], observed[receiver], is_ours);
+        let before = verdict.judged.len();
         for retransmission in truth.retransmissions.iter().filter(|one| is_ours(&one.way)) {
             judge_one(&mut verdict, &mut frames, *retransmission, realtime_offset_ns);
         }
+        verdict.receiver.add(&verdict.judged[before..], observed[receiver], is_ours);
         verdict.invented.extend(frames.left());
         verdict.percentiles.extend(percentiles(truth, observed[sender], is_ours));
         verdict.fins[1] += observed[sender].fins(is_ours);
@@ -126,6 +134,7 @@ fn judge_one(verdict: &mut Verdict, frames: &mut Frames<'_>, truth: Retransmissi
                 is_told: sent.is_dsacked,
                 cause: sent.said.map(|said| said.cause()),
                 found: said.min(truth.segments),
+                frame: *sent,
             });
         }
     }
@@ -148,9 +157,7 @@ impl<'a> Frames<'a> {
         let mut reached: HashMap<Way, Reached> = HashMap::new();
         let mut frames = Self { all: Vec::new(), open: HashMap::new() };
         for sent in sender.sent.iter().filter(|sent| is_ours(&sent.way)) {
-            let reached = reached
-                .entry(sent.way)
-                .or_insert_with(|| Reached { base: sent.seq.0, ranges: BTreeMap::new() });
+            let reached = reached.entry(sent.way).or_insert_with(|| Reached::from(sent.seq));
             let key = (sent.way, sent.seq.0, sent.payload_len);
             frames.open.entry(key).or_default().push(frames.all.len());
             frames.all.push((sent, reached.covers(sent)));
@@ -177,53 +184,6 @@ impl<'a> Frames<'a> {
 
 /// A frame is captured within microseconds of the record; the clocks are compared once.
 const TOLERANCE_NS: u64 = 2_000_000;
-
-/// Octets of one way that arrived, sooner or later, of the frames so far.
-struct Reached {
-    base: u32,
-    /// Starts to ends, apart from each other, counted from the base.
-    ranges: BTreeMap<i64, i64>,
-}
-
-impl Reached {
-    fn offset_of(&self, seq: u32) -> i64 {
-        i64::from(seq.wrapping_sub(self.base).cast_signed())
-    }
-
-    fn covers(&self, sent: &Sent) -> bool {
-        let start = self.offset_of(sent.seq.0);
-        let before = self.ranges.range(..=start).next_back();
-        before.is_some_and(|(_, end)| *end >= start + i64::from(sent.payload_len))
-    }
-
-    /// A super-segment may have been cut on its way: its parts count their identifications on.
-    fn take(&mut self, sent: &Sent, arrived: &HashMap<(Way, u32, u16), u32>) {
-        let mut at = 0;
-        while at < sent.payload_len {
-            let part = u16::try_from(at / sent.segment_len).unwrap_or_default();
-            let seq = sent.seq.advanced(at).0;
-            match arrived.get(&(sent.way, seq, sent.identification.wrapping_add(part))) {
-                Some(len) => {
-                    self.insert(self.offset_of(seq), i64::from(*len));
-                    at += len;
-                }
-                None => at += sent.segment_len,
-            }
-        }
-    }
-
-    fn insert(&mut self, mut start: i64, len: i64) {
-        let mut end = start + len;
-        while let Some((&other, &other_end)) = self.ranges.range(..=end).next_back() {
-            if other_end < start {
-                break;
-            }
-            self.ranges.remove(&other);
-            (start, end) = (start.min(other), end.max(other_end));
-        }
-        self.ranges.insert(start, end);
-    }
-}
 
 /// Samples below which a percentile is a single round trip's luck.
 const ENOUGH: [(u32, usize); 2] = [(50, 20), (99, 200)];

@@ -11,7 +11,11 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::bed::{Bed, SERVER};
+use super::{
+    bed::{Bed, SERVER},
+    truth::Way,
+};
+use crate::{tcp_info::TcpInfo, wait::until};
 
 /// A congestion control that every kernel has, or most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +47,51 @@ pub struct Workload {
     pub congestion: Congestion,
 }
 
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    /// Where the server listened.
+    pub server_port: u16,
+    /// Both ends of every connection, when both directions were closed.
+    pub sockets: Vec<Socket>,
+}
+
+/// One end of a connection at its end.
+#[derive(Clone, Copy, Debug)]
+pub struct Socket {
+    /// From its port to the other one.
+    pub way: Way,
+    /// What its kernel says when all data is acknowledged and no FIN is sent: the FIN's own round trip, which the flow
+    /// log does not have, is not in it.
+    pub open: TcpInfo,
+    /// What its kernel says when both directions are closed: nothing is sent again behind that.
+    pub closed: TcpInfo,
+}
+
+impl Socket {
+    /// Closes the stream's own direction, when everything is acknowledged, and calls `wait` for the other one.
+    fn close(stream: &mut TcpStream, wait: impl FnOnce(&mut TcpStream) -> Result<()>) -> Result<Self> {
+        // A closed socket does not tell its addresses any more.
+        let way = Way { from: stream.local_addr()?.port(), to: stream.peer_addr()?.port() };
+        let open = reached(stream, |info| info.unacked == 0)?;
+        stream.shutdown(Shutdown::Write)?;
+        wait(stream)?;
+        let closed = reached(stream, |info| info.state == TcpInfo::CLOSED)?;
+        Ok(Self { way, open, closed })
+    }
+}
+
+/// What the kernel says of a socket as soon as this holds.
+fn reached(stream: &TcpStream, is_there: impl Fn(&TcpInfo) -> bool) -> Result<TcpInfo> {
+    let mut info = TcpInfo::of(stream)?;
+    let holds = until(PATIENCE, || {
+        info = TcpInfo::of(stream).unwrap_or(info);
+        is_there(&info)
+    });
+    ensure!(holds, "a connection does not close: {info:?}");
+    Ok(info)
+}
+
 impl Workload {
     /// Connections altogether.
     #[must_use]
@@ -50,36 +99,36 @@ impl Workload {
         self.parallel * self.connections
     }
 
-    /// Runs it, from the bed's client to its server, to its end or to the time limit of its sockets; gives the
-    /// server's port.
+    /// Runs it, from the bed's client to its server, to its end or to the time limit of its sockets.
     ///
     /// # Errors
     /// When a connection fails, or is not served within 20 s.
-    pub fn run(&self, bed: &Bed) -> Result<u16> {
+    pub fn run(&self, bed: &Bed) -> Result<Ran> {
         let listener = bed.server.enter(|| TcpListener::bind((SERVER, 0)))??;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let is_over = AtomicBool::new(false);
-        thread::scope(|scope| {
+        let sockets = thread::scope(|scope| {
             let server = scope.spawn(|| self.serve(&listener, &is_over));
             let clients: Vec<_> = (0..self.parallel)
                 .map(|number| {
-                    scope.spawn(move || -> Result<()> {
+                    scope.spawn(move || -> Result<Vec<Socket>> {
                         // They begin one after the other, so that not all of them are cut at once.
                         thread::sleep(Duration::from_millis(7 * u64::from(number)));
-                        (0..self.connections).try_for_each(|_| self.call(bed, address))
+                        (0..self.connections).map(|_| self.call(bed, address)).collect()
                     })
                 })
                 .collect();
             let called: Vec<_> = clients.into_iter().map(|client| client.join().expect("no panic")).collect();
             is_over.store(true, Relaxed);
             let served = server.join().expect("no panic");
-            called.into_iter().collect::<Result<()>>().and(served)
+            let called = called.into_iter().collect::<Result<Vec<_>>>()?;
+            Ok::<_, anyhow::Error>(called.into_iter().flatten().chain(served?).collect())
         })?;
-        Ok(address.port())
+        Ok(Ran { server_port: address.port(), sockets })
     }
 
-    fn call(&self, bed: &Bed, address: SocketAddr) -> Result<()> {
+    fn call(&self, bed: &Bed, address: SocketAddr) -> Result<Socket> {
         let mut stream = bed.client.enter(|| TcpStream::connect_timeout(&address, PATIENCE))??;
         prepare(&stream, self.congestion)?;
         let mut request = vec![0x5a; self.request as usize];
@@ -92,13 +141,17 @@ impl Workload {
             stream.write_all(&request).context("a request is not taken")?;
             read_exactly(&mut stream, self.response as usize).context("a response does not come")?;
         }
-        stream.shutdown(Shutdown::Write)?;
-        ensure!(stream.read(&mut [0; 1]).context("the server does not close")? == 0, "an answer too much");
-        Ok(())
+        Socket::close(&mut stream, |stream| {
+            ensure!(
+                stream.read(&mut [0; 1]).context("the server does not close")? == 0,
+                "an answer too much"
+            );
+            Ok(())
+        })
     }
 
     /// Serves every connection, or those that came before the clients gave up.
-    fn serve(&self, listener: &TcpListener, is_over: &AtomicBool) -> Result<()> {
+    fn serve(&self, listener: &TcpListener, is_over: &AtomicBool) -> Result<Vec<Socket>> {
         thread::scope(|scope| {
             let mut workers = Vec::new();
             while workers.len() < self.flows() as usize && !is_over.load(Relaxed) {
@@ -108,18 +161,18 @@ impl Workload {
                     Err(error) => return Err(error.into()),
                 }
             }
-            workers.into_iter().try_for_each(|worker| worker.join().expect("no panic"))
+            workers.into_iter().map(|worker| worker.join().expect("no panic")).collect()
         })
     }
 }
 
 /// Answers requests until the client closes.
-fn answer(mut stream: TcpStream, congestion: Congestion) -> Result<()> {
+fn answer(mut stream: TcpStream, congestion: Congestion) -> Result<Socket> {
     prepare(&stream, congestion)?;
     let mut head = [0; 8];
     loop {
         if stream.read(&mut head[..1])? == 0 {
-            return Ok(());
+            return Socket::close(&mut stream, |_| Ok(()));
         }
         stream.read_exact(&mut head[1..])?;
         let [a, b, c, d, e, f, g, h] = head;

@@ -61,7 +61,7 @@ pub(crate) struct Compiler {
 }
 
 /// Programs that tests and benchmarks run, and the Debian packages that hold them.
-const TEST_PROGRAMS: [(&str, &str); 15] = [
+const TEST_PROGRAMS: [(&str, &str); 17] = [
     ("tcpdump", "tcpdump"),
     ("tshark", "tshark"),
     ("tcptrace", "tcptrace"),
@@ -69,6 +69,8 @@ const TEST_PROGRAMS: [(&str, &str); 15] = [
     ("redis-server", "redis-server"),
     ("memcached", "memcached"),
     ("curl", "curl"),
+    ("dnsmasq", "dnsmasq-base"),
+    ("openssl", "openssl"),
     ("iperf3", "iperf3"),
     ("nft", "nftables"),
     ("ethtool", "ethtool"),

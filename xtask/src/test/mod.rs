@@ -4,6 +4,7 @@
 //! `TCPKIT_LEFT_OUT`, and panics when `CI` is `true`: such a run must not leave anything out.
 //! Every step runs even when an earlier one failed, so that one run shows all that is wrong.
 
+mod again;
 mod guests;
 mod step;
 
@@ -71,13 +72,17 @@ impl Gate {
         let left_out = self.left_out.clone();
         let mut tally = Tally::default();
         self.step(name, || {
+            let prepare = |test: &mut Command| {
+                test.env("TCPKIT_LEFT_OUT", &left_out).env("TCPKIT_BIN", build::binary(Profile::Debug));
+                if let Some(runner) = &runner {
+                    test.args(["--config", runner]);
+                }
+            };
             let mut test = cargo();
-            test.env("TCPKIT_LEFT_OUT", &left_out).env("TCPKIT_BIN", build::binary(Profile::Debug));
+            prepare(&mut test);
             test.args(["test", "--workspace", "--no-fail-fast"]).args(targets);
-            if let Some(runner) = runner {
-                test.args(["--config", &runner]);
-            }
-            cargo_test(&mut test, &mut tally, |line| answer(line))
+            let outcome = cargo_test(&mut test, &mut tally, |line| answer(line))?;
+            again::run_again(outcome, &mut tally, prepare)
         });
         self.tally.add(&tally);
     }
@@ -98,6 +103,7 @@ impl Gate {
             say(step);
         }
         let steps_failed = self.steps.iter().filter(|step| step.failed_beside_tests(&self.tally)).count();
+        say(self.tally.second_chances_text());
         say(self.tally.left_out_text(in_ci()));
         let left_out_fails = in_ci() && !self.tally.left_out.is_empty();
         let failed = self.tally.failed + steps_failed + usize::from(left_out_fails && self.tally.failed == 0);

@@ -20,6 +20,7 @@ const MATRIX: &[(&str, &[&str])] = &[
     // It writes frames, where its siblings write reports.
     ("sink/capture", &["report", "source", "time", "wire"]),
     ("view", &["report", "time"]),
+    ("script", &["time", "wire"]),
     ("cli", &["time"]),
 ];
 

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use super::{
     Share,
     matrix::{Ran, Report, Trial},
-    table::Table,
+    table::{Row, Table},
 };
 use crate::shell::{say, workspace};
 
@@ -18,10 +18,13 @@ const DOCUMENT: &str = "docs/kernels.md";
 const HEAD: &str = "\
 # tcpkit on other kernels
 
-Written by `cargo xtask vm --all --update-docs` from the newest run on each kernel; do not edit. Each kernel is Debian's own, booted under
-emulation, and every line was said by a test in that guest. `-` means that no test there spoke of it. `run` tells what
-came of the guest as a whole: all tests, the share of them that `cargo xtask test` runs, or how far it came, so that what
-is missing below has its reason.
+Written by `cargo xtask vm --update-docs` from the newest run of the tests on each kernel; do not edit. Each kernel is
+Debian's own, booted under emulation (`cargo xtask vm --all`), and every line below was said by a test in that guest; `-`
+means that none spoke of it. `run` tells what came of the guest as a whole: how many tests, all of them or the share that
+`cargo xtask test` has time for, how long they took, and when. Kernels may have been run on different days.
+
+Where a kernel lacks something, tcpkit finds that out by trying, says in one line what it does instead, and counts the same
+flows; what that costs stands below the table.
 ";
 
 /// Writes the document. A guest that did not do well is written down as such.
@@ -56,29 +59,27 @@ fn text(reports: &[Report]) -> Result<String> {
             fate(ran)
         );
     }
-    section(
-        &mut text,
-        "What each kernel has",
-        "feature",
-        &Table::features(reports),
-        "What a missing feature costs",
-    );
+    let (has, measured) = Table::features(reports).split(Row::is_of_yes_and_no);
+    let measured_by = "What was measured, on an emulated processor: for comparison among kernels only";
+    section(&mut text, "What each kernel has", "feature", &has, "What a missing feature costs");
     section(&mut text, "How tcpkit fares there", "check", &Table::checks(reports), "Remarks");
+    section(&mut text, "Figures", "figure", &measured, measured_by);
     Ok(text)
 }
 
-/// How a guest ended, and how many tests it ran.
+/// How a guest ended, how many tests it ran, for how long, and when.
 fn fate(ran: &Ran) -> String {
     let tally = ran.tally();
-    match ran.complaint() {
-        None if ran.share == Share::Gate => format!("the gate's share: {} tests", tally.passed),
-        None => format!("all: {} tests", tally.passed),
-        Some(why) if ran.ended() => format!("{why}: {} tests passed, {} failed", tally.passed, tally.failed),
-        Some(why) => {
-            let share = if ran.share == Share::Gate { ", the gate's share" } else { "" };
-            format!("partial{share}: {}", why.replace('|', r"\|"))
+    let share = if ran.share == Share::Gate { "the gate's share" } else { "all" };
+    let fate = match ran.complaint() {
+        None => format!("{share}: {} tests passed", tally.passed),
+        Some(why) if ran.ended() => {
+            format!("{share}: {why}: {} tests passed, {} failed", tally.passed, tally.failed)
         }
-    }
+        Some(why) => format!("{share}, not to their end: {}", why.replace('|', r"\|")),
+    };
+    let again: String = ran.again.iter().map(|part| format!("; then again {part}")).collect();
+    format!("{fate}; {} s, {}{again}", ran.seconds(), ran.day)
 }
 
 fn section(text: &mut String, title: &str, first: &str, table: &Table, remarks: &str) {
@@ -111,10 +112,7 @@ mod tests {
     fn sentences_stand_below_their_table() {
         let table = Table {
             columns: vec!["5.10".into()],
-            rows: vec![crate::vm::table::Row {
-                name: "TCX".into(),
-                cells: vec![("no".into(), "by clsact".into())],
-            }],
+            rows: vec![Row { name: "TCX".into(), cells: vec![("no".into(), "by clsact".into())] }],
         };
         let mut written = String::new();
         section(&mut written, "What", "feature", &table, "Costs");

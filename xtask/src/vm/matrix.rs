@@ -22,7 +22,7 @@ use super::{
     results::Results,
 };
 use crate::{
-    shell::{say, seconds},
+    shell::{foreign, read, say, seconds},
     tally::Tally,
 };
 
@@ -64,10 +64,14 @@ pub(crate) struct Ran {
     pub(super) kernel: Kernel,
     /// How much was to be run in it.
     pub(super) share: Share,
+    /// The day on which it ended, as a document tells it.
+    pub(super) day: String,
     /// How it ended.
     pub(super) outcome: Outcome,
     /// What its tests said.
     pub(super) results: Results,
+    /// Which of its tests were run again alone, and what came of that; `results` have their newest words.
+    pub(super) again: Vec<String>,
 }
 
 /// How guests are run.
@@ -100,6 +104,11 @@ impl Ran {
     /// Whether the guest's tests came to their end, well or not.
     pub(super) const fn ended(&self) -> bool {
         matches!(self.outcome.end, End::Status(_))
+    }
+
+    /// How long it ran.
+    pub(super) const fn seconds(&self) -> u64 {
+        self.outcome.whole.as_secs()
     }
 
     /// What its tests counted.
@@ -143,6 +152,7 @@ pub(crate) fn run(
     conditions: &Conditions,
     show: impl Fn(&str) + Sync,
 ) -> Result<Vec<Report>> {
+    guest::emulator()?;
     let binaries = payload::build()?;
     let payload = payload::archive(&binaries)?;
     let command = test_command(&conditions.filter);
@@ -199,12 +209,19 @@ impl<S: Fn(&str) + Sync> Run<'_, S> {
             said.push(line.to_owned());
             (self.show)(&format!("{:>6} | {line}", release.name));
         })?;
-        let ran = Ran { kernel, share: self.conditions.share, outcome, results };
+        let (share, day) = (self.conditions.share, today()?);
+        let ran = Ran { kernel, share, day, outcome, results, again: Vec::new() };
         if self.conditions.filter == super::TESTS {
             record::keep(&ran, &said)?;
+        } else {
+            record::keep_again(&ran, &self.conditions.filter, &said)?;
         }
         Ok(Trial::Ran(Box::new(ran)))
     }
+}
+
+fn today() -> Result<String> {
+    Ok(read(foreign("date").args(["-u", "+%-d %B %Y"]))?.trim().to_owned())
 }
 
 /// One at a time: what they measure must not be each other.

@@ -204,6 +204,7 @@ fn chosen(options: &Options) -> Result<Vec<Release>> {
 
 /// A developer's command, or a shell; the status is the command's own, of several guests the first that is not 0.
 fn command_in_guests(options: &Options, releases: &[Release]) -> Result<ExitCode> {
+    guest::emulator()?;
     let binaries = payload::build()?;
     let payload = payload::archive(&binaries)?;
     let mut status = 0;

@@ -94,6 +94,19 @@ impl Results {
         self.tally.passed > 0 && self.tally.failed == 0 && no_check_failed && self.unreadable.is_empty()
     }
 
+    /// Takes in what some of the tests said when they were run again: of each check and feature, that holds.
+    pub(super) fn replace(&mut self, again: Self) {
+        for feature in again.features {
+            self.feature(&feature.name, &feature.value, &feature.remark);
+        }
+        for check in again.checks {
+            match self.checks.iter_mut().find(|old| old.name == check.name) {
+                Some(old) => *old = check,
+                None => self.checks.push(check),
+            }
+        }
+    }
+
     /// Said again, the newest holds.
     fn feature(&mut self, name: &str, value: &str, remark: &str) {
         self.features.retain(|feature| feature.name != name);
@@ -157,6 +170,14 @@ mod tests {
         assert_eq!((results.checks.len(), results.checks[0].value), (1, Verdict::Fail));
         assert_eq!(results.checks[0].remark, "lost 3");
         assert!(!results.are_well());
+    }
+
+    #[test]
+    fn what_was_run_again_takes_the_place_of_what_failed() {
+        let mut whole = results(&["CHECK a = fail: lost 3", "CHECK b = fail: lost 1", "FEATURE x = no"]);
+        whole.replace(results(&["CHECK a = pass", "FEATURE x = yes"]));
+        let verdicts: Vec<Verdict> = whole.checks.iter().map(|check| check.value).collect();
+        assert_eq!((verdicts, whole.features[0].value.as_str()), (vec![Verdict::Pass, Verdict::Fail], "yes"));
     }
 
     #[test]

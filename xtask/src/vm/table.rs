@@ -29,6 +29,13 @@ pub(super) struct Row {
     pub cells: Vec<(String, String)>,
 }
 
+impl Row {
+    /// Whether it tells what a kernel has, and not how much of it.
+    pub(super) fn is_of_yes_and_no(&self) -> bool {
+        self.cells.iter().all(|(value, _)| ["yes", "no", UNKNOWN].contains(&value.as_str()))
+    }
+}
+
 impl Table {
     /// What the kernels have.
     pub(super) fn features(reports: &[Report]) -> Self {
@@ -64,6 +71,12 @@ impl Table {
             }
         }
         table
+    }
+
+    /// Rows of which this is true, and the others.
+    pub(super) fn split(self, belongs: impl Fn(&Row) -> bool) -> (Self, Self) {
+        let (first, second) = self.rows.into_iter().partition(belongs);
+        (Self { columns: self.columns.clone(), rows: first }, Self { columns: self.columns, rows: second })
     }
 
     /// A place in the table; a new row begins with nothing known.
@@ -164,6 +177,15 @@ mod tests {
             lines[..3],
             ["feature  5.10  6.1  6.12", "TCX      no    no   yes", "a|b      -     -    yes"]
         );
+    }
+
+    #[test]
+    fn what_a_kernel_has_is_told_from_how_much() {
+        let mut table = table();
+        *table.cell("load time", 0) = ("1.5 s".into(), String::new());
+        let (has, measured) = table.split(Row::is_of_yes_and_no);
+        assert_eq!((has.rows.len(), measured.rows[0].name.as_str()), (2, "load time"));
+        assert_eq!(has.columns, measured.columns);
     }
 
     #[test]

@@ -12,7 +12,8 @@ use std::path::PathBuf;
 use super::{log_to_stderr, run};
 use crate::{
     cli::{
-        Config, Failure, HookChoice, Input, Limits, Live, LogLevel, Output, PeekArgs, Stream, System, View,
+        Background, Config, Failure, Heard, HookChoice, Input, Limits, Live, LogLevel, Output, PeekArgs,
+        Stream, System, View,
     },
     filter::libpcap_version,
     pipeline::EngineSettings,
@@ -60,10 +61,12 @@ fn config(args: PeekArgs, input: Input, system: &System) -> Config {
             idle_timeout: Some(Span(args.timeout.0.saturating_add(IDLE_MARGIN.0))),
             handshake_timeout: args.timeout,
         },
+        requests: None,
         count: None,
         output: Output {
             capture: None,
             flow_log: None,
+            request_log: None,
             event_log: None,
             event_after: EngineSettings::EVENT,
             json: false,
@@ -73,6 +76,10 @@ fn config(args: PeekArgs, input: Input, system: &System) -> Config {
             log: args.log,
         },
         view: View::Peek(Box::new(args)),
+        background: Background::default(),
+        without_effect: Vec::new(),
+        script: None,
+        heard: Heard::default(),
     }
 }
 
@@ -100,6 +107,7 @@ fn live(args: &PeekArgs, system: &System) -> Result<Input, Failure> {
         backend: args.backend,
         snaplen: SNAPLEN,
         ring_bytes: (args.buffer_mib << 20).next_power_of_two(),
+        pcap_bytes: args.buffer_mib << 20,
         promiscuous: Some(args.promiscuous),
         kernel_log: LogLevel::Off,
         duration: None,

@@ -60,7 +60,7 @@ pub struct StreamCounts {
     pub retransmitted_frames: u32,
     /// Octets of payload that had been sent before.
     pub retransmitted_bytes: u64,
-    /// FINs sent again.
+    /// FINs sent again in segments of their own.
     pub fin_retransmissions: u32,
     /// Frames whose octets came later than octets behind them, and not again.
     pub out_of_order: u32,

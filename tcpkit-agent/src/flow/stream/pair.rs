@@ -14,7 +14,7 @@ use super::{
     verdict::{Acked, Verdict},
 };
 use crate::{
-    flow::{key::Side, prefetch::prefetch, state::Flow},
+    flow::{key::Side, prefetch::prefetch, reset::CutOff, state::Flow},
     time::{Span, Timestamp},
     wire::{Segment, SeqNumber, TcpFlags},
 };
@@ -199,6 +199,28 @@ impl Streams {
         };
         work.run(verdict);
         Both::note_calm(work.own, work.peer, seen.flow, seen.side);
+    }
+
+    /// What a RST of `side` cuts off; `None` where there are no streams.
+    #[cold]
+    pub(in crate::flow) fn cut_off(
+        &self,
+        slot: PairSlot,
+        flow: &Flow,
+        side: Side,
+        segment: &Segment<'_>,
+    ) -> Option<CutOff> {
+        let pair = self.pairs.get(slot)?;
+        let [own, peer] = [side, side.other()].map(|side| &pair.streams[side as usize]);
+        let window = flow.window_shift(side.other()).and_then(|shift| peer.scaled_window(shift));
+        let acknowledged = segment.flags.contains(TcpFlags::ACK).then_some(segment.ack);
+        let is_covered = acknowledged.is_some_and(|ack| !ack.before(peer.snd_nxt));
+        Some(CutOff {
+            is_outside: !own.is_reset_taken(peer, segment.seq, window),
+            own_in_flight: own.in_flight(),
+            peer_in_flight: if is_covered { 0 } else { peer.in_flight() },
+            is_unanswered: peer.counts.unique_bytes > 0 && peer.sent_at > own.sent_at,
+        })
     }
 
     /// Tells how far a busy flow has come, once a second.

@@ -12,7 +12,7 @@ use super::{
     verdict::Sent,
 };
 use crate::{
-    time::Span,
+    time::{Span, Timestamp},
     wire::{SeqNumber, TcpFlags},
 };
 
@@ -164,16 +164,12 @@ impl Work<'_, '_, '_> {
             return Sent { new: parts.filled(), ..Sent::default() };
         }
         let cause = self.cause(&copy);
-        self.note_resent(&parts, end, tsval, Some(cause));
-        self.count_retransmission(&copy, octets(start, end), cause);
-        self.own.sent_at = self.seen.at;
         let before = parts.inspected.sent_before.or(Some(self.own.nxt_at)).filter(|_| parts.again() > 0);
-        Sent {
-            again: octets(start, end),
-            cause: Some(cause),
-            sent_before: before.or(parts.inspected.hole_since),
-            ..Sent::default()
-        }
+        let sent_before = before.or(parts.inspected.hole_since);
+        self.note_resent(&parts, end, tsval, Some(cause));
+        self.count_retransmission(&copy, octets(start, end), cause, sent_before);
+        self.own.sent_at = self.seen.at;
+        Sent { again: octets(start, end), cause: Some(cause), sent_before, ..Sent::default() }
     }
 
     fn note_resent(&mut self, parts: &Parts, end: SeqNumber, tsval: Option<u32>, cause: Option<Cause>) {
@@ -182,7 +178,7 @@ impl Work<'_, '_, '_> {
         }
     }
 
-    fn count_retransmission(&mut self, copy: &Copy, bytes: u32, cause: Cause) {
+    fn count_retransmission(&mut self, copy: &Copy, bytes: u32, cause: Cause, before: Option<Timestamp>) {
         let len = self.seen.segment.payload_len.max(1);
         let share = (u64::from(self.seen.packets) * u64::from(bytes)).div_ceil(u64::from(len));
         let segments = u32::try_from(share).unwrap_or(u32::MAX).max(1);
@@ -191,7 +187,8 @@ impl Work<'_, '_, '_> {
         *count = count.saturating_add(segments);
         counts.retransmitted_frames += u32::from(!self.own.facts.kept_alive);
         counts.retransmitted_bytes += u64::from(bytes);
-        self.tell(self.seen.side, StreamStepKind::Retransmitted { cause, segments, bytes });
+        let since = before.unwrap_or(self.seen.at);
+        self.tell(self.seen.side, StreamStepKind::Retransmitted { cause, segments, bytes, since });
         self.on_retransmitted(copy, cause, segments, bytes);
     }
 
@@ -262,7 +259,8 @@ impl Work<'_, '_, '_> {
     fn on_fin(&mut self, end: SeqNumber) {
         let edge = self.own.data_end();
         if self.own.facts.has_fin || end.before(edge) {
-            if end == edge {
+            // With data it is a segment of data, and counted as such.
+            if end == edge && self.seen.segment.payload_len == 0 {
                 self.own.counts.rare().fin_retransmissions += 1;
             }
             return;
@@ -304,14 +302,7 @@ impl Work<'_, '_, '_> {
     /// A RST counts where the receiver would take it (RFC 5961 §3.2): in its window.
     #[cold]
     pub(super) fn check_reset(&mut self) {
-        let seq = self.seen.segment.seq;
-        let window = self.peer_window().unwrap_or(u32::from(u16::MAX)).max(1);
-        let (own, peer) = (&self.own, &self.peer);
-        let expected = if peer.facts.has_ack { Some(peer.last_ack) } else { None };
-        let base = expected.or(own.facts.has_nxt.then_some(own.snd_nxt));
-        let is_taken =
-            base.is_none_or(|base| base.distance(seq).unsigned_abs() <= window || seq == own.snd_nxt);
-        if !is_taken {
+        if !self.own.is_reset_taken(self.peer, self.seen.segment.seq, self.peer_window()) {
             self.own.counts.rare().invalid_sequence += 1;
         }
     }

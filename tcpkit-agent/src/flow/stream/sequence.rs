@@ -119,6 +119,14 @@ impl Stream {
         Some((self.window as u32) << shift)
     }
 
+    /// Whether the other side takes a RST of this one with this number: in the window that it announced.
+    pub(super) fn is_reset_taken(&self, peer: &Self, seq: SeqNumber, window: Option<u32>) -> bool {
+        let window = window.unwrap_or(u32::from(u16::MAX)).max(1);
+        let expected = if peer.facts.has_ack { Some(peer.last_ack) } else { None };
+        let base = expected.or(self.facts.has_nxt.then_some(self.snd_nxt));
+        base.is_none_or(|base| base.distance(seq).unsigned_abs() <= window || seq == self.snd_nxt)
+    }
+
     /// The window closes or opens at `at`.
     pub(super) fn set_closed(&mut self, is_closed: bool, at: Timestamp) {
         if is_closed == self.facts.is_closed {

@@ -64,6 +64,8 @@ pub enum StreamStepKind {
         segments: u32,
         /// Octets that had been sent before.
         bytes: u32,
+        /// When they were sent before; of octets that were never captured, when that showed.
+        since: Timestamp,
     },
     /// Data sent again earlier was sent for another reason than thought.
     Revised {

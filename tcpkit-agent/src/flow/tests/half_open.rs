@@ -75,7 +75,7 @@ fn tell(steps: &[Step], limits: FlowLimits, freezes: bool) -> Told {
             .map(|it| format!("{:?}", (it.at, bare(&it.flow), it.handshake, it.detail)))
             .collect(),
         streams: [format!("{stream_steps:?}"), format!("{round_trips:?}"), format!("{progress:?}")].to_vec(),
-        counts: *bench.table.counts(),
+        counts: bench.table.counts(),
     }
 }
 
@@ -189,7 +189,7 @@ fn a_million_syns_evict_each_other_and_no_established_flow() {
         bench.changes.clear();
         assert!(bench.table.slab.waiting.count() <= 4_000 && bench.table.slab.len() <= 20_000);
     }
-    let counts = *bench.table.counts();
+    let counts = bench.table.counts();
     assert_eq!(counts.evicted_half_open, 1_000_000 - 4_000);
     assert_eq!((counts.evicted, counts.open), (counts.evicted_half_open, 19_000));
     assert_eq!(bench.table.slab.waiting.places(), 4_000, "no more was ever allocated");
@@ -205,7 +205,7 @@ fn a_full_table_of_established_flows_still_takes_new_handshakes() {
     for port in 1..=100 {
         bench.handshake(Client(port));
     }
-    let counts = *bench.table.counts();
+    let counts = bench.table.counts();
     assert_eq!(
         (counts.open, counts.evicted, counts.evicted_half_open),
         (70, 30, 0),

@@ -2,6 +2,7 @@
 
 mod decided;
 mod half_open;
+mod reset;
 
 use tcpkit_common::flow::{Address, FlowHash, FourTuple};
 

@@ -4,6 +4,7 @@ mod closing;
 mod handshakes;
 mod ledger;
 mod places;
+mod requests;
 mod scenario;
 mod shards;
 mod threads;
@@ -15,7 +16,7 @@ use std::net::IpAddr;
 use super::{EngineSettings, InterfaceFacts, Output, Shard};
 use crate::{
     report::{
-        Event, FlowRecord, HandshakeRecord, Report,
+        Event, FlowRecord, HandshakeRecord, Report, RequestRecord,
         merge::{ReportContext, SourceCounts, assemble},
     },
     time::{Span, Timestamp},
@@ -29,6 +30,8 @@ struct Observed {
     records: Vec<FlowRecord>,
     events: Vec<Event>,
     handshakes: Vec<HandshakeRecord>,
+    /// Likewise.
+    requests: Vec<RequestRecord>,
     report: Report,
 }
 
@@ -57,11 +60,14 @@ fn observe(frames: &[Captured], settings: &EngineSettings) -> Observed {
         |record: &FlowRecord| (record.start_us, record.client_ip, record.client_port, record.server_port);
     out.finished.sort_by_key(|finished| (finished.at, key(&finished.record)));
     out.events.sort_by_key(|event| event.time);
+    let key = |record: &RequestRecord| (record.request_start_us, record.client_ip, record.client_port);
+    out.requests.sort_by_key(|finished| (finished.at, key(&finished.record)));
     let snapshots: Vec<_> = shards.iter().map(Shard::snapshot).collect();
     Observed {
         records: out.finished.into_iter().map(|finished| finished.record).collect(),
         events: out.events,
         handshakes: out.handshakes.into_iter().map(|decided| decided.record).collect(),
+        requests: out.requests.into_iter().map(|finished| finished.record).collect(),
         report: assemble(context(frames), &snapshots),
     }
 }

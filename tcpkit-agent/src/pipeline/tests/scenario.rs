@@ -223,6 +223,14 @@ impl Scenario {
         self
     }
 
+    /// The last segment's payload is these octets, as many as it has.
+    pub(super) fn saying(mut self, words: &str) -> Self {
+        let bytes = &mut self.frames.last_mut().unwrap().bytes;
+        let start = bytes.len() - words.len();
+        bytes[start..].copy_from_slice(words.as_bytes());
+        self
+    }
+
     /// Any octets.
     pub(super) fn raw(self, octets: &[u8]) -> Self {
         self.push(octets.to_vec(), 0)

@@ -86,8 +86,15 @@ fn run(files: &[&str], plan: Plan) -> Outcome {
     let source = Capture { merge, errors: plan.errors.into(), drops: plan.drops };
     let (capture, blocks) = bounded(1_000);
     let matcher = plan.filter.map(|filter| Matcher::new(filter, false).unwrap());
-    let block_plan =
-        BlockPlan { source, interfaces, matcher, capture: Some(capture), count: plan.count, is_live: false };
+    let block_plan = BlockPlan {
+        source,
+        interfaces,
+        matcher,
+        capture: Some(capture),
+        count: plan.count,
+        is_live: false,
+        listeners: Vec::new(),
+    };
     let (ended, end) = bounded(1);
     let (pipeline, deliveries) =
         Pipeline::over_blocks(&EngineSettings::replay(plan.shards), block_plan, move || {
@@ -192,7 +199,15 @@ fn a_pipeline_can_be_asked_while_it_works_and_stopped() {
     let mut interfaces = InterfaceTable::default();
     let merge = Merge::new(vec![Reader::open(path.as_ref(), &mut interfaces).unwrap()]);
     let source = Capture { merge, errors: VecDeque::new(), drops: Vec::new() };
-    let plan = BlockPlan { source, interfaces, matcher: None, capture: None, count: None, is_live: false };
+    let plan = BlockPlan {
+        source,
+        interfaces,
+        matcher: None,
+        capture: None,
+        count: None,
+        is_live: false,
+        listeners: Vec::new(),
+    };
     let (pipeline, deliveries) = Pipeline::over_blocks(&EngineSettings::replay(2), plan, || ()).unwrap();
     let still_open = feeder.join().unwrap();
     let seen = |pipeline: &Pipeline| ShardSnapshot::sum(&pipeline.snapshots()).flows.opened;

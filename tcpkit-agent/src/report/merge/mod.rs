@@ -3,13 +3,18 @@
 mod bandwidth;
 mod handshake;
 mod ledger;
+mod requests;
 mod stream;
 
 use std::collections::BTreeMap;
 
-use super::{CaptureInfo, Count, Report, SCHEMA, ShardSnapshot, SpanSummary, Totals};
+use super::{
+    CaptureInfo, Count, LatencyReport, Report, ResetCount, SCHEMA, Services, ShardSnapshot, SpanSummary,
+    Totals,
+};
 use crate::{
     analyzer::{Place, SpanHistogram},
+    flow::ResetKind,
     time::{Span, Timestamp},
     wire::InterfaceId,
 };
@@ -68,9 +73,13 @@ pub fn assemble(context: ReportContext, snapshots: &[ShardSnapshot]) -> Report {
         totals: totals(&sum, bandwidth.total, duration),
         handshake: handshake::report(&sum.handshakes),
         retransmit: stream::retransmit(&sum.retransmissions),
-        latency: stream::latency(&sum.round_trips),
+        latency: LatencyReport {
+            requests: requests::report(&sum.requests),
+            ..stream::latency(&sum.round_trips)
+        },
         stalls: stream::stalls(&sum.stalls),
         bandwidth,
+        services: Services::of(&sum.requests, &sum.flows),
     }
 }
 
@@ -90,9 +99,19 @@ fn totals(sum: &ShardSnapshot, all: Count, duration: Option<Span>) -> Totals {
         evicted_flows: sum.flows.evicted,
         evicted_half_open: sum.flows.evicted_half_open,
         coarsened_rtts: sum.flows.coarsened_rtts,
+        joined_ranges: sum.flows.joined_ranges,
+        resets: resets(sum),
         segments: sum.flows.segments,
         payload_bytes: sum.flows.payload_bytes,
     }
+}
+
+fn resets(sum: &ShardSnapshot) -> BTreeMap<&'static str, ResetCount> {
+    let count = |kind: &ResetKind| {
+        let [client, server] = sum.flows.resets[kind.index()];
+        (kind.name(), ResetCount { client, server })
+    };
+    ResetKind::ALL.iter().map(count).filter(|(_, count)| *count != ResetCount::default()).collect()
 }
 
 fn summary(spans: &SpanHistogram) -> SpanSummary {

@@ -32,6 +32,8 @@ pub(super) fn retransmit(analyzer: &RetransmitAnalyzer) -> RetransmitReport {
         ports: ports(analyzer),
         other_ports: count(&analyzer.ports().beyond(NAMED)),
         flows: flows(analyzer),
+        servers_folded: analyzer.servers().folded(),
+        flows_folded: analyzer.flows().folded(),
     }
 }
 
@@ -82,6 +84,7 @@ pub(super) fn latency(analyzer: &RoundTripAnalyzer) -> LatencyReport {
     LatencyReport {
         towards_server: part(analyzer.towards(Half::Server)),
         towards_client: part(analyzer.towards(Half::Client)),
+        requests: None,
     }
 }
 
@@ -100,5 +103,61 @@ pub(super) fn stalls(analyzer: &StallAnalyzer) -> StallReport {
                 stalled_us: held_up.time.as_micros_f64(),
             })
             .collect(),
+        flows_folded: analyzer.flows().folded(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tcpkit_common::flow::{Address, FourTuple};
+
+    use super::*;
+    use crate::{
+        flow::{FlowKey, FlowProgress, StreamStep, StreamStepKind},
+        time::{Span, Timestamp},
+    };
+
+    /// One segment that a flow of a server of its own sent again, and that stalled it.
+    fn trouble(number: u16) -> (StreamStep, FlowProgress) {
+        let [high, low] = number.to_be_bytes();
+        let (flow, client) = FlowKey::of(&FourTuple {
+            source: Address::v4([10, 0, 0, 1]),
+            destination: Address::v4([10, 1, high, low]),
+            source_port: 40_000,
+            destination_port: 443,
+        });
+        let kind = StreamStepKind::Retransmitted { cause: Cause::Fast, segments: 1, bytes: 1_448 };
+        let progress = FlowProgress {
+            flow,
+            client,
+            start: Timestamp(5),
+            new_data_segments: [1, 0],
+            retransmitted_segments: 1,
+            data_segments: 1,
+            stalled: Span(1),
+        };
+        (StreamStep { flow, client, sender: client, kind }, progress)
+    }
+
+    /// Servers, flows that sent again and flows that were held up that lost their own sum, of so many.
+    fn folded(flows: u16) -> [u64; 3] {
+        let (mut retransmissions, mut stalled) = <(RetransmitAnalyzer, StallAnalyzer)>::default();
+        for (step, progress) in (0..flows).map(trouble) {
+            retransmissions.on_steps(&[step]);
+            retransmissions.on_progress(&progress);
+            stalled.on_progress(&progress);
+        }
+        let report = retransmit(&retransmissions);
+        assert_eq!(report.total.retransmitted_segments, u64::from(flows), "the sum of all stays exact");
+        let named: u64 = report.servers.iter().map(|server| server.count.retransmitted_segments).sum();
+        assert_eq!(named + report.other_servers.retransmitted_segments, u64::from(flows));
+        [report.servers_folded, report.flows_folded, stalls(&stalled).flows_folded]
+    }
+
+    #[test]
+    fn bounds_that_bit_are_told() {
+        assert_eq!(folded(4_096), [0, 0, 0]);
+        assert_eq!(folded(4_097), [0, 2_048, 2_048]);
+        assert_eq!(folded(16_385)[0], 8_192);
     }
 }

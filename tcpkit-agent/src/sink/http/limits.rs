@@ -28,3 +28,6 @@ pub const REPORT_AGE: Duration = Duration::from_millis(100);
 
 /// Time to wait when the system has no file descriptor for a new connection.
 pub const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+
+/// Time for a client's first octet; who is silent for longer wants the statistics without asking.
+pub const SILENCE: Duration = Duration::from_secs(1);

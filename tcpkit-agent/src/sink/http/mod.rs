@@ -1,10 +1,12 @@
 //! The endpoint: reports by HTTP for scrapers.
 //!
-//! `GET /api/v1/report`, `GET /api/v1/ledger` (JSON, `?pretty` for people) and `GET /healthz`; anything else is a 404
-//! or 405 as JSON.
+//! `GET /api/v1/report`, `GET /api/v1/ledger` (JSON, `?pretty` for people), `GET /healthz`, and `GET /stats` in the
+//! shapes of git-hulk/tcpkit; anything else is a 404 or 405 as JSON. A connection on which nothing is asked gets what
+//! `/stats` answers.
 //! A client cannot slow the capture: reports are asked for at most ten times a second, and connections are bounded in
 //! number, header size and time (see [`limits`]).
 
+mod bare;
 pub mod limits;
 mod routes;
 mod serve;
@@ -20,6 +22,7 @@ use std::{
 
 use tokio::{runtime, sync::watch};
 
+pub use bare::StatsAnswer;
 pub use source::{Health, ReportRequest, ReportRequests, ReportSource, Unavailable, report_channel};
 
 /// An address that the endpoint has, but does not serve yet.
@@ -71,7 +74,12 @@ impl Endpoint {
     ///
     /// # Errors
     /// No thread or no event loop can be had.
-    pub fn spawn(self, reports: ReportSource, health: Health) -> io::Result<Serving> {
+    pub fn spawn(
+        self,
+        reports: ReportSource,
+        health: Health,
+        statistics: StatsAnswer,
+    ) -> io::Result<Serving> {
         let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         let (stop, stopped) = watch::channel(false);
         let address = self.address;
@@ -79,10 +87,11 @@ impl Endpoint {
             let _inside = runtime.enter();
             tokio::net::TcpListener::from_std(self.listener)?
         };
-        let app = routes::router(reports, health);
+        let bare = bare::Bare { reports: reports.clone(), statistics: statistics.clone() };
+        let app = routes::router(reports, health, statistics);
         let thread = thread::Builder::new()
             .name("endpoint".into())
-            .spawn(move || runtime.block_on(serve::run(listener, app, stopped)))?;
+            .spawn(move || runtime.block_on(serve::run(listener, app, bare, stopped)))?;
         Ok(Serving { address, stop, thread: Some(thread) })
     }
 }

@@ -1,6 +1,9 @@
 //! Paths and what they answer.
 
-use super::source::{Health, ReportSource, Unavailable};
+use super::{
+    bare::StatsAnswer,
+    source::{Health, ReportSource, Unavailable},
+};
 use crate::report::{LedgerReport, Record};
 use axum::{
     Router,
@@ -11,20 +14,22 @@ use axum::{
 };
 
 /// The paths of the endpoint.
-pub(super) fn router(reports: ReportSource, health: Health) -> Router {
+pub(super) fn router(reports: ReportSource, health: Health, statistics: StatsAnswer) -> Router {
     Router::new()
         .route("/api/v1/report", get(report))
         .route("/api/v1/ledger", get(ledger))
+        .route("/stats", get(stats))
         .route("/healthz", get(healthz))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
-        .with_state(Sources { reports, health })
+        .with_state(Sources { reports, health, statistics })
 }
 
 #[derive(Clone)]
 struct Sources {
     reports: ReportSource,
     health: Health,
+    statistics: StatsAnswer,
 }
 
 async fn report(State(sources): State<Sources>, RawQuery(query): RawQuery) -> Response {
@@ -41,6 +46,18 @@ async fn ledger(State(sources): State<Sources>, RawQuery(query): RawQuery) -> Re
     }
 }
 
+/// To the letter what a bare connection gets, without a line's end behind it.
+async fn stats(State(sources): State<Sources>, RawQuery(query): RawQuery) -> Response {
+    let report = match sources.reports.report().await {
+        Ok(report) => report,
+        Err(reason) => return unavailable(reason),
+    };
+    match (sources.statistics)(query.as_deref().unwrap_or_default(), &report) {
+        Some(text) => ([(header::CONTENT_TYPE, "application/json"), NO_STORE], text).into_response(),
+        None => failure(StatusCode::BAD_REQUEST, "no such version; there are v=1.0, v=1.0.1 and v=1.1"),
+    }
+}
+
 async fn healthz(State(sources): State<Sources>) -> Response {
     match sources.health.trouble() {
         None => (StatusCode::OK, "ok\n").into_response(),
@@ -49,7 +66,7 @@ async fn healthz(State(sources): State<Sources>) -> Response {
 }
 
 async fn not_found() -> Response {
-    failure(StatusCode::NOT_FOUND, "no such path; there are /api/v1/report, /api/v1/ledger, /healthz")
+    failure(StatusCode::NOT_FOUND, "no such path; there are /api/v1/report, /api/v1/ledger, /stats, /healthz")
 }
 
 async fn not_allowed() -> Response {

@@ -14,10 +14,13 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::limits;
+use super::{
+    bare::{self, Bare},
+    limits,
+};
 
 /// Serves until `stopped` changes, then gives answers under way [`limits::GRACE`].
-pub(super) async fn run(listener: TcpListener, app: Router, mut stopped: watch::Receiver<bool>) {
+pub(super) async fn run(listener: TcpListener, app: Router, bare: Bare, mut stopped: watch::Receiver<bool>) {
     let room = Arc::new(Semaphore::new(limits::CONNECTIONS));
     loop {
         let accepted = tokio::select! {
@@ -25,7 +28,7 @@ pub(super) async fn run(listener: TcpListener, app: Router, mut stopped: watch::
             _ = stopped.changed() => break,
         };
         match accepted {
-            Ok((stream, _)) => admit(stream, &room, &app, &stopped),
+            Ok((stream, _)) => admit(stream, &room, (&app, &bare), &stopped),
             // Out of file descriptors or memory, or a client that was gone before we looked: all pass.
             Err(error) => {
                 tracing::debug!(%error, "cannot accept a connection");
@@ -38,10 +41,15 @@ pub(super) async fn run(listener: TcpListener, app: Router, mut stopped: watch::
     let _rest_is_cut = timeout(limits::GRACE, room.acquire_many(everyone)).await;
 }
 
-fn admit(stream: TcpStream, room: &Arc<Semaphore>, app: &Router, stopped: &watch::Receiver<bool>) {
+fn admit(
+    stream: TcpStream,
+    room: &Arc<Semaphore>,
+    (app, bare): (&Router, &Bare),
+    stopped: &watch::Receiver<bool>,
+) {
     match Arc::clone(room).try_acquire_owned() {
         Ok(place) => {
-            tokio::spawn(connection(stream, app.clone(), stopped.clone(), place));
+            tokio::spawn(connection(stream, app.clone(), bare.clone(), stopped.clone(), place));
         }
         Err(_) => refuse(&stream),
     }
@@ -55,10 +63,15 @@ fn refuse(stream: &TcpStream) {
 async fn connection(
     stream: TcpStream,
     app: Router,
+    bare: Bare,
     mut stopped: watch::Receiver<bool>,
     _place: OwnedSemaphorePermit,
 ) {
     let _slower_at_worst = stream.set_nodelay(true);
+    tokio::select! {
+        is_silent = bare::is_silent(&stream) => if is_silent { return bare::answer(stream, bare).await },
+        _ = stopped.changed() => return,
+    }
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits::READ_TIMEOUT)

@@ -36,7 +36,10 @@ fn bed() -> Bed {
 
 fn serve(source: ReportSource, health: &Health) -> Serving {
     let endpoint = Endpoint::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-    endpoint.spawn(source, health.clone()).unwrap()
+    let statistics: StatsAnswer = Arc::new(|query, report| {
+        (query != "v=9").then(|| format!("[\"{query}\",{}]", report.ledger.total.seen))
+    });
+    endpoint.spawn(source, health.clone(), statistics).unwrap()
 }
 
 impl Bed {
@@ -132,6 +135,36 @@ fn a_report_serves_everyone_who_asks_within_a_tenth_of_a_second() {
 }
 
 #[test]
+fn statistics_are_served_to_the_letter_and_by_version() {
+    let bed = bed();
+    let seen = sample::report().ledger.total.seen;
+    assert_eq!(bed.get("/stats"), (200, format!("[\"\",{seen}]")));
+    assert_eq!(bed.get("/stats?v=1.1"), (200, format!("[\"v=1.1\",{seen}]")));
+    let (code, body) = bed.get("/stats?v=9");
+    assert!(code == 400 && body.contains("v=1.0.1"), "{body}");
+}
+
+#[test]
+fn who_connects_and_says_nothing_gets_the_statistics_and_the_end() {
+    let bed = bed();
+    let expected = format!("[\"\",{}]", sample::report().ledger.total.seen);
+    assert_eq!(read_all(&mut bed.connect()), expected, "silence");
+    let mut half = bed.connect();
+    half.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(read_all(&mut half), expected, "its side is closed, as nc -N does");
+}
+
+#[test]
+fn a_pipeline_that_ended_has_no_statistics() {
+    let (source, requests) = report_channel();
+    drop(requests);
+    let health = Health::starting();
+    let bed = Bed { serving: serve(source, &health), health, asked: Arc::default() };
+    assert_eq!(read_all(&mut bed.connect()), "");
+    assert_eq!(bed.get("/stats").0, 503);
+}
+
+#[test]
 fn a_pipeline_that_ended_is_unavailable() {
     let (source, requests) = report_channel();
     drop(requests);
@@ -172,7 +205,13 @@ fn an_oversize_or_senseless_request_is_refused() {
 fn a_thousand_connections_are_bounded_and_forgotten() {
     let bed = bed();
     bed.health.set_capturing();
-    let crowd: Vec<TcpStream> = (0..1_000).map(|_| bed.connect()).collect();
+    // Each begins to ask: who says nothing is answered and gone within a second.
+    let begin = |_| {
+        let mut stream = bed.connect();
+        let _refused_before = stream.write_all(b"G");
+        stream
+    };
+    let crowd: Vec<TcpStream> = (0..1_000).map(begin).collect();
     let mut refused = 0;
     for stream in &crowd {
         stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();

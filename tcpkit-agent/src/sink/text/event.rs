@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::{
     TextOptions,
     number::{count, percent, span, time},
+    request,
     style::{Tone, paint, safe},
 };
 use crate::report::{Event, EventKind, FlowName, FlowRecord, HandshakeResult};
@@ -36,6 +37,7 @@ pub fn event(event: &Event, options: TextOptions) -> String {
             let story = format!("{} {} for {}", connection(flow), waited(kind, sender), span(*duration_us));
             ("stall", Tone::Warning, story)
         }
+        EventKind::SlowRequest { request } => ("request", Tone::Warning, request::line(request)),
         EventKind::CaptureLoss { interface, frames, completeness } => {
             ("lost", Tone::Bad, loss(interface, *frames, *completeness))
         }

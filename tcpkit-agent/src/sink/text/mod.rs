@@ -3,10 +3,15 @@
 //! Everything in here is pure, fits 80 columns where names are not longer than usual, and escapes control characters
 //! of names that come from a capture.
 
+mod bounds;
 mod event;
 mod number;
+mod request;
+mod requests;
 #[cfg(test)]
 pub(crate) mod sample;
+#[cfg(test)]
+pub(crate) mod sample_requests;
 mod stream;
 mod style;
 mod summary;

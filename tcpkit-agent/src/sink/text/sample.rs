@@ -7,6 +7,7 @@ use crate::{report::*, time::Timestamp};
 /// A live capture under load: two hooks, losses, failures.
 pub(crate) fn report() -> Report {
     Report {
+        services: Services::default(),
         schema: SCHEMA,
         complete: true,
         completeness: Some(0.9925),
@@ -20,6 +21,11 @@ pub(crate) fn report() -> Report {
             evicted_flows: 3,
             evicted_half_open: 2,
             coarsened_rtts: 0,
+            joined_ranges: 12,
+            resets: BTreeMap::from([
+                ("refused", ResetCount { client: 0, server: 300 }),
+                ("in_flight", ResetCount { client: 12, server: 1 }),
+            ]),
             segments: 4_400_000,
             payload_bytes: 6_200_000_000,
         },
@@ -34,6 +40,7 @@ pub(crate) fn report() -> Report {
 /// Nothing came.
 pub(crate) fn empty() -> Report {
     Report {
+        services: Services::default(),
         schema: SCHEMA,
         complete: true,
         completeness: None,
@@ -84,6 +91,7 @@ pub(crate) fn flow() -> FlowRecord {
         mptcp: false,
         ecn: false,
         close: Close::RstServer,
+        rst: Some(RstRecord { kind: "refused", answers: true }),
     }
 }
 
@@ -99,6 +107,9 @@ pub(crate) fn events() -> Vec<Event> {
         ..flow()
     };
     let unreachable = FlowRecord { icmp: Some("3/1".into()), synack_retransmissions: 1, ..flow() };
+    let slow = |number: usize| EventKind::SlowRequest {
+        request: Box::new(super::sample_requests::requests()[number].clone()),
+    };
     let failed = |result, flow| EventKind::HandshakeFailed { result, flow: Box::new(flow) };
     [
         failed(HandshakeResult::Reject, flow()),
@@ -119,6 +130,9 @@ pub(crate) fn events() -> Vec<Event> {
             sender: "server",
             duration_us: 5_000_000.0,
         },
+        slow(0),
+        slow(1),
+        slow(2),
         EventKind::CaptureLoss { interface: "eth0".into(), frames: 12_345, completeness: 0.999_99 },
         EventKind::Interface { interface: "eth\x1b[2J0".into(), change: "went down".into() },
     ]
@@ -233,6 +247,8 @@ fn retransmit() -> RetransmitReport {
             data_segments: 90_000,
             retransmitted_segments: 1_234,
         }],
+        servers_folded: 8_192,
+        flows_folded: 2_048,
     }
 }
 
@@ -240,6 +256,7 @@ fn latency() -> LatencyReport {
     LatencyReport {
         towards_server: RoundTripReport { rtt_us: spans(1.0), queueing_us: spans(0.5), delayed_acks: 42 },
         towards_client: RoundTripReport::default(),
+        requests: Some(super::sample_requests::requests_report()),
     }
 }
 
@@ -248,6 +265,7 @@ fn stalls() -> StallReport {
     StallReport {
         kinds: BTreeMap::from([("rto", stall(40.0)), ("server_thinking", stall(3.0))]),
         flows: vec![FlowStalls { flow: flow_name(Some(1_795_247_133_123_456)), stalled_us: 12_345_678.0 }],
+        flows_folded: 0,
     }
 }
 

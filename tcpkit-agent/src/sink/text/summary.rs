@@ -4,15 +4,16 @@
 //! eth0, live by eBPF, 12.345 s                                    (so far)
 //! CAPTURE       where the frames came from
 //! COMPLETENESS  what became of each of them
-//! TOTALS        how much there was
+//! TOTALS        how much there was, and which bounds on memory bit
 //! HANDSHAKES    how they ended, how long they took
+//! REQUESTS      how they ended, how long they took, the slowest ones
 //! RETRANSMISSIONS, ROUND TRIPS, STALLS   what the network and the ends did to the flows
 //! BANDWIDTH     by protocol, direction and interface
 //! PACKET SIZES  as in RMON
 //! ```
 //! A section without content is left out.
 
-use std::net::SocketAddr;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use super::{
     TextOptions,
@@ -21,7 +22,7 @@ use super::{
 };
 use crate::report::{
     BandwidthReport, CaptureInfo, Count, HandshakeReport, HandshakeResult, IcmpErrorCount, LedgerEntry,
-    Report, ServerHandshakes, SizeBucket, SpanSummary,
+    Report, ResetCount, ServerHandshakes, SizeBucket, SpanSummary,
 };
 
 /// The report as people read it, with a final newline.
@@ -31,8 +32,10 @@ pub fn render(report: &Report, options: TextOptions) -> String {
     screen.capture(report);
     screen.completeness(report);
     screen.totals(report);
+    screen.bounds(report);
     screen.handshakes(&report.handshake);
     screen.retransmissions(&report.retransmit);
+    screen.requests(report.latency.requests.as_ref());
     screen.round_trips(&report.latency);
     screen.stalls(&report.stalls);
     screen.bandwidth(&report.bandwidth);
@@ -160,6 +163,9 @@ impl Screen {
             flows.push_str(&format!(", {} gave way to --max-flows", count(totals.evicted_flows)));
         }
         self.field("flows", &flows);
+        if !totals.resets.is_empty() {
+            self.field("resets", &resets(&totals.resets));
+        }
         if let (Some(bits), Some(packets)) = (bandwidth.bits_per_second, bandwidth.packets_per_second) {
             self.field(
                 "mean rate",
@@ -297,6 +303,16 @@ impl Screen {
             self.line(&format!("  {range:<14}{packets:>14}{part:>10}  {bar}"));
         }
     }
+}
+
+/// By kind, and whose they were.
+fn resets(resets: &BTreeMap<&'static str, ResetCount>) -> String {
+    let one = |(kind, ResetCount { client, server }): (&&str, &ResetCount)| {
+        let whose = [("client", client), ("server", server)].into_iter().filter(|(_, flows)| **flows > 0);
+        let whose: Vec<_> = whose.map(|(side, flows)| format!("{side} {}", count(*flows))).collect();
+        format!("{kind} by {}", whose.join(" and "))
+    };
+    resets.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn sources(info: &CaptureInfo) -> String {

@@ -9,8 +9,10 @@ use std::{
 
 use jiff::tz::TimeZone;
 
-use super::clock::local;
-use crate::report::{HandshakeRecord, HandshakeResult};
+use crate::{
+    report::{HandshakeRecord, HandshakeResult},
+    view::clock::local,
+};
 
 /// What stands above the first session.
 pub(super) const HEADER: &str = concat!(

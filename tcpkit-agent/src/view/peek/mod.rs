@@ -7,7 +7,6 @@
 //! - `RX` and `TX` are always there. A session counts for `RX` when the server's address is one of the host's own, for
 //!   `TX` when the client's is; for both when both are, as on loopback.
 
-mod clock;
 mod filter;
 mod json;
 mod line;

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use jiff::tz::TimeZone;
 
-use super::{clock::local, tally::Tally};
-use crate::{report::Report, time::Timestamp};
+use super::tally::Tally;
+use crate::{report::Report, time::Timestamp, view::clock::local};
 
 /// From when to when a summary is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

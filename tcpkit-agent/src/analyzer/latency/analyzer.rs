@@ -1,0 +1,151 @@
+//! All requests of a capture, summed up: by protocol, port, server and command, and the slowest ones.
+
+use super::{
+    counts::RequestCounts,
+    measured::MeasuredRequest,
+    sums::{PortSum, RequestSum},
+};
+use crate::{
+    analyzer::Ranking,
+    flow::Endpoint,
+    protocol::{DialogueCounts, Protocol, Text},
+    time::Span,
+};
+
+/// Keys that each shard keeps a sum for; beyond it the lighter half is one sum.
+const MAX_PORTS: usize = 256;
+const MAX_SERVERS: usize = 512;
+const MAX_COMMANDS: usize = 512;
+/// Slow requests that are kept.
+const MAX_SLOWEST: usize = 50;
+
+/// What is spoken with a server.
+pub type SpokenAt = (Protocol, Endpoint);
+/// A command of a protocol.
+pub type Command = (Protocol, Text<24>);
+
+/// All requests of a capture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestAnalyzer {
+    protocols: [RequestSum; Protocol::COUNT],
+    dialogues: [DialogueCounts; Protocol::COUNT],
+    ports: Ranking<u16, PortSum>,
+    servers: Ranking<SpokenAt, PortSum>,
+    commands: Ranking<Command, RequestSum>,
+    /// The slowest first.
+    slowest: Vec<MeasuredRequest>,
+    /// What listening came to, beside the requests.
+    pub counts: RequestCounts,
+    /// Microseconds from which on git-hulk/tcpkit calls a request slow; 0 for none.
+    pub slow_us: u64,
+}
+
+impl Default for RequestAnalyzer {
+    fn default() -> Self {
+        Self {
+            protocols: Default::default(),
+            dialogues: Default::default(),
+            ports: Ranking::new(MAX_PORTS),
+            servers: Ranking::new(MAX_SERVERS),
+            commands: Ranking::new(MAX_COMMANDS),
+            slowest: Vec::new(),
+            counts: RequestCounts::default(),
+            slow_us: 0,
+        }
+    }
+}
+
+impl RequestAnalyzer {
+    /// Takes a request that is over.
+    pub fn on_request(&mut self, request: &MeasuredRequest) {
+        let protocol = request.protocol;
+        self.protocols[protocol.index()].on_request(request);
+        self.ports.entry(request.server().port).on_request(request, self.slow_us);
+        self.servers.entry((protocol, request.server())).on_request(request, self.slow_us);
+        self.commands.entry((protocol, request.exchange.request.command)).on_request(request);
+        if let Some(total) = total(request) {
+            self.keep_slow(request, total);
+        }
+    }
+
+    /// Takes what a dialogue that is over could not read.
+    pub fn on_dialogue(&mut self, protocol: Protocol, counts: &DialogueCounts) {
+        self.dialogues[protocol.index()].merge(counts);
+    }
+
+    /// Adds another shard's requests.
+    pub fn merge(&mut self, other: &Self) {
+        for (own, theirs) in self.protocols.iter_mut().zip(&other.protocols) {
+            own.merge(theirs);
+        }
+        for (own, theirs) in self.dialogues.iter_mut().zip(&other.dialogues) {
+            own.merge(theirs);
+        }
+        self.ports.merge(&other.ports);
+        self.servers.merge(&other.servers);
+        self.commands.merge(&other.commands);
+        self.slowest.extend(other.slowest.iter().cloned());
+        self.slowest.sort_by_key(rank);
+        self.slowest.truncate(MAX_SLOWEST);
+        self.counts.merge(&other.counts);
+        self.slow_us = self.slow_us.max(other.slow_us);
+    }
+
+    /// Every protocol by its name: its requests, and what of it could not be read.
+    pub fn protocols(&self) -> impl Iterator<Item = (&'static str, &RequestSum, &DialogueCounts)> {
+        let sums = self.protocols.iter().zip(&self.dialogues);
+        Protocol::ALL.iter().zip(sums).map(|(protocol, (sum, dialogue))| (protocol.name(), sum, dialogue))
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> RequestSum {
+        let mut total = RequestSum::default();
+        self.protocols.iter().for_each(|sum| total.merge(sum));
+        total
+    }
+
+    /// By the servers' port.
+    #[must_use]
+    pub const fn ports(&self) -> &Ranking<u16, PortSum> {
+        &self.ports
+    }
+
+    /// By server.
+    #[must_use]
+    pub const fn servers(&self) -> &Ranking<SpokenAt, PortSum> {
+        &self.servers
+    }
+
+    /// By command.
+    #[must_use]
+    pub const fn commands(&self) -> &Ranking<Command, RequestSum> {
+        &self.commands
+    }
+
+    /// The slowest answered ones, the slowest first; blocking ones are not slow.
+    #[must_use]
+    pub fn slowest(&self) -> &[MeasuredRequest] {
+        &self.slowest
+    }
+
+    #[inline]
+    fn keep_slow(&mut self, request: &MeasuredRequest, total: Span) {
+        let is_full = self.slowest.len() >= MAX_SLOWEST;
+        if is_full && self.slowest.last().and_then(self::total) > Some(total) {
+            return;
+        }
+        let place = self.slowest.partition_point(|other| rank(other) <= rank(request));
+        self.slowest.insert(place, request.clone());
+        self.slowest.truncate(MAX_SLOWEST);
+    }
+}
+
+/// How long an answered request took that did not ask the server to wait.
+fn total(request: &MeasuredRequest) -> Option<Span> {
+    request.spent.filter(|_| !request.exchange.request.is_blocking).map(|spent| spent.total)
+}
+
+fn rank(request: &MeasuredRequest) -> impl Ord + use<> {
+    (std::cmp::Reverse(total(request)), request.order())
+}

@@ -1,0 +1,158 @@
+//! Requests of one kind, summed up.
+
+use super::{measured::MeasuredRequest, trouble::DelayCause};
+use crate::{
+    analyzer::{SpanHistogram, Weighed},
+    protocol::Outcome,
+    time::Span,
+};
+
+/// Requests of one kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestSum {
+    /// How they ended, by [`Outcome`]'s order.
+    pub outcomes: [u64; Outcome::COUNT],
+    /// Answers that say that the request failed.
+    pub errors: u64,
+    /// Octets of requests.
+    pub request_bytes: u64,
+    /// Octets of responses.
+    pub response_bytes: u64,
+    /// How long the answered ones took, but for the blocking ones.
+    pub total: SpanHistogram,
+    /// The server's part of that.
+    pub server: SpanHistogram,
+    /// How long the blocking ones took: as long as the client had asked the server to wait.
+    pub blocking: SpanHistogram,
+    /// What losses and shut windows cost all of them, by [`DelayCause`].
+    pub lost: [Span; DelayCause::COUNT],
+}
+
+/// Upper bounds of git-hulk/tcpkit's buckets, themselves included, in microseconds; what is longer is in the last one.
+pub const BUCKET_BOUNDS_US: [u64; BUCKETS - 1] = [
+    100, 200, 500, 1_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000,
+    3_000_000, 5_000_000, 10_000_000, 20_000_000,
+];
+
+/// Buckets of git-hulk/tcpkit.
+pub const BUCKETS: usize = 18;
+
+/// Requests of one port or server, also as git-hulk/tcpkit counts them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PortSum {
+    /// All of them.
+    pub sum: RequestSum,
+    /// Answered ones by whole microseconds from request start to response start, blocking ones too.
+    pub buckets: [u64; BUCKETS],
+    /// All those microseconds.
+    pub latency_us: u64,
+    /// Those of them that took at least as long as was asked for; none where nothing was.
+    pub slow: u64,
+}
+
+impl RequestSum {
+    /// Takes a request that is over.
+    pub fn on_request(&mut self, request: &MeasuredRequest) {
+        let exchange = &request.exchange;
+        self.outcomes[exchange.outcome as usize] += 1;
+        self.errors += u64::from(exchange.is_error);
+        self.request_bytes += exchange.request.extent.len;
+        self.response_bytes += exchange.response.map_or(0, |response| response.len);
+        let Some(spent) = &request.spent else { return };
+        if exchange.request.is_blocking {
+            return self.blocking.record(spent.total);
+        }
+        self.total.record(spent.total);
+        self.server.record(spent.server);
+        for (sum, lost) in self.lost.iter_mut().zip(&spent.lost) {
+            *sum = Span(sum.0.saturating_add(lost.0));
+        }
+    }
+
+    /// How many.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.outcomes.iter().sum()
+    }
+
+    /// How many were answered.
+    #[must_use]
+    pub const fn answered(&self) -> u64 {
+        self.outcome(Outcome::Answered)
+    }
+
+    /// How many ended so.
+    #[must_use]
+    pub const fn outcome(&self, outcome: Outcome) -> u64 {
+        self.outcomes[outcome as usize]
+    }
+
+    /// Adds other requests.
+    pub fn merge(&mut self, other: &Self) {
+        for (own, theirs) in self.outcomes.iter_mut().zip(other.outcomes) {
+            *own += theirs;
+        }
+        self.errors += other.errors;
+        self.request_bytes += other.request_bytes;
+        self.response_bytes += other.response_bytes;
+        self.total.merge(&other.total);
+        self.server.merge(&other.server);
+        self.blocking.merge(&other.blocking);
+        for (own, theirs) in self.lost.iter_mut().zip(other.lost) {
+            *own = Span(own.0.saturating_add(theirs.0));
+        }
+    }
+}
+
+impl PortSum {
+    /// Takes a request that is over; `slow_us` is the latency from which on it is slow, 0 for none.
+    pub fn on_request(&mut self, request: &MeasuredRequest, slow_us: u64) {
+        self.sum.on_request(request);
+        if let Some(micros) = request.latency_us() {
+            self.buckets[bucket_of(micros)] += 1;
+            self.latency_us = self.latency_us.saturating_add(micros);
+            self.slow += u64::from(slow_us > 0 && micros >= slow_us);
+        }
+    }
+}
+
+/// The bucket of so many microseconds.
+fn bucket_of(micros: u64) -> usize {
+    BUCKET_BOUNDS_US.partition_point(|bound| *bound < micros)
+}
+
+impl Weighed for RequestSum {
+    fn weight(&self) -> (u64, u64) {
+        (self.requests(), self.response_bytes)
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.merge(other);
+    }
+}
+
+impl Weighed for PortSum {
+    fn weight(&self) -> (u64, u64) {
+        self.sum.weight()
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.sum.merge(&other.sum);
+        for (own, theirs) in self.buckets.iter_mut().zip(other.buckets) {
+            *own += theirs;
+        }
+        self.latency_us = self.latency_us.saturating_add(other.latency_us);
+        self.slow += other.slow;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_belongs_to_the_bucket_below_it() {
+        assert_eq!([0, 100, 101, 200, 1_000].map(bucket_of), [0, 0, 1, 1, 3]);
+        assert_eq!([20_000_000, 20_000_001, u64::MAX].map(bucket_of), [16, 17, 17]);
+    }
+}

@@ -1,0 +1,4 @@
+//! What the parts of listening promise, each by itself.
+
+mod direction;
+mod spent;
