@@ -136,9 +136,9 @@ pub struct RequestArgs {
 #[derive(Clone, Debug, ClapArgs)]
 #[command(next_help_heading = "Live capture")]
 pub struct CaptureArgs {
-    /// Bytes to keep of each frame, at least 64; 0 keeps whole frames.
-    #[arg(long, value_name = "BYTES", default_value = "256", value_parser = value::snaplen, conflicts_with = "read")]
-    pub snaplen: u32,
+    /// Bytes to keep of each frame, at least 64; 0 keeps whole frames [default: 256, with requests measured 2048].
+    #[arg(long, value_name = "BYTES", value_parser = value::snaplen, conflicts_with = "read")]
+    pub snaplen: Option<u32>,
     /// Where in the kernel to look: `auto` is tc on an interface that carries the host's own traffic and native xdp on
     /// a tap without addresses.
     #[arg(

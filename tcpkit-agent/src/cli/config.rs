@@ -281,6 +281,11 @@ impl Config {
     }
 }
 
+/// Headers and the beginning of a request; where requests are measured, as many of them as one packet holds.
+fn usual_snaplen(args: &AgentArgs) -> u32 {
+    if requests(args).is_some() { 2_048 } else { 256 }
+}
+
 /// The ports that were asked for, in the order of the command line.
 pub(super) fn ports(args: &AgentArgs) -> Vec<u16> {
     args.filter.ports.iter().copied().map(NonZeroU16::get).collect()
@@ -356,7 +361,7 @@ fn live(interfaces: Vec<String>, args: &AgentArgs, shards: u32) -> Live {
         reattach: capture.reattach,
         hook: capture.hook,
         backend: capture.backend,
-        snaplen: args.kit.snarf.unwrap_or(capture.snaplen),
+        snaplen: args.kit.snarf.or(capture.snaplen).unwrap_or_else(|| usual_snaplen(args)),
         ring_bytes,
         pcap_bytes,
         promiscuous: None,

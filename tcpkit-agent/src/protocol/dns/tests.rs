@@ -1,3 +1,5 @@
+//! Queries and answers as stories, by UDP and TCP.
+
 use proptest::prelude::*;
 
 use super::*;

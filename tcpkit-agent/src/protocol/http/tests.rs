@@ -1,3 +1,5 @@
+//! HTTP conversations as stories, whole and cut at any place.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! MySQL conversations of real servers and made ones, as stories.
+
 use crate::protocol::{
     Carrier, Outcome, Party, Protocol, recognise,
     sql::captured::{expect_lines, lines, requests},

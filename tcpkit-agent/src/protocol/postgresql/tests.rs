@@ -1,3 +1,5 @@
+//! PostgreSQL conversations of real servers and made ones, as stories.
+
 use crate::protocol::{
     Carrier, DialogueCounts, Outcome, Party, Protocol, recognise,
     sql::captured::{expect_lines, lines, requests},

@@ -1,3 +1,5 @@
+//! TLS handshakes as stories.
+
 use super::*;
 use crate::protocol::{
     Protocol,
