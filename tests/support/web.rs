@@ -38,6 +38,7 @@ impl Server {
                  server {{ listen 80; root {path}; access_log {path}/asked.log plain;\n\
                  location /made {{ return 201 \"made\\n\"; }} }}\n\
                  server {{ listen 443 ssl; root {path}; access_log {path}/secret.log secret;\n\
+                 ssl_protocols TLSv1.2 TLSv1.3;\n\
                  ssl_certificate {path}/certificate; ssl_certificate_key {path}/key; }} }}\n"
             ),
         )?;

@@ -56,9 +56,10 @@ fn where_native_xdp_is_refused_tc_stands_in_and_says_why() {
         let options = LiveOptions { interfaces, hook: HookChoice::Xdp, ..LiveOptions::default() };
         let capture = namespace.enter(|| LiveCapture::open(options)).unwrap().unwrap();
         for ((name, reason), interface) in refused.into_iter().zip(capture.interfaces()) {
-            let of_it = |note: &&String| note.starts_with(&format!("{name}: "));
-            let note = capture.notes().iter().find(of_it).cloned().unwrap_or_default();
-            assert!(note.contains(reason) && note.contains("using TC"), "{name}: {:?}", capture.notes());
+            let is_told = |note: &String| {
+                note.starts_with(&format!("{name}: ")) && note.contains(reason) && note.contains("using TC")
+            };
+            assert!(capture.notes().iter().any(is_told), "{name}: {:?}", capture.notes());
             assert_eq!(interface.hooks[0], Hook::TcIngress, "{name}");
         }
         drop(capture);

@@ -63,8 +63,9 @@ impl Outlets {
         live: bool,
         limits: &FlowLimits,
         wakes: Wakes,
-        Begun { process, scripting }: Begun,
+        begun: Begun,
     ) -> anyhow::Result<Self> {
+        let Begun { process, scripting } = begun;
         let peek = PeekOutlet::open(config)?;
         let kit = KitOutlet::open(config)?;
         let mut records = RecordSinks::open(&config.output, live)?;

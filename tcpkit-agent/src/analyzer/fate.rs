@@ -154,9 +154,14 @@ impl FateAnalyzer {
     fn counts_mut(&mut self, (interface, hook): Place) -> &mut FrameCounts {
         let number = usize::from(interface.0);
         if number >= self.interfaces.len() {
-            self.interfaces.resize(number + 1, None);
+            self.learn(number);
         }
         &mut self.interfaces[number].get_or_insert_default()[hook.map_or(0, |hook| hook as usize + 1)]
+    }
+
+    #[cold]
+    fn learn(&mut self, number: usize) {
+        self.interfaces.resize(number + 1, None);
     }
 }
 

@@ -130,13 +130,15 @@ impl Changes {
     /// Whether nothing happened, round trips aside.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
-            && self.stream_steps.is_empty()
-            && self.progress.is_empty()
-            && self.decided.is_empty()
-            && self.failed.is_empty()
-            && self.finished.is_empty()
-            && self.left.is_empty()
+        // One branch for each segment instead of seven.
+        let changes = self.steps.len()
+            | self.stream_steps.len()
+            | self.progress.len()
+            | self.decided.len()
+            | self.failed.len()
+            | self.finished.len()
+            | self.left.len();
+        changes == 0
     }
 
     /// Forgets it all and keeps the memory.

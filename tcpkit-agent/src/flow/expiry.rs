@@ -22,6 +22,13 @@ enum Timer {
 }
 
 impl FlowTable {
+    /// Whether anything may be due by `now`.
+    #[inline]
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.next_due <= now
+    }
+
     /// Lets everything expire that is due by `now`, in the order in which it fell due.
     #[inline]
     pub fn advance(&mut self, now: Timestamp, changes: &mut Changes) {
@@ -154,7 +161,23 @@ impl FlowTable {
                 self.queue_closed(place, now);
             } else {
                 self.finish_flow(place, now, Ending::Idle, changes);
+                self.fetch_oldest();
             }
+        }
+    }
+
+    /// Asks for the memory of the flows that leave next.
+    ///
+    /// Nobody has looked at them for long, and what belongs to one lies in a dozen places: asked for together, and one
+    /// flow ahead of its turn, they are waited for once instead of one after the other.
+    fn fetch_oldest(&self) {
+        if let Some(Place::Full(next)) = self.closed.nth(1).map(|entry| entry.place.unpack()) {
+            self.slab.fetch(next);
+        }
+        if let Some(Place::Full(first)) = self.closed.first().map(|entry| entry.place.unpack()) {
+            let pair = self.slab.flow(first).streams;
+            self.streams.fetch(pair);
+            self.measurements.fetch(pair);
         }
     }
 

@@ -5,7 +5,7 @@ use super::{
     handshake::Handshake,
     key::Side,
     state::Flow,
-    stream::{Opened, PairSlot, Seen},
+    stream::{Opened, PairSlot, Seen, Verdict},
     table::FlowTable,
 };
 use crate::{
@@ -47,7 +47,10 @@ impl FlowTable {
         changes: &mut Changes,
     ) {
         let seen = Seen { flow, segment, side, at, packets: 1 };
-        let verdict = self.streams.on_segment(streams, &seen, &mut changes.stream_steps);
+        let mut verdict = Verdict::default();
+        // What is replayed is too early to tell of.
+        let _is_telling =
+            self.streams.on_segment(streams, &seen, at, &mut verdict, &mut changes.stream_steps);
         self.measurements.on_segment(streams, &seen, &verdict, changes);
     }
 }

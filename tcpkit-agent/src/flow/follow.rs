@@ -27,7 +27,7 @@ pub(super) enum Turn {
 }
 
 /// Counts a segment, unless another interface of another name saw its direction first.
-#[inline]
+#[inline(always)]
 pub(super) fn count(
     counts: &mut FlowCounts,
     flow: &mut Flow,
@@ -129,6 +129,12 @@ pub(super) fn tell_outcome(
 /// Whether a segment may end its flow.
 pub(super) const fn ends(segment: &Segment<'_>) -> bool {
     segment.flags.intersects(TcpFlags::FIN.with(TcpFlags::RST))
+}
+
+/// Whether a segment neither opens nor ends anything.
+#[inline]
+pub(super) const fn is_plain(segment: &Segment<'_>) -> bool {
+    !segment.flags.intersects(TcpFlags::SYN.with(TcpFlags::FIN).with(TcpFlags::RST))
 }
 
 /// A SYN that asks, and nothing else.

@@ -27,7 +27,13 @@ impl FlowTable {
         arrival: &Arrival,
         changes: &mut Changes,
     ) -> Taken {
-        self.make_room_for_half_open(arrival.now, changes);
+        // What a SYN carries is heard where somebody listens (RFC 7413), and only full flows have a slot for that.
+        let is_heard = changes.tells_left && segment.payload_len > 0;
+        if is_heard {
+            self.make_room_for_one(arrival.now, changes);
+        } else {
+            self.make_room_for_half_open(arrival.now, changes);
+        }
         let flow = self.begin(sender, segment, arrival, changes);
         let mut thawed = Thawed {
             flow,
@@ -37,7 +43,7 @@ impl FlowTable {
         };
         let taken = count(&mut self.counts, &mut thawed.flow, sender.side, segment, arrival, &self.regrouped);
         self.go_on(&mut thawed, sender, segment, arrival, changes);
-        match HalfOpen::freeze(&thawed) {
+        match HalfOpen::freeze(&thawed).filter(|_| !is_heard) {
             Some(frozen) => {
                 let slot = self.slab.insert_half_open(sender.hash, frozen);
                 self.watch_half_open(slot, arrival.now);

@@ -4,6 +4,7 @@ use super::{
     changes::Changes,
     handshake::{Handshake, Outcome},
     key::Side,
+    prefetch::prefetch,
     rtt::{RttSample, RttSummary, RttTracker, SpillBudget},
     slab::make_place,
     stall::{Observed, StallCounts, StallTracker},
@@ -64,19 +65,19 @@ impl Measurements {
         for sample in
             measured.rtt.opened(client, [of_client, of_server], &mut self.budget).into_iter().flatten()
         {
-            changes.round_trips.push(round_trip(flow, &sample));
+            changes.round_trips.push(round_trip(flow, sample));
         }
         if handshake.outcome() == Outcome::Success {
             measured.stalls.opened(client, at);
         }
     }
 
-    /// Begins to fetch the measurements of a flow, long before they are needed.
+    /// Asks for the memory of a flow's measurements.
     #[inline]
     pub(super) fn fetch(&self, slot: PairSlot) {
-        let Some(measured) = slot.index().and_then(|index| self.flows.get(index)) else { return };
-        std::hint::black_box((measured.rtt.least(Side::Low), measured.rtt.least(Side::High)));
-        std::hint::black_box(measured.stalls.counts().count[0]);
+        if let Some(measured) = slot.index().and_then(|index| self.flows.get(index)) {
+            prefetch(measured);
+        }
     }
 
     /// Takes a segment and what it did to the streams.
@@ -92,10 +93,12 @@ impl Measurements {
         let Measured { rtt, stalls } = measured;
         let (flow, side) = (seen.flow, seen.side);
         let sample = rtt.on_segment(side, seen.at, seen.segment, verdict, &mut self.budget);
-        if let Some(sample) = &sample {
+        let mut is_delayed_ack = false;
+        if let Some(sample) = sample {
+            is_delayed_ack = sample.is_delayed_ack;
             changes.round_trips.push(round_trip(flow, sample));
         }
-        let observed = Observed { seen, verdict, sample: sample.as_ref(), rtt };
+        let observed = Observed { seen, verdict, is_delayed_ack, rtt };
         stalls.on_segment(&observed, |sender, stall| {
             changes.stream_steps.push(step(flow, sender, StreamStepKind::Stalled(stall)));
         });
@@ -126,9 +129,10 @@ impl Measurements {
     }
 }
 
-fn round_trip(flow: &Flow, sample: &RttSample) -> RoundTrip {
-    let half = if sample.sender == flow.client() { Half::Server } else { Half::Client };
-    let RttSample { span, above_min, is_delayed_ack, may_be_delayed, .. } = *sample;
+#[inline]
+fn round_trip(flow: &Flow, sample: RttSample) -> RoundTrip {
+    let RttSample { sender, span, above_min, is_delayed_ack, may_be_delayed } = sample;
+    let half = if sender == flow.client() { Half::Server } else { Half::Client };
     RoundTrip { half, span, above_min, is_delayed_ack, may_be_delayed }
 }
 

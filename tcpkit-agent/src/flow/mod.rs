@@ -17,6 +17,7 @@ mod handshake;
 mod key;
 mod measure;
 mod options;
+mod prefetch;
 mod regrouped;
 mod reset;
 mod rtt;
@@ -37,6 +38,7 @@ pub use changes::{
 pub use detail::FlowDetail;
 pub use handshake::{Handshake, HandshakeStep, IcmpReason, Outcome, ServedStep, Trait};
 pub use key::{FlowKey, Side};
+pub(crate) use prefetch::prefetch;
 pub use reset::{Reset, ResetKind};
 pub use rtt::RttSummary;
 pub use stall::StallCounts;

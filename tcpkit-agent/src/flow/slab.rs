@@ -7,6 +7,7 @@ use super::{
     half_open::{HalfOpen, Thawed},
     handshake::{Handshake, Opening},
     key::FlowKey,
+    prefetch::prefetch,
     state::{Flow, Phase},
     waiting::Waiting,
 };
@@ -82,6 +83,12 @@ impl Slab {
     pub(super) fn find(&self, hash: FlowHash, key: &FlowKey) -> Option<Place> {
         let is_it = |indexed: &Indexed| indexed.hash == hash.0 && *self.key(indexed.place.unpack()) == *key;
         self.index.find(spread(hash.0), is_it).map(|indexed| indexed.place.unpack())
+    }
+
+    /// Asks for the memory of a flow and its handshake.
+    pub(super) fn fetch(&self, slot: u32) {
+        prefetch(self.flow(slot));
+        prefetch(&self.handshakes[slot as usize]);
     }
 
     #[inline]

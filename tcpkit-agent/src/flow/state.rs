@@ -123,7 +123,7 @@ impl WireCount {
     /// A frame whose payload went over the wire in pieces of `limit` octets, each behind the same headers; 0 is no
     /// limit.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn of(frame_len: u32, header_len: u32, payload_len: u32, limit: u32) -> Self {
         if limit == 0 || payload_len <= limit {
             return Self::one(frame_len);
@@ -163,20 +163,30 @@ impl Flow {
     ///
     /// By `gso_size` where the capture knows it. Where it does not, no stack sends more than the effective MSS in one
     /// packet (RFC 9293 §3.7.1: the announced size less the options), so a larger payload was several packets.
+    #[inline(always)]
     pub(super) fn wire_count(&self, segment: &Segment<'_>, frame_len: u32, gso_size: u16) -> WireCount {
+        if segment.payload_len == 0 {
+            return WireCount::one(frame_len);
+        }
         let limit = if gso_size == 0 { self.effective_mss(segment) } else { u32::from(gso_size) };
         WireCount::of(frame_len, segment.header_len, segment.payload_len, limit)
     }
 
     /// 0 where no side announced a size.
+    #[inline]
     fn effective_mss(&self, segment: &Segment<'_>) -> u32 {
-        let announced = self.sides.iter().filter_map(|side| side.announced.mss).min();
+        let [low, high] = &self.sides;
+        let announced = match (low.announced.mss, high.announced.mss) {
+            (Some(low), Some(high)) => Some(low.min(high)),
+            (low, high) => low.or(high),
+        };
         let Some(mss) = announced.map(u32::from).filter(|mss| segment.payload_len > *mss) else { return 0 };
         let options = u32::try_from(segment.options.0.len()).unwrap_or(0);
         mss.saturating_sub(options)
     }
 
     /// Counts a segment that this side sent.
+    #[inline]
     pub(super) fn count(&mut self, side: Side, segment: &Segment<'_>, wire: WireCount) {
         let state = &mut self.sides[side as usize];
         state.frames += 1;
@@ -186,6 +196,7 @@ impl Flow {
     }
 
     /// Whether this SYN opens another connection on the same four-tuple.
+    #[inline]
     pub(super) fn is_reopened_by(&self, side: Side, segment: &Segment<'_>) -> bool {
         segment.flags.contains(TcpFlags::SYN)
             && !segment.flags.contains(TcpFlags::ACK)
@@ -233,6 +244,12 @@ impl Flow {
             self.ending = Some(Ending::Fin);
         }
         was_open && self.ending.is_some()
+    }
+
+    /// Whether a plain segment tells nothing but what its streams are told.
+    #[inline]
+    pub(super) const fn is_steady(&self) -> bool {
+        self.streams.is_some() && !self.watches_handshake() && self.memory.is_none() && self.knows_isns()
     }
 
     /// Whether a segment without SYN may still tell something of the handshake.

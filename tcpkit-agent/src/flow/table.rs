@@ -6,7 +6,7 @@ use super::{
     changes::{Arrival, Changes, Decided, FinishedFlow, FlowCounts, FlowLimits, Left, Taken},
     detail::FlowDetail,
     expiry::NEVER,
-    follow::{Turn, count, ends, follow, follow_icmp, infer_client, is_plain_syn, tell_outcome},
+    follow::{Turn, count, ends, follow, follow_icmp, infer_client, is_plain, is_plain_syn, tell_outcome},
     half_open::HalfOpen,
     handshake::{HandshakeStep, Outcome, Steps},
     key::{FlowKey, Side},
@@ -15,7 +15,7 @@ use super::{
     reset::Reset,
     slab::{Place, Slab},
     state::{Ending, Flow, Phase},
-    stream::{Opened, Seen, Streams},
+    stream::{Opened, Seen, Streams, Verdict},
     timers::{Queue, SortedQueue},
 };
 use crate::{
@@ -87,31 +87,40 @@ impl FlowTable {
         changes: &mut Changes,
     ) -> Taken {
         let (key, mut side) = FlowKey::of(&segment.tuple);
-        if key.is_land() && segment.flags.contains(TcpFlags::SYN.with(TcpFlags::ACK)) {
+        if segment.flags.contains(TcpFlags::SYN.with(TcpFlags::ACK)) && key.is_land() {
             side = Side::High;
         }
-        let sender = Sender { hash, key, side };
         let place = self.slab.find(hash, &key);
-        if let Some(Place::Full(slot)) = place {
-            let streams = self.slab.flow(slot).streams;
-            self.streams.fetch(streams);
-            self.measurements.fetch(streams);
+        if let Some(Place::Full(slot)) = place
+            && !self.slab.flow(slot).is_reopened_by(side, segment)
+        {
+            return self.take(slot, side, segment, arrival, changes);
         }
+        self.take_opening(place, &Sender { hash, key, side }, segment, arrival, changes)
+    }
+
+    /// Takes a segment that opens a flow, or finds it half-open.
+    #[inline(never)]
+    fn take_opening(
+        &mut self,
+        place: Option<Place>,
+        sender: &Sender,
+        segment: &Segment<'_>,
+        arrival: &Arrival,
+        changes: &mut Changes,
+    ) -> Taken {
         match place {
-            Some(Place::Full(slot)) if !self.slab.flow(slot).is_reopened_by(side, segment) => {
-                return self.take(slot, side, segment, arrival, changes);
-            }
             Some(Place::HalfOpen(slot)) => {
                 let thawed = self.slab.waiting.flow(slot).thaw();
-                if !thawed.flow.is_reopened_by(side, segment) {
-                    return self.take_half_open(slot, thawed, &sender, segment, arrival, changes);
+                if !thawed.flow.is_reopened_by(sender.side, segment) {
+                    return self.take_half_open(slot, thawed, sender, segment, arrival, changes);
                 }
                 self.finish_flow(Place::HalfOpen(slot), arrival.now, Ending::Reused, changes);
             }
             Some(place) => self.finish_flow(place, arrival.now, Ending::Reused, changes),
             None => {}
         }
-        self.take_first(&sender, segment, arrival, changes)
+        self.take_first(sender, segment, arrival, changes)
     }
 
     /// Takes a segment whose header is malformed. It is a frame of its flow; what it says counts as far as it is
@@ -183,7 +192,20 @@ impl FlowTable {
             return self.open_half(sender, segment, arrival, changes);
         }
         let slot = self.open(sender, segment, arrival, changes);
-        self.take(slot, sender.side, segment, arrival, changes)
+        self.take_new(slot, sender.side, segment, arrival, changes)
+    }
+
+    /// The same as [`take`](Self::take), out of the way.
+    #[inline(never)]
+    fn take_new(
+        &mut self,
+        slot: u32,
+        side: Side,
+        segment: &Segment<'_>,
+        arrival: &Arrival,
+        changes: &mut Changes,
+    ) -> Taken {
+        self.take(slot, side, segment, arrival, changes)
     }
 
     fn open(
@@ -225,7 +247,8 @@ impl FlowTable {
         }
     }
 
-    #[inline]
+    /// Takes a segment of a flow that is there.
+    #[inline(always)]
     fn take(
         &mut self,
         slot: u32,
@@ -234,12 +257,33 @@ impl FlowTable {
         arrival: &Arrival,
         changes: &mut Changes,
     ) -> Taken {
-        let Self { slab, counts, regrouped, .. } = self;
+        let Self { slab, counts, regrouped, streams, measurements, .. } = self;
         let flow = slab.flow_mut(slot);
+        streams.fetch(flow.streams);
+        measurements.fetch(flow.streams);
         let taken = count(counts, flow, side, segment, arrival, regrouped);
         if taken.is_duplicate {
             return taken;
         }
+        if is_plain(segment) && flow.is_steady() {
+            self.follow_steady(slot, side, segment, (arrival, taken.wire.packets), changes);
+        } else {
+            self.follow(slot, side, segment, (arrival, taken.wire.packets), changes);
+        }
+        Taken { slot: Some(slot), ..taken }
+    }
+
+    /// What a segment does to its flow.
+    #[inline(never)]
+    fn follow(
+        &mut self,
+        slot: u32,
+        side: Side,
+        segment: &Segment<'_>,
+        (arrival, packets): (&Arrival, u32),
+        changes: &mut Changes,
+    ) {
+        let flow = self.slab.flow_mut(slot);
         let opens = segment.flags.contains(TcpFlags::SYN);
         if opens || !flow.knows_isns() {
             flow.note_isn(side, segment);
@@ -247,17 +291,15 @@ impl FlowTable {
         if opens || flow.watches_handshake() {
             self.follow_handshake(slot, side, segment, arrival, changes);
         } else if flow.memory.is_some() {
-            slab.forget(slot);
+            self.slab.forget(slot);
         }
-        self.follow_streams(slot, side, segment, (arrival, taken.wire.packets), changes);
+        self.follow_streams(slot, side, segment, (arrival, packets), changes);
         if ends(segment) {
             self.follow_close(slot, side, segment, arrival.now, changes);
         }
-        Taken { slot: Some(slot), ..taken }
     }
 
     /// What a segment that came now, and stood for so many packets, does to the streams of its flow.
-    #[inline]
     pub(super) fn follow_streams(
         &mut self,
         slot: u32,
@@ -272,12 +314,30 @@ impl FlowTable {
             }
             self.open_streams(slot, arrival.timestamp, changes);
         }
-        let flow = self.slab.flow(slot);
+        self.follow_steady(slot, side, segment, (arrival, packets), changes);
+    }
+
+    /// The same for a flow that has streams.
+    #[inline(always)]
+    fn follow_steady(
+        &mut self,
+        slot: u32,
+        side: Side,
+        segment: &Segment<'_>,
+        (arrival, packets): (&Arrival, u32),
+        changes: &mut Changes,
+    ) {
+        let Self { slab, streams, measurements, .. } = self;
+        let flow = slab.flow(slot);
+        let pair = flow.streams;
         let seen = Seen { flow, segment, side, at: arrival.timestamp, packets };
-        let verdict = self.streams.on_segment(flow.streams, &seen, &mut changes.stream_steps);
-        self.measurements.on_segment(flow.streams, &seen, &verdict, changes);
-        let held_up = || self.measurements.held_up(flow.streams);
-        self.streams.tell(flow.streams, flow, arrival.now, held_up, &mut changes.progress);
+        let mut verdict = Verdict::default();
+        let is_telling =
+            streams.on_segment(pair, &seen, arrival.now, &mut verdict, &mut changes.stream_steps);
+        measurements.on_segment(pair, &seen, &verdict, changes);
+        if is_telling {
+            streams.tell(pair, flow, arrival.now, measurements.held_up(pair), &mut changes.progress);
+        }
     }
 
     #[cold]

@@ -47,6 +47,11 @@ impl Queue {
         self.entries.front()
     }
 
+    /// The entry before which so many have waited longer.
+    pub(super) fn nth(&self, number: usize) -> Option<&Entry> {
+        self.entries.get(number)
+    }
+
     /// Takes the entry that has waited longest.
     pub(super) fn pop(&mut self) -> Option<Entry> {
         self.entries.pop_front()

@@ -93,6 +93,7 @@ impl Shard {
     }
 
     /// Takes a frame.
+    #[inline]
     pub fn on_frame(&mut self, frame: &Frame<'_>, now: Timestamp, out: &mut Output) {
         self.take_frame(frame, &Origin::of(frame, now), now, out);
     }
@@ -123,11 +124,14 @@ impl Shard {
     #[inline]
     pub fn advance(&mut self, now: Timestamp, out: &mut Output) {
         self.now = self.now.max(now);
-        self.table.advance(self.now, &mut self.changes);
-        if self.requests.is_some() {
-            self.hear_nothing(self.now);
+        // What frames changed is passed on behind each of them.
+        if self.table.is_due(self.now) || self.requests.is_some() {
+            self.table.advance(self.now, &mut self.changes);
+            if self.requests.is_some() {
+                self.hear_nothing(self.now);
+            }
+            self.pass_on(out);
         }
-        self.pass_on(out);
     }
 
     /// Ends the capture at `end`, or at the latest watermark where that is later: the flows that are left follow in
@@ -157,23 +161,42 @@ impl Shard {
         self.advance(now, out);
         let now = self.now;
         let parsed = wire::parse(frame, self.parse);
-        match &parsed.packet {
-            Ok(packet) if self.is_owned(packet) => {
-                let hash = wire::flow_hash(packet);
-                let owner = hash.shard(self.shards);
-                if owner == self.number || self.collects(packet) {
-                    self.take_own(frame, &parsed, packet, hash, origin, now, out);
-                } else {
-                    self.measured.fates.on_note(origin.place(), Note::HandedOver);
-                    out.foreign.push(Foreign::frame(owner, origin, frame));
-                }
+        if let Ok(Packet::Tcp(segment)) = &parsed.packet {
+            let hash = FlowHash::of(&segment.tuple);
+            if hash.shard(self.shards) == self.number {
+                let size = FrameSize { frame_len: frame.frame_len, gso_size: frame.gso_size };
+                let wire = self.take_segment(segment, hash, origin, size, now);
+                self.count(frame, &parsed, wire, Fate::Analyzed, origin);
+                return self.pass_on(out);
             }
-            _ => self.take_other(frame, &parsed, origin),
         }
+        self.take_rare(frame, &parsed, origin, now, out);
         self.pass_on(out);
     }
 
-    #[inline]
+    /// Anything but a segment of a flow of this shard.
+    #[cold]
+    fn take_rare(
+        &mut self,
+        frame: &Frame<'_>,
+        parsed: &Parsed<'_>,
+        origin: &Origin,
+        now: Timestamp,
+        out: &mut Output,
+    ) {
+        let Some(packet) = parsed.packet.as_ref().ok().filter(|packet| self.is_owned(packet)) else {
+            return self.take_other(frame, parsed, origin);
+        };
+        let hash = wire::flow_hash(packet);
+        let owner = hash.shard(self.shards);
+        if owner == self.number || self.collects(packet) {
+            self.take_own(frame, parsed, packet, hash, origin, now, out);
+        } else {
+            self.measured.fates.on_note(origin.place(), Note::HandedOver);
+            out.foreign.push(Foreign::frame(owner, origin, frame));
+        }
+    }
+
     #[expect(clippy::too_many_arguments, reason = "one call site; a struct would only rename them")]
     fn take_own(
         &mut self,
@@ -189,32 +212,32 @@ impl Shard {
         match packet {
             Packet::Tcp(segment) => {
                 let wire = self.take_segment(segment, hash, origin, size, now);
-                self.count(frame, parsed, wire, Fate::Analyzed, origin);
+                self.count_rare(frame, parsed, wire, Fate::Analyzed, origin);
             }
             Packet::MalformedTcp(malformed) => {
                 let wire = self.take_malformed(malformed, hash, origin, size, now);
-                self.count(frame, parsed, wire, Fate::Malformed(malformed.error), origin);
+                self.count_rare(frame, parsed, wire, Fate::Malformed(malformed.error), origin);
             }
             Packet::IcmpError(error) => {
                 self.take_icmp(hash, error, origin);
-                self.count(frame, parsed, WireCount::one(frame.frame_len), Fate::Analyzed, origin);
+                self.count_rare(frame, parsed, WireCount::one(frame.frame_len), Fate::Analyzed, origin);
             }
             Packet::Fragment(fragment) => {
                 let fate = Fate::NotAnalyzed(Unanalyzed::WaitingForFragments);
-                self.count(frame, parsed, WireCount::one(frame.frame_len), fate, origin);
+                self.count_rare(frame, parsed, WireCount::one(frame.frame_len), fate, origin);
                 self.take_fragment(fragment, frame.frame_len, parsed.outer, origin, now, out);
             }
             Packet::Udp(datagram) => {
                 let wire = wire_of(datagram, frame);
                 self.hear_datagram(datagram, hash, origin);
-                self.count(frame, parsed, wire, Fate::Analyzed, origin);
+                self.count_rare(frame, parsed, wire, Fate::Analyzed, origin);
             }
             Packet::Other(_) => {}
         }
     }
 
     /// Takes a segment that this shard owns; what it stood for on the wire.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take_segment(
         &mut self,
         segment: &Segment<'_>,
@@ -223,10 +246,9 @@ impl Shard {
         size: FrameSize,
         now: Timestamp,
     ) -> WireCount {
-        if self.is_copy(origin.interface) {
+        let Some(arrival) = self.arrival(origin, size, now) else {
             return self.note_copy(segment, size, origin);
-        }
-        let arrival = self.arrival(origin, size, now);
+        };
         let taken = self.table.on_segment(hash, segment, &arrival, &mut self.changes);
         if self.requests.is_some() {
             self.hear_segment(segment, &taken, origin.timestamp);
@@ -244,10 +266,9 @@ impl Shard {
         size: FrameSize,
         now: Timestamp,
     ) -> WireCount {
-        if self.is_copy(origin.interface) {
+        let Some(arrival) = self.arrival(origin, size, now) else {
             return self.note_copy(&malformed.segment, size, origin);
-        }
-        let arrival = self.arrival(origin, size, now);
+        };
         let taken = self.table.on_malformed(hash, malformed, &arrival, &mut self.changes);
         self.note_duplicate(taken, origin)
     }
@@ -259,18 +280,22 @@ impl Shard {
         }
     }
 
+    /// What is known of a frame; `None` where its interface shows what another one shows too.
     #[inline]
-    fn arrival(&self, origin: &Origin, size: FrameSize, now: Timestamp) -> Arrival {
-        let (identity, is_named) = self.identity(origin.interface);
-        Arrival {
+    fn arrival(&self, origin: &Origin, size: FrameSize, now: Timestamp) -> Option<Arrival> {
+        let facts = self.interfaces.get(usize::from(origin.interface.0));
+        if facts.is_some_and(|facts| facts.is_copy) {
+            return None;
+        }
+        Some(Arrival {
             timestamp: origin.timestamp,
             now,
             interface: origin.interface,
-            identity,
-            is_named,
+            identity: facts.map_or(0, |facts| facts.identity),
+            is_named: facts.is_some_and(|facts| facts.name.is_some()),
             frame_len: size.frame_len,
             gso_size: size.gso_size,
-        }
+        })
     }
 
     #[inline]
@@ -279,6 +304,7 @@ impl Shard {
     }
 
     /// A segment that another interface shows too: no flow hears of it.
+    #[cold]
     fn note_copy(&mut self, segment: &Segment<'_>, size: FrameSize, origin: &Origin) -> WireCount {
         self.measured.fates.on_note(origin.place(), Note::Duplicate);
         let limit = u32::from(size.gso_size);
@@ -304,11 +330,24 @@ impl Shard {
             Ok(Packet::Udp(datagram)) => wire_of(datagram, frame),
             _ => WireCount::one(frame.frame_len),
         };
-        self.count(frame, parsed, wire, self.fate_of(&parsed.packet), origin);
+        self.count_rare(frame, parsed, wire, self.fate_of(&parsed.packet), origin);
+    }
+
+    /// The same as [`count`](Self::count), out of the way.
+    #[inline(never)]
+    fn count_rare(
+        &mut self,
+        frame: &Frame<'_>,
+        parsed: &Parsed<'_>,
+        wire: WireCount,
+        fate: Fate,
+        origin: &Origin,
+    ) {
+        self.count(frame, parsed, wire, fate, origin);
     }
 
     /// A frame is delivered here: its fate, its traffic, its time.
-    #[inline]
+    #[inline(always)]
     fn count(
         &mut self,
         frame: &Frame<'_>,

@@ -8,7 +8,7 @@ use super::{
     analyst::{Analyst, Request},
     batch::{Batch, Item, ItemKind},
 };
-use crate::{report::ShardSnapshot, source::Block, time::Timestamp};
+use crate::{flow::prefetch, report::ShardSnapshot, source::Block, time::Timestamp};
 
 /// What a worker thread needs.
 #[derive(Debug)]
@@ -46,7 +46,8 @@ impl Worker {
     }
 
     fn on_whole(&mut self, block: Block, mut watermark: Timestamp) {
-        for descriptor in &block.frames {
+        for (number, descriptor) in block.frames.iter().enumerate() {
+            fetch(&block, number + AHEAD);
             watermark = watermark.max(descriptor.timestamp);
             self.analyst.on_frame(&block.frame(descriptor), watermark);
         }
@@ -58,6 +59,7 @@ impl Worker {
         for Item { what, watermark } in items {
             match what {
                 ItemKind::Frame(number) => {
+                    fetch(&block, number as usize + AHEAD);
                     if let Some(descriptor) = block.frames.get(number as usize) {
                         self.analyst.on_frame(&block.frame(descriptor), watermark);
                     }
@@ -88,3 +90,20 @@ impl Worker {
         }
     }
 }
+
+/// Asks for the headers of a frame: another processor has read them from the file, and memory takes as long as the
+/// analysis of some frames.
+#[inline]
+fn fetch(block: &Block, number: usize) {
+    let frame = block.frames.get(number);
+    let bytes = frame.and_then(|frame| block.bytes.get(frame.offset as usize..));
+    if let Some(headers) = bytes.and_then(<[u8]>::first_chunk::<HEADERS>) {
+        prefetch(headers);
+    }
+}
+
+/// How many frames ahead.
+const AHEAD: usize = 8;
+
+/// Octets of Ethernet, IPv4, and TCP with its time stamps.
+const HEADERS: usize = 66;

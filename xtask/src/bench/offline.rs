@@ -1,8 +1,10 @@
 //! A large file: `tcpkit -r` with everything analysed beside `tcpdump`, which only copies.
+//!
+//! CPU time is that of one worker and its reader; wall time that of as many workers as tcpkit would take itself.
 
 use std::{
     fs::File,
-    io::{self, BufWriter, Write as _},
+    io::{BufWriter, Write as _},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -36,44 +38,83 @@ pub(super) fn run(tcpkit: &Path, options: &Options) -> Result<Vec<Verdict>> {
     };
     let tcpdump =
         find_program("tcpdump").context("tcpdump is not installed: run `cargo xtask setup --tests`")?;
-    warm(&file)?;
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    // Also reads the file once, so that the first run does not pay for the disk.
+    let frames = frames_of(tcpkit, &file)?;
+    let mut turns = Vec::new();
     for run in 1..=options.runs.max(1) {
-        let our = cost_of(preferred(tcpkit).arg("-r").arg(&file).args(["--json", "--quiet"]))?;
-        let their = cost_of(preferred(&tcpdump).arg("-r").arg(&file).args(["-w", "/dev/null"]))?;
-        say(format_args!("run {run}: tcpkit {}, tcpdump {}", line(our), line(their)));
-        ours.push(our);
-        theirs.push(their);
+        let analysis = ["--json", "--quiet"];
+        let one = cost_of(preferred(tcpkit).arg("-r").arg(&file).args(analysis).args(["--shards", "1"]))?;
+        let all = cost_of(preferred(tcpkit).arg("-r").arg(&file).args(analysis))?;
+        let tcpdump = cost_of(preferred(&tcpdump).arg("-r").arg(&file).args(["-w", "/dev/null"]))?;
+        say(format_args!(
+            "run {run}: one worker {}, all workers {}, tcpdump {}",
+            line(one),
+            line(all),
+            line(tcpdump)
+        ));
+        turns.push(Turn { one, all, tcpdump });
     }
-    Ok(compare(&file, &ours, &theirs))
+    Ok(compare(&file, &turns, frames))
 }
 
-fn compare(file: &Path, ours: &[Cost], theirs: &[Cost]) -> Vec<Verdict> {
-    let of = |costs: &[Cost], part: fn(&Cost) -> f64| median(costs.iter().map(part));
+/// What ran one after the other, on the same machine.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    /// tcpkit with one worker.
+    one: Cost,
+    /// tcpkit with as many as it takes itself.
+    all: Cost,
+    tcpdump: Cost,
+}
+
+fn compare(file: &Path, turns: &[Turn], frames: f64) -> Vec<Verdict> {
     // Neighbouring runs had the same machine, so their ratios say more than the ratio of medians.
-    let ratio =
-        |part: fn(&Cost) -> f64| median(ours.iter().zip(theirs).map(|(our, their)| part(our) / part(their)));
-    let (our_cpu, their_cpu) = (of(ours, |cost| cost.cpu), of(theirs, |cost| cost.cpu));
-    let (our_wall, their_wall) = (of(ours, |cost| cost.wall), of(theirs, |cost| cost.wall));
-    let memory = ours.iter().map(|cost| cost.peak_memory).max().unwrap_or_default();
-    answer(format_args!("{}: medians of {} runs", file.display(), ours.len()));
+    let of = |part: fn(&Turn) -> f64| median(turns.iter().map(part));
+    let cpu = of(|turn| turn.one.cpu);
+    answer(format_args!("{}: medians of {} runs", file.display(), turns.len()));
+    for (name, part) in [
+        ("one worker", (|turn: &Turn| turn.one) as fn(&Turn) -> Cost),
+        ("all workers", |turn| turn.all),
+        ("tcpdump", |turn| turn.tcpdump),
+    ] {
+        let of = |figure: fn(&Cost) -> f64| median(turns.iter().map(|turn| figure(&part(turn))));
+        let memory = turns.iter().map(|turn| part(turn).peak_memory).max().unwrap_or_default();
+        answer(format_args!(
+            "  {name:11}  cpu {:7.2} s  wall {:7.2} s  peak memory {} MiB",
+            of(|cost| cost.cpu),
+            of(|cost| cost.wall),
+            memory >> 20
+        ));
+    }
     answer(format_args!(
-        "  tcpkit   cpu {our_cpu:7.2} s  wall {our_wall:7.2} s  peak memory {} MiB",
-        memory >> 20
+        "  {:.0} ns of CPU time per frame on one worker, its reader included",
+        cpu * 1e9 / frames
     ));
-    answer(format_args!("  tcpdump  cpu {their_cpu:7.2} s  wall {their_wall:7.2} s"));
     vec![
         Verdict {
-            name: "offline: CPU time, tcpkit / tcpdump",
-            ratio: ratio(|cost| cost.cpu),
+            name: "offline: CPU time, one worker / tcpdump",
+            ratio: of(|turn| turn.one.cpu / turn.tcpdump.cpu),
             limit: Limit::AtMost(2.0),
         },
         Verdict {
             name: "offline: wall time, tcpkit / tcpdump",
-            ratio: ratio(|cost| cost.wall),
+            ratio: of(|turn| turn.all.wall / turn.tcpdump.wall),
             limit: Limit::AtMost(1.0),
         },
     ]
+}
+
+/// How many frames a file has, by tcpkit's own report.
+fn frames_of(tcpkit: &Path, file: &Path) -> Result<f64> {
+    let run = Command::new(tcpkit)
+        .arg("-r")
+        .arg(file)
+        .args(["--json", "--quiet"])
+        .output()
+        .with_context(|| format!("cannot run {}", tcpkit.display()))?;
+    let report: serde_json::Value = serde_json::from_slice(&run.stdout)
+        .with_context(|| format!("tcpkit has no report of {}", file.display()))?;
+    report["totals"]["frames"].as_f64().context("the report says nothing of frames")
 }
 
 fn line(cost: Cost) -> String {
@@ -86,13 +127,6 @@ fn preferred(program: &Path) -> Command {
     let mut command = Command::new("nice");
     command.args(["-n", if is_root { "-20" } else { "0" }]).arg(program);
     command
-}
-
-/// Reads the file once, so that the first run does not pay for the disk.
-fn warm(file: &Path) -> Result<()> {
-    let mut input = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
-    io::copy(&mut input, &mut io::sink()).with_context(|| format!("cannot read {}", file.display()))?;
-    Ok(())
 }
 
 /// The large file; one of the right size from an earlier run is used again.

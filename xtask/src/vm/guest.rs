@@ -87,6 +87,8 @@ pub(super) enum End {
     Panicked(String),
     /// Qemu or the guest ended before the command did.
     Died(String),
+    /// Without a status, in an earlier run that is known from its record: what was said then.
+    Earlier(String),
 }
 
 /// What came of a guest.
@@ -117,6 +119,7 @@ impl fmt::Display for End {
             }
             Self::Panicked(what) => write!(f, "the guest's kernel panicked: {what}"),
             Self::Died(why) => write!(f, "the guest ended before its command did: {why}"),
+            Self::Earlier(what) => f.write_str(what),
         }
     }
 }

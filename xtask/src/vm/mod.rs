@@ -294,6 +294,6 @@ const fn status_of(end: &End) -> u8 {
     match end {
         End::Status(status) => *status,
         End::TimedOut(_) => TIMED_OUT,
-        End::Panicked(_) | End::Died(_) => NO_RESULT,
+        End::Panicked(_) | End::Died(_) | End::Earlier(_) => NO_RESULT,
     }
 }

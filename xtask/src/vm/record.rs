@@ -110,8 +110,8 @@ fn ran(kernel: Kernel, share: Share, record: &Value) -> Option<Ran> {
         results.replace(newer);
     }
     let status = record["status"].as_u64().and_then(|status| u8::try_from(status).ok());
-    let end =
-        status.map_or_else(|| End::Died(record["end"].as_str().unwrap_or_default().to_owned()), End::Status);
+    let end = status
+        .map_or_else(|| End::Earlier(record["end"].as_str().unwrap_or_default().to_owned()), End::Status);
     let outcome = Outcome {
         end,
         boot: None,

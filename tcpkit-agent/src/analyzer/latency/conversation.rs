@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use super::{
+    counts::RequestCounts,
     direction::{Budget, Direction, Late, Payload},
     measured::MeasuredRequest,
     outlet::Outlet,
@@ -57,6 +58,8 @@ pub(super) struct Conversation {
     interface: InterfaceId,
     /// Who asks, where that is known.
     client: Option<Side>,
+    /// Whom the flow infers to be the client.
+    inferred: Side,
     /// The flow's handshake, until the first request is over.
     handshake: Option<Span>,
     /// Least round trip between capture point and server; zero where it is not known.
@@ -93,6 +96,7 @@ impl Conversation {
             key: *flow.key(),
             interface: flow.interface,
             client,
+            inferred: flow.client(),
             handshake: handshake.duration(),
             way: Span(0),
             state: State::Recognising(Recognition::default()),
@@ -119,8 +123,8 @@ impl Conversation {
     }
 
     /// Whether its client is not the one that its flow infers.
-    pub(super) fn is_turned_round(&self, flow_client: Side) -> bool {
-        self.client.is_some_and(|client| client != flow_client)
+    pub(super) fn is_turned_round(&self) -> bool {
+        self.client.is_some_and(|client| client != self.inferred)
     }
 
     /// What could not be read so far, and in which protocol, while it goes on.
@@ -239,12 +243,12 @@ impl Conversation {
         match recognition.on_piece(sender, piece, &scene) {
             Verdict::Known(protocol, client) => {
                 let said = std::mem::take(recognition);
-                self.talk(protocol, client);
+                self.talk(protocol, client, &mut room.budget.counts);
                 self.hear_again(said, room);
                 self.hear(sender, piece, room);
             }
             Verdict::Begins(protocol, client) => {
-                self.talk(protocol, client);
+                self.talk(protocol, client, &mut room.budget.counts);
                 self.hear(sender, piece, room);
             }
             Verdict::Listen => recognition.keep(sender, piece),
@@ -265,7 +269,7 @@ impl Conversation {
         }
         match room.settings.suggestion(&self.key, self.client) {
             Some((protocol, client)) => {
-                self.talk(protocol, client);
+                self.talk(protocol, client, &mut room.budget.counts);
                 self.hear_again(said, room);
             }
             None => room.budget.counts.unrecognised += 1,
@@ -278,8 +282,10 @@ impl Conversation {
         }
     }
 
-    fn talk(&mut self, protocol: Protocol, client: Side) {
-        self.client = Some(client);
+    fn talk(&mut self, protocol: Protocol, client: Side, counts: &mut RequestCounts) {
+        if self.client.replace(client).is_none() {
+            counts.turned_round += u64::from(self.is_turned_round());
+        }
         self.state = talking(protocol).unwrap_or(State::Over(None));
     }
 

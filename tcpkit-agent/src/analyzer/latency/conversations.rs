@@ -132,7 +132,6 @@ impl Conversations {
         let heard = Heard { segment, sender, at, segment_size, steps, view };
         conversation.on_segment(&heard, &mut Room { settings, budget, scratch, out });
         if conversation.is_done() {
-            budget.counts.turned_round += u64::from(conversation.is_turned_round(view.flow().client()));
             self.take(place);
             self.places[taken.slot as usize] = DEAF;
         }
@@ -145,6 +144,7 @@ impl Conversations {
             return DEAF;
         }
         self.budget.counts.conversations += 1;
+        self.budget.counts.turned_round += u64::from(conversation.is_turned_round());
         if let Some(place) = self.free.pop() {
             self.list[place as usize - 1] = Some(conversation);
             return place;

@@ -11,7 +11,8 @@
 //! ```
 //!
 //! The server's part is `answered - reached`, less the least round trip between capture point and server, which is the
-//! way of the request there and of the response back. All else is the network's, and both hosts' TCP. Of that, a
+//! way of the request there and of the response back. It is known where the handshake was seen; elsewhere, and by UDP,
+//! the way is in the server's part, because an acknowledgement that comes with an answer has the thinking in it. All else is the network's, and both hosts' TCP. Of that, a
 //! mended loss cost the time from when the octets had been sent first to when they were sent again; time that two of
 //! them share counts for the earlier one.
 

@@ -172,13 +172,29 @@ impl Buckets {
     /// Adds to a bucket, or adds a bucket; false where there is no room for it.
     #[inline]
     fn add(&mut self, number: u16, count: u64) -> bool {
-        match self.as_slice().binary_search_by_key(&number, |bucket| bucket.number()) {
-            Ok(place) => {
-                let bucket = &mut self.as_mut_slice()[place];
-                *bucket = Bucket::new(number, bucket.count() + count);
+        if let Self::Inline { len, buckets, .. } = self
+            && let Some(known) = buckets.iter_mut().take((*len).into()).find(|known| known.number() == number)
+        {
+            known.0 += count;
+            return true;
+        }
+        self.add_sorted(number, count)
+    }
+
+    fn add_sorted(&mut self, number: u16, count: u64) -> bool {
+        let buckets = self.as_mut_slice();
+        // Most often there are a few, and looking at them one by one is faster than choosing well.
+        let place = if buckets.len() <= SPILL {
+            buckets.iter().take_while(|bucket| bucket.number() < number).count()
+        } else {
+            buckets.partition_point(|bucket| bucket.number() < number)
+        };
+        match buckets.get_mut(place).filter(|bucket| bucket.number() == number) {
+            Some(bucket) => {
+                bucket.0 += count;
                 true
             }
-            Err(place) => self.insert(place, Bucket::new(number, count)),
+            None => self.insert(place, Bucket::new(number, count)),
         }
     }
 

@@ -181,7 +181,8 @@ impl Story {
         self.samples.extend(sample);
         let flow = Flow { client: CLIENT, ..Flow::default() };
         let seen = Seen { flow: &flow, segment: &segment, side, at, packets: 1 };
-        let observed = Observed { seen: &seen, verdict: &verdict, sample: sample.as_ref(), rtt: &self.rtt };
+        let is_delayed_ack = sample.is_some_and(|sample| sample.is_delayed_ack);
+        let observed = Observed { seen: &seen, verdict: &verdict, is_delayed_ack, rtt: &self.rtt };
         self.stalls.on_segment(&observed, |_, stall| self.ended.push(stall));
         self
     }

@@ -198,6 +198,7 @@ impl Direction {
     }
 
     /// What an acknowledgement tells: by itself, else by the retransmission whose timestamp it echoes.
+    #[inline]
     fn trip(&mut self, acked: &Acked, at: Timestamp, tsecr: Option<u32>) -> Option<Trip> {
         if let Some(newest) = acked.rtt {
             let oldest = acked.rtt_oldest.unwrap_or(newest);
@@ -209,7 +210,7 @@ impl Direction {
         Some(Trip { oldest: rtt, newest: rtt, is_by_timestamp: true })
     }
 
-    #[inline]
+    #[inline(always)]
     fn record(&mut self, sender: Side, trip: Trip, ack: AckShape, budget: &mut SpillBudget) -> RttSample {
         let is_first = self.smoothed.is_none();
         self.min = if is_first { trip.newest } else { self.min.min(trip.newest) };

@@ -39,6 +39,7 @@ impl SideState {
     }
 
     /// It announces a window; whether that is another one than before.
+    #[inline]
     pub(super) fn announces(&mut self, window: u32) -> bool {
         let is_news = !self.has_window || self.window != window;
         (self.has_window, self.window) = (true, window);
@@ -63,6 +64,7 @@ impl SideState {
     }
 
     /// The other side's window is not zero; tells how long it was, if this side is known to have waited.
+    #[inline]
     pub(super) fn opens(&mut self, at: Timestamp) -> Option<ShutWindow> {
         if !self.is_shut() {
             return None;

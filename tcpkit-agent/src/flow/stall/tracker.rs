@@ -3,10 +3,10 @@
 use super::{
     super::{
         key::Side,
-        rtt::{RttSample, RttTracker},
+        rtt::RttTracker,
         stream::{Acked, Cause, Seen, Stall, StallKind, Verdict},
     },
-    StallCounts, limits,
+    FLOOR, StallCounts, limits,
     moment::Moment,
     side::{ShutWindow, SideState},
 };
@@ -33,8 +33,8 @@ pub(in crate::flow) struct Observed<'w, 'a, 'b> {
     pub(in crate::flow) seen: &'w Seen<'a, 'b>,
     /// What it did to the streams.
     pub(in crate::flow) verdict: &'w Verdict,
-    /// The round trip that it completed.
-    pub(in crate::flow) sample: Option<&'w RttSample>,
+    /// It acknowledges what its receiver is known to have had for a while.
+    pub(in crate::flow) is_delayed_ack: bool,
     /// Round trips, that one included.
     pub(in crate::flow) rtt: &'w RttTracker,
 }
@@ -115,13 +115,14 @@ impl StallTracker {
         if now.verdict.sent.new > 0 {
             self.turn_to(now);
         }
-        stall(StallKind::Rto, start?.timestamp(), now.seen.at, limits::silence(now.rtt, now.seen.side))
+        let limit = || limits::silence(now.rtt, now.seen.side);
+        stall(StallKind::Rto, start?.timestamp(), now.seen.at, limit)
     }
 
     /// New data: an answer, a question, or more of the same.
     fn on_data(&mut self, now: &Observed<'_, '_, '_>) -> Option<Stall> {
         let ended = if self.turn == Some(now.seen.side) {
-            let limit = limits::silence(now.rtt, now.seen.side);
+            let limit = || limits::silence(now.rtt, now.seen.side);
             self.last.and_then(|last| stall(StallKind::SenderIdle, last.timestamp(), now.seen.at, limit))
         } else {
             self.thought(now, now.seen.side)
@@ -148,9 +149,9 @@ impl StallTracker {
         let is_server = thinker == now.server();
         let kind = if is_server { StallKind::ServerThinking } else { StallKind::ClientThinking };
         let asked = self.sides[thinker.other() as usize].spoke?.timestamp();
-        let way = now.rtt.least(thinker.other()).unwrap_or_default();
-        let ready = self.sides[thinker as usize].ready.map_or(asked + way, Moment::timestamp);
-        stall(kind, ready, now.seen.at, limits::thinking(now.rtt))
+        let way = || now.rtt.least(thinker.other()).unwrap_or_default();
+        let ready = self.sides[thinker as usize].ready.map_or_else(|| asked + way(), Moment::timestamp);
+        stall(kind, ready, now.seen.at, || limits::thinking(now.rtt))
     }
 
     fn turn_to(&mut self, now: &Observed<'_, '_, '_>) {
@@ -173,10 +174,11 @@ impl StallTracker {
             return None;
         }
         own.ready = Some(until.into());
-        stall(StallKind::ZeroWindow, since, until, limit)
+        stall(StallKind::ZeroWindow, since, until, || limit)
     }
 
     /// The window that this side announces for the other side's data.
+    #[inline]
     fn on_window(&mut self, now: &Observed<'_, '_, '_>, window: u32) -> Option<Stall> {
         let at = now.seen.at;
         let is_plain = !now.seen.segment.flags.intersects(TcpFlags::RST.with(TcpFlags::SYN));
@@ -191,7 +193,8 @@ impl StallTracker {
         }
         let ShutWindow { since, until } = other.opens(at)?;
         other.ready = Some(until.into());
-        stall(StallKind::ZeroWindow, since, until, limits::silence(now.rtt, now.seen.side.other()))
+        let limit = || limits::silence(now.rtt, now.seen.side.other());
+        stall(StallKind::ZeroWindow, since, until, limit)
     }
 
     /// What this side acknowledges moves the other's direction; all of it, at once, tells when this side was ready.
@@ -201,15 +204,16 @@ impl StallTracker {
         }
         self.last = Some(now.seen.at.into());
         self.sides[now.seen.side.other() as usize].moved = Some(now.seen.at.into());
-        let is_delayed = now.sample.is_some_and(|sample| sample.is_delayed_ack);
-        if acked.in_flight > 0 || is_delayed || now.seen.segment.payload_len > 0 {
+        if acked.in_flight > 0 || now.is_delayed_ack || now.seen.segment.payload_len > 0 {
             return;
         }
         self.sides[now.seen.side as usize].ready = Some(now.seen.at.into());
     }
 }
 
-/// A stall, if it took longer than that.
-fn stall(kind: StallKind, start: Timestamp, end: Timestamp, limit: Span) -> Option<Stall> {
-    (end.since(start) > limit).then_some(Stall { kind, start, end })
+/// A stall, if it took longer than that; no limit is below [`FLOOR`].
+#[inline]
+fn stall(kind: StallKind, start: Timestamp, end: Timestamp, limit: impl FnOnce() -> Span) -> Option<Stall> {
+    let took = end.since(start);
+    (took > FLOOR && took > limit()).then_some(Stall { kind, start, end })
 }

@@ -77,6 +77,16 @@ pub(super) struct Flight {
     sacked: u32,
 }
 
+/// What was under way, and was acknowledged as it should be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taken {
+    pub(super) segments: u32,
+    /// When the newest of it was sent.
+    pub(super) newest: Timestamp,
+    /// When the oldest of it was.
+    pub(super) oldest: Timestamp,
+}
+
 /// What is known of some octets that are seen again.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Inspected {
@@ -150,6 +160,40 @@ impl Flight {
             self.forget_sacked(&whole, start);
             told(start, whole);
         }
+    }
+
+    /// How many of the first ranges an acknowledgement covers, where it covers them whole and they were sent once and
+    /// nothing else is known of them.
+    #[inline]
+    pub(super) fn calm_front(&self, ack: SeqNumber) -> Option<usize> {
+        let mut start = self.start;
+        for (index, range) in self.ranges.iter().enumerate() {
+            if !start.before(ack) {
+                return Some(index);
+            }
+            if range.end.after(ack) || range.copies != 1 || range.is_sacked || range.cause.is_some() {
+                return None;
+            }
+            start = range.end;
+        }
+        Some(self.ranges.len())
+    }
+
+    /// Takes this many of the first ranges, of which [`calm_front`](Self::calm_front) told.
+    #[inline]
+    pub(super) fn take_calm(&mut self, count: usize) -> Option<Taken> {
+        let mut taken: Option<Taken> = None;
+        for _ in 0..count {
+            let Some(Range { end, sent, segments, .. }) = self.ranges.pop_front() else { break };
+            self.start = end;
+            let before = taken.unwrap_or(Taken { segments: 0, newest: sent, oldest: sent });
+            taken = Some(Taken {
+                segments: before.segments.saturating_add(u32::from(segments)),
+                newest: before.newest.max(sent),
+                oldest: before.oldest.min(sent),
+            });
+        }
+        taken
     }
 
     /// Marks what the receiver says it holds; tells each range that it did not hold before.

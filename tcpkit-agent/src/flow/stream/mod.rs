@@ -6,6 +6,7 @@
 //! what it announces, [`cause`] why something was sent again.
 
 mod acked;
+mod calm;
 mod cause;
 mod counts;
 mod episode;

@@ -4,6 +4,7 @@
 //! What is under way, and what is kept of losses, lies in pools and exists only as long as it matters.
 
 use super::{
+    calm::{Both, unfold},
     counts::StreamCounts,
     flight::{Budget, Flight, Range},
     pool::{Pool, Reuse, Slot},
@@ -13,7 +14,7 @@ use super::{
     verdict::{Acked, Verdict},
 };
 use crate::{
-    flow::{key::Side, reset::CutOff, state::Flow},
+    flow::{key::Side, prefetch::prefetch, reset::CutOff, state::Flow},
     time::{Span, Timestamp},
     wire::{Segment, SeqNumber, TcpFlags},
 };
@@ -79,6 +80,8 @@ pub(in crate::flow) struct Streams {
     troubles: Pool<Trouble>,
     budget: Budget,
     pieces: Vec<(SeqNumber, Range)>,
+    /// Calm segments take the shortcut. A test turns it off and finds the same.
+    pub(in crate::flow) has_shortcut: bool,
 }
 
 /// One segment at work on both streams of its flow.
@@ -106,6 +109,7 @@ impl Streams {
             troubles: Pool::new(both),
             budget: Budget::new((max_flows as usize).saturating_mul(RANGES_PER_FLOW).max(LEAST_RANGES)),
             pieces: Vec::new(),
+            has_shortcut: true,
         }
     }
 
@@ -137,32 +141,52 @@ impl Streams {
         }
     }
 
-    /// Begins to fetch the streams of a flow, long before they are needed: memory is slower than everything else.
+    /// Asks for the memory of a flow's streams.
     #[inline]
     pub(in crate::flow) fn fetch(&self, slot: PairSlot) {
-        let Some(pair) = self.pairs.get(slot) else { return };
-        let [low, high] = &pair.streams;
-        std::hint::black_box((
-            (low.snd_una, low.sent_at, low.round_trip.samples(), low.counts.unique_bytes),
-            (high.snd_una, high.sent_at, high.round_trip.samples(), high.counts.unique_bytes),
-            (pair.told_at, pair.data_segments[0]),
-        ));
+        if let Some(pair) = self.pairs.get(slot) {
+            prefetch(pair);
+        }
     }
 
-    /// Takes a segment.
+    /// Takes a segment; `verdict` is a default one before. True where it is time to [`tell`](Self::tell), which counts
+    /// by the watermark `now`.
     #[inline]
     pub(in crate::flow) fn on_segment(
         &mut self,
         slot: PairSlot,
         seen: &Seen<'_, '_>,
+        now: Timestamp,
+        verdict: &mut Verdict,
         steps: &mut Vec<StreamStep>,
-    ) -> Verdict {
-        let Some(pair) = self.pairs.get_mut(slot) else { return Verdict::default() };
+    ) -> bool {
+        let Some(pair) = self.pairs.get_mut(slot) else { return false };
         let [low, high] = &mut pair.streams;
         let (own, peer) = if seen.side == Side::Low { (low, high) } else { (high, low) };
         if seen.segment.payload_len > 0 {
             pair.data_segments[seen.side as usize] += u64::from(seen.packets);
         }
+        let is_telling = now.since(pair.told_at) >= PROGRESS && pair.told != pair.data_segments;
+        let mut both = Both { own, peer, flights: &mut self.flights, budget: &mut self.budget };
+        if !(self.has_shortcut && both.take(seen, verdict)) {
+            self.take_long_way(slot, seen, verdict, steps);
+        }
+        is_telling
+    }
+
+    /// Takes any segment.
+    #[inline(never)]
+    fn take_long_way(
+        &mut self,
+        slot: PairSlot,
+        seen: &Seen<'_, '_>,
+        verdict: &mut Verdict,
+        steps: &mut Vec<StreamStep>,
+    ) {
+        let Some(Pair { streams: [low, high], .. }) = self.pairs.get_mut(slot) else { return };
+        let (own, peer) = if seen.side == Side::Low { (low, high) } else { (high, low) };
+        unfold(own, &mut self.flights, &mut self.budget);
+        unfold(peer, &mut self.flights, &mut self.budget);
         let mut work = Work {
             seen,
             own,
@@ -173,9 +197,8 @@ impl Streams {
             pieces: &mut self.pieces,
             steps,
         };
-        let mut verdict = Verdict::default();
-        work.run(&mut verdict);
-        verdict
+        work.run(verdict);
+        Both::note_calm(work.own, work.peer, seen.flow, seen.side);
     }
 
     /// What a RST of `side` cuts off; `None` where there are no streams.
@@ -201,21 +224,19 @@ impl Streams {
     }
 
     /// Tells how far a busy flow has come, once a second.
-    #[inline]
+    #[cold]
     pub(in crate::flow) fn tell(
         &mut self,
         slot: PairSlot,
         flow: &Flow,
         at: Timestamp,
-        stalled: impl FnOnce() -> Span,
+        stalled: Span,
         progress: &mut Vec<FlowProgress>,
     ) {
         let Some(pair) = self.pairs.get_mut(slot) else { return };
-        if at.since(pair.told_at) >= PROGRESS && pair.told != pair.data_segments {
-            progress.push(pair.progress(flow, stalled()));
-            pair.told = pair.data_segments;
-            pair.told_at = at;
-        }
+        progress.push(pair.progress(flow, stalled));
+        pair.told = pair.data_segments;
+        pair.told_at = at;
     }
 
     /// Gives the streams of a flow back, and tells what they came to; `at` is when the flow was seen last.

@@ -1,6 +1,6 @@
 //! One direction of a flow, named by its sender: what every segment touches, kept small.
 
-use super::{counts::Tally, flight::octets, pool::Slot};
+use super::{calm::Calm, counts::Tally, flight::octets, pool::Slot};
 use crate::{
     time::{Span, Timestamp},
     wire::SeqNumber,
@@ -21,8 +21,13 @@ pub(super) struct Stream {
     pub(super) window: u16,
     /// How often it has repeated that acknowledgement.
     pub(super) repeats: u16,
+    /// Everything between `snd_una` and `snd_nxt` was sent together at `nxt_at`, in so many segments, and lies in no
+    /// flight: most often one segment is all that is under way. 0 where that is not so.
+    pub(super) lone: u16,
     /// What is known of it.
     pub(super) facts: Facts,
+    /// Whether there is a shortcut.
+    pub(super) calm: Calm,
     /// When the last octet in sequence was sent.
     pub(super) nxt_at: Timestamp,
     /// When it sent data last.
@@ -151,12 +156,6 @@ impl RoundTrip {
         // RFC 6298 §2.3: alpha is 1/8.
         self.smoothed = self.smoothed - self.smoothed / 8 + micros / 8;
         self.min = self.min.min(micros);
-    }
-
-    /// How often it was measured, up to a few.
-    #[inline]
-    pub(super) const fn samples(&self) -> u8 {
-        self.samples
     }
 
     /// The least; `None` where nothing was measured.

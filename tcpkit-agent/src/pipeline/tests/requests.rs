@@ -274,3 +274,12 @@ fn spoken_octets_stand_where_the_payload_does() {
     assert_eq!(frame.bytes.len(), spec.octets().len());
     assert!(frame.bytes.ends_with(b"hi"));
 }
+
+#[test]
+fn what_a_syn_carries_is_heard() {
+    let asked = u16::try_from(ASK.len()).unwrap();
+    let story = scenario().client(SYN, 0, 0, asked).saying(ASK).after(ms(10)).server(SYN_ACK, 0, 19, 0);
+    let story = story.after(ms(5)).client(ACK, 19, 1, 0).after(ms(5)).answers(1, 19, ANSWER);
+    let records = requests(story);
+    assert_eq!((records.len(), records[0].latency_us), (1, Some(20_000.0)));
+}

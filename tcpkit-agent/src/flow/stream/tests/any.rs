@@ -48,6 +48,101 @@ fn sack(blocks: &[(u32, u32)]) -> Vec<u8> {
     option
 }
 
+/// What happens in a conversation that is calm as a rule.
+#[derive(Clone, Debug)]
+enum Act {
+    /// Octets behind everything sent, with all that came acknowledged but the last so many octets.
+    Says(Who, u32, u32),
+    /// Octets before the edge once more.
+    Repeats(Who, u32),
+    /// Octets after some that nobody captured.
+    Skips(Who, u32),
+    Closes(Who),
+    /// Another window.
+    Opens(Who, u16),
+    Odd(Who, Line),
+}
+
+fn any_act() -> impl Strategy<Value = Act> {
+    let len = prop_oneof![4 => Just(0_u32), 8 => 1_u32..2_000, 1 => 2_000_u32..65_000];
+    let behind = prop_oneof![8 => Just(0_u32), 2 => 1_u32..4_000];
+    prop_oneof![
+        40 => (any_who(), len, behind).prop_map(|(who, len, behind)| Act::Says(who, len, behind)),
+        2 => (any_who(), 1_u32..3_000).prop_map(|(who, len)| Act::Repeats(who, len)),
+        1 => (any_who(), 1_u32..3_000).prop_map(|(who, len)| Act::Skips(who, len)),
+        1 => any_who().prop_map(Act::Closes),
+        4 => (any_who(), prop_oneof![Just(0_u16), Just(700), any::<u16>()])
+            .prop_map(|(who, window)| Act::Opens(who, window)),
+        1 => (any_who(), any_line()).prop_map(|(who, line)| Act::Odd(who, line)),
+    ]
+}
+
+/// Lets both sides of a conversation act.
+fn play(mut talk: Talk, acts: &[(u64, Act)]) -> Talk {
+    let (mut edges, mut windows) = ([0_u32; 2], [60_000_u16; 2]);
+    for (wait, act) in acts {
+        talk.ms(*wait);
+        let (who, line) = match act {
+            Act::Odd(who, line) => (*who, line.clone()),
+            Act::Says(who, len, behind) => {
+                (*who, Line { len: *len, ack: edges[other(*who)].saturating_sub(*behind), ..line() })
+            }
+            Act::Repeats(who, len) | Act::Skips(who, len) => {
+                (*who, Line { len: *len, ack: edges[other(*who)], ..line() })
+            }
+            Act::Closes(who) => {
+                let flags = TcpFlags::ACK.with(TcpFlags::FIN);
+                (*who, Line { flags, ack: edges[other(*who)], ..line() })
+            }
+            Act::Opens(who, window) => {
+                windows[index(*who)] = *window;
+                (*who, Line { ack: edges[other(*who)], ..line() })
+            }
+        };
+        let edge = &mut edges[index(who)];
+        let line = match act {
+            Act::Odd(..) => line,
+            Act::Repeats(..) => {
+                Line { seq: edge.saturating_sub(line.len), window: windows[index(who)], ..line }
+            }
+            Act::Skips(..) => Line { seq: *edge + 1_000, window: windows[index(who)], ..line },
+            _ => Line { seq: *edge, window: windows[index(who)], ..line },
+        };
+        if !matches!(act, Act::Odd(..)) {
+            let closes = u32::from(line.flags.contains(TcpFlags::FIN));
+            *edge = (*edge).max(line.seq + line.len + closes);
+        }
+        talk.take(who, &line);
+    }
+    talk
+}
+
+fn index(who: Who) -> usize {
+    usize::from(who == Who::Server)
+}
+
+fn other(who: Who) -> usize {
+    1 - index(who)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_shortcut_comes_to_the_same_as_the_long_way(
+        is_open: bool,
+        acts in prop::collection::vec((0_u64..300, any_act()), 1..120),
+    ) {
+        let talk = || if is_open { Talk::opened() } else { Talk::new() };
+        let (mut short, mut long) = (play(talk(), &acts), play(talk().without_shortcut(), &acts));
+        let (short_flow, long_flow) = (short.finish(), long.finish());
+        prop_assert_eq!(short_flow.detail, long_flow.detail);
+        prop_assert_eq!(&short.steps, &long.steps);
+        prop_assert_eq!(&short.told, &long.told);
+        prop_assert_eq!(&short.trips, &long.trips);
+    }
+}
+
 proptest! {
     #[test]
     fn any_segments_are_taken_without_panic(

@@ -195,5 +195,5 @@ fn a_busy_flow_tells_how_far_it_has_come_once_a_second() {
     for number in 0..35 {
         talk.ms(100).data(number, 1).ack(number + 1);
     }
-    assert_eq!(talk.told, 3);
+    assert_eq!(talk.told.len(), 3);
 }

@@ -4,7 +4,10 @@ use tcpkit_common::flow::{Address, FlowHash, FourTuple};
 
 use super::super::{Cause, StreamCounts, StreamStepKind};
 use crate::{
-    flow::{Arrival, Changes, FinishedFlow, FlowKey, FlowLimits, FlowTable, Patience, Side},
+    flow::{
+        Arrival, Changes, FinishedFlow, FlowKey, FlowLimits, FlowProgress, FlowTable, Patience, RoundTrip,
+        Side,
+    },
     time::{Span, Timestamp},
     wire::{InterfaceId, Segment, SeqNumber, TcpFlags, TcpOptions},
 };
@@ -45,8 +48,10 @@ pub(super) struct Talk {
     isns: [u32; 2],
     /// Everything that the streams told.
     pub(super) steps: Vec<StreamStepKind>,
-    /// How often progress was told.
-    pub(super) told: usize,
+    /// What was told of progress.
+    pub(super) told: Vec<FlowProgress>,
+    /// Every round trip.
+    pub(super) trips: Vec<RoundTrip>,
 }
 
 impl Talk {
@@ -58,8 +63,15 @@ impl Talk {
             now: Timestamp(1_700_000_000_000_000_000),
             isns: [0_u32.wrapping_sub(2 * MSS), 0x7fff_fc00],
             steps: Vec::new(),
-            told: 0,
+            told: Vec::new(),
+            trips: Vec::new(),
         }
+    }
+
+    /// Every segment takes the long way.
+    pub(super) fn without_shortcut(mut self) -> Self {
+        self.table.streams.has_shortcut = false;
+        self
     }
 
     /// SYN, SYN/ACK after 10 ms at the server's side of the capture point, ACK at once: the capture is the client's.
@@ -138,7 +150,8 @@ impl Talk {
         self.table.advance(self.now, &mut self.changes);
         self.table.on_segment(FlowHash::of(&tuple), &segment, &arrival, &mut self.changes);
         self.steps.extend(self.changes.stream_steps.drain(..).map(|step| step.kind));
-        self.told += self.changes.progress.drain(..).count();
+        self.told.append(&mut self.changes.progress);
+        self.trips.append(&mut self.changes.round_trips);
         self
     }
 

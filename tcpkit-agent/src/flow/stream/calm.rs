@@ -1,0 +1,201 @@
+//! The shortcut for what most segments are: next in order, nothing lost, nothing closed.
+//!
+//! It does what [`pair`](super::pair)'s long way does for such a segment, and nothing else: where a segment or one of
+//! the streams is anything but calm it changes nothing and says so. A test sends any segments both ways.
+
+use super::{
+    acked::has_more_than_timestamps,
+    flight::{Budget, Flight, Range, Taken},
+    pair::Seen,
+    pool::Pool,
+    sent::FAR,
+    sequence::Stream,
+    verdict::{Acked, Verdict},
+};
+use crate::{
+    flow::{key::Side, state::Flow},
+    time::Timestamp,
+    wire::{Segment, SeqNumber, TcpFlags},
+};
+
+/// What both streams of a flow were found to be after the segment before.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Calm {
+    /// Begun, acknowledged, open, without probes, and nothing is kept of losses.
+    is_calm: bool,
+    /// The shift of the windows that it announces, where that is known.
+    shift: Option<u8>,
+}
+
+impl Stream {
+    /// Looks whether the shortcut may be taken until something else than calm segments comes.
+    pub(super) const fn note_calm(&mut self, shift: Option<u8>) {
+        let facts = &self.facts;
+        let has_begun = facts.has_nxt && facts.has_una && facts.has_ack && facts.is_seen;
+        let is_odd = facts.window_of_syn
+            || facts.is_closed
+            || facts.has_fin
+            || facts.kept_alive
+            || facts.probed
+            || facts.edge_is_probe
+            || self.trouble.is_some();
+        self.calm = Calm { is_calm: has_begun && !is_odd, shift };
+    }
+}
+
+/// Both streams, and what they have under way.
+pub(super) struct Both<'w> {
+    pub(super) own: &'w mut Stream,
+    pub(super) peer: &'w mut Stream,
+    pub(super) flights: &'w mut Pool<Flight>,
+    pub(super) budget: &'w mut Budget,
+}
+
+impl Both<'_> {
+    /// Looks at both again, behind a segment that took the long way.
+    pub(super) fn note_calm(own: &mut Stream, peer: &mut Stream, flow: &Flow, side: Side) {
+        own.note_calm(flow.window_shift(side));
+        peer.note_calm(flow.window_shift(side.other()));
+    }
+
+    /// Takes a calm segment; false where it is not one.
+    #[inline]
+    pub(super) fn take(&mut self, seen: &Seen<'_, '_>, verdict: &mut Verdict) -> bool {
+        let segment = seen.segment;
+        if !self.is_calm(segment) {
+            return false;
+        }
+        let moved = self.peer.snd_una.distance(segment.ack);
+        let Some(front) = (if moved > 0 { self.front(segment.ack) } else { Some(0) }) else { return false };
+        self.send(seen);
+        verdict.sent.new = segment.payload_len;
+        verdict.sent.in_flight = self.own.in_flight();
+        self.own.counts.max_in_flight = self.own.counts.max_in_flight.max(verdict.sent.in_flight);
+        self.announce(seen);
+        let acked = verdict.acked.insert(Acked::default());
+        if moved > 0 {
+            acked.octets = moved.unsigned_abs();
+            self.acknowledge(seen, front, acked);
+        }
+        acked.in_flight = self.peer.in_flight();
+        acked.window = u32::from(segment.window) << self.own.calm.shift.unwrap_or(0);
+        true
+    }
+
+    /// Whether the segment is calm, as far as it tells itself.
+    #[inline]
+    fn is_calm(&self, segment: &Segment<'_>) -> bool {
+        const SILENT: u16 = TcpFlags::PSH.with(TcpFlags::URG).0;
+        let (own, peer) = (&*self.own, &*self.peer);
+        let end = segment.seq.advanced(segment.payload_len);
+        let repeats = segment.payload_len == 0 && segment.ack == own.last_ack && segment.window == own.window;
+        own.calm.is_calm
+            && peer.calm.is_calm
+            && segment.flags.0 & !SILENT == TcpFlags::ACK.0
+            && segment.seq == own.snd_nxt
+            && segment.window != 0
+            && !segment.is_ce
+            && !repeats
+            && !own.snd_una.after(segment.seq)
+            && !segment.ack.after(peer.snd_nxt)
+            && peer.snd_una.distance(segment.ack).unsigned_abs() <= FAR
+            && (segment.payload_len == 0 || !fills(peer, end))
+            && !has_more_than_timestamps(segment.options.0)
+    }
+
+    /// How many ranges under way an acknowledgement takes, where it takes them whole.
+    #[inline]
+    fn front(&self, ack: SeqNumber) -> Option<usize> {
+        if self.peer.lone > 0 {
+            return (ack == self.peer.snd_nxt).then_some(0);
+        }
+        self.flights.get(self.peer.flight).map_or(Some(0), |flight| flight.calm_front(ack))
+    }
+
+    /// Data behind everything else.
+    #[inline]
+    fn send(&mut self, seen: &Seen<'_, '_>) {
+        let (own, segment) = (&mut *self.own, seen.segment);
+        if segment.payload_len == 0 {
+            return;
+        }
+        let end = segment.seq.advanced(segment.payload_len);
+        if own.lone == 0 && !own.flight.is_some() && own.snd_una == segment.seq {
+            own.lone = u16::try_from(seen.packets).unwrap_or(u16::MAX);
+        } else {
+            unfold(own, self.flights, self.budget);
+            if let Some(flight) = self.flights.demand(&mut own.flight) {
+                flight.push(segment.seq, Range::first(end, seen.at, seen.packets), self.budget);
+            }
+        }
+        own.snd_nxt = end;
+        own.nxt_at = seen.at;
+        own.sent_at = seen.at;
+        own.counts.unique_bytes += u64::from(segment.payload_len);
+    }
+
+    /// Acknowledgement and window, neither of them a repetition.
+    #[inline]
+    const fn announce(&mut self, seen: &Seen<'_, '_>) {
+        let (own, segment) = (&mut *self.own, seen.segment);
+        if segment.ack.0 != own.last_ack.0 {
+            own.repeats = 0;
+        }
+        own.last_ack = segment.ack;
+        own.window = segment.window;
+        own.acked_at = seen.at;
+    }
+
+    /// The acknowledgement moves on, over the first `front` ranges that are under way.
+    #[inline]
+    fn acknowledge(&mut self, seen: &Seen<'_, '_>, front: usize, acked: &mut Acked) {
+        let peer = &mut *self.peer;
+        peer.snd_una = seen.segment.ack;
+        if peer.lone > 0 {
+            let segments = u32::from(std::mem::take(&mut peer.lone));
+            return peer.answered(
+                seen.at,
+                &Taken { segments, newest: peer.nxt_at, oldest: peer.nxt_at },
+                acked,
+            );
+        }
+        let Some(flight) = self.flights.get_mut(peer.flight) else { return };
+        if let Some(taken) = flight.take_calm(front) {
+            peer.answered(seen.at, &taken, acked);
+        }
+        if flight.is_empty() {
+            Flight::release(self.flights, &mut peer.flight, self.budget);
+        }
+    }
+}
+
+impl Stream {
+    /// What it sent once was acknowledged at `at`.
+    #[inline]
+    fn answered(&mut self, at: Timestamp, taken: &Taken, acked: &mut Acked) {
+        self.delivered = self.delivered.max(taken.newest);
+        let rtt = at.since(taken.newest);
+        self.round_trip.sample(rtt);
+        acked.segments = taken.segments;
+        acked.rtt = Some(rtt);
+        acked.rtt_oldest = Some(at.since(taken.oldest));
+    }
+}
+
+/// Gives what is under way alone a flight, where the long way looks for it.
+pub(super) fn unfold(stream: &mut Stream, flights: &mut Pool<Flight>, budget: &mut Budget) {
+    let segments = std::mem::take(&mut stream.lone);
+    if segments > 0
+        && let Some(flight) = flights.demand(&mut stream.flight)
+    {
+        let range = Range::first(stream.snd_nxt, stream.nxt_at, segments.into());
+        flight.push(stream.snd_una, range, budget);
+    }
+}
+
+/// Whether data up to `end` fills the window that this side announced, to the last octet.
+#[inline]
+fn fills(peer: &Stream, end: SeqNumber) -> bool {
+    let left = peer.last_ack.distance(end);
+    left > 0 && peer.calm.shift.is_some_and(|shift| left.unsigned_abs() == u32::from(peer.window) << shift)
+}
