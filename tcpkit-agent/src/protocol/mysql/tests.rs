@@ -1,3 +1,5 @@
+//! Conversations with MySQL and MariaDB: stories, captured sessions, any octets.
+
 use crate::protocol::{
     Carrier, Outcome, Party, Protocol, recognise,
     sql::captured::{expect_lines, lines, requests},

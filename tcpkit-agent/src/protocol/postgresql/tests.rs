@@ -1,3 +1,5 @@
+//! Conversations with PostgreSQL: stories, captured sessions, any octets.
+
 use crate::protocol::{
     Carrier, DialogueCounts, Outcome, Party, Protocol, recognise,
     sql::captured::{expect_lines, lines, requests},
