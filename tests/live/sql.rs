@@ -65,16 +65,15 @@ fn all_are_answered(records: &[Value], farewell: &str) {
     }
 }
 
-/// Nothing was lost, malformed or left over on a connection whose every octet was captured.
-fn nothing_is_amiss(report: &Value) {
-    let text = report.to_string();
-    for count in ["malformed", "desynchronised", "unmatched", "overrun"] {
-        let name = format!("\"{count}\":");
-        let found = text.match_indices(&name).map(|(place, name)| &text[place + name.len()..]);
-        for value in found.filter(|value| value.starts_with(|first: char| first.is_ascii_digit())) {
-            assert!(value.starts_with('0'), "{count}: {text}");
-        }
+/// Nothing was malformed or left over on a connection whose every octet was captured, and the thread was lost no more
+/// often than octets were missed: an acknowledgement that overtakes its FIN on another processor looks like that.
+fn nothing_is_amiss(report: &Value, protocol: &str) {
+    let counts = &report["latency"]["requests"]["protocols"][protocol];
+    for count in ["malformed", "unmatched", "overrun"] {
+        assert_eq!(counts[count], 0, "{count}: {counts}");
     }
+    let (lost, gaps) = (&counts["desynchronised"], &report["retransmit"]["capture_gaps"]);
+    assert!(lost.as_u64().unwrap() <= gaps.as_u64().unwrap(), "{gaps} gaps: {counts}");
 }
 
 const MARIADB: [Need; 5] = [
@@ -130,7 +129,7 @@ fn every_statement_that_mariadb_counts_is_a_request() {
     // The last look at the counters is a connection too.
     assert_eq!(commands["LOGIN"], counted(&["Connections"]) - 1, "{commands:?}");
     all_are_answered(&records, "QUIT");
-    nothing_is_amiss(&report);
+    nothing_is_amiss(&report, "mysql");
     let failed: Vec<_> = records.iter().filter(|record| record["is_error"] == true).collect();
     assert_eq!(failed.len(), 1, "{failed:?}");
     assert_eq!((&failed[0]["status"], &failed[0]["key"]), (&"1146 42S02".into(), &"nowhere".into()));
@@ -187,7 +186,7 @@ fn every_statement_that_postgresql_logs_is_a_request() {
     commands.retain(|command, _| !NO_STATEMENTS.contains(&command.as_str()));
     assert_eq!(commands, logged(&server.log().unwrap()));
     all_are_answered(&records, "TERMINATE");
-    nothing_is_amiss(&report);
+    nothing_is_amiss(&report, "postgresql");
     let failed: Vec<_> = records.iter().filter(|record| record["is_error"] == true).collect();
     assert_eq!(failed.len(), 1, "{failed:?}");
     assert_eq!((&failed[0]["status"], &failed[0]["key"]), (&"42P01".into(), &"nowhere".into()));

@@ -1,4 +1,4 @@
-//! MySQL conversations of real servers and made ones, as stories.
+//! Conversations with MySQL and MariaDB: stories, captured sessions, any octets.
 
 use crate::protocol::{
     Carrier, Outcome, Party, Protocol, recognise,

@@ -1,4 +1,4 @@
-//! PostgreSQL conversations of real servers and made ones, as stories.
+//! Conversations with PostgreSQL: stories, captured sessions, any octets.
 
 use crate::protocol::{
     Carrier, DialogueCounts, Outcome, Party, Protocol, recognise,
