@@ -69,8 +69,8 @@ fn all_are_answered(records: &[Value], farewell: &str) {
 fn nothing_is_amiss(report: &Value) {
     let text = report.to_string();
     for count in ["malformed", "desynchronised", "unmatched", "overrun"] {
-        let mark = format!("\"{count}\":");
-        let found = text.match_indices(&mark).map(|(place, name)| &text[place + name.len()..]);
+        let name = format!("\"{count}\":");
+        let found = text.match_indices(&name).map(|(place, name)| &text[place + name.len()..]);
         for value in found.filter(|value| value.starts_with(|first: char| first.is_ascii_digit())) {
             assert!(value.starts_with('0'), "{count}: {text}");
         }

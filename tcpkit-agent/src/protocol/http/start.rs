@@ -116,15 +116,19 @@ fn begins_request(octets: &[u8]) -> bool {
     // The method first: of a piece of anything else no more is looked at.
     let beginning = &octets[..octets.len().min(METHOD_LIMIT + 1)];
     let method = beginning.split(|octet| *octet == b' ').next().unwrap_or_default();
-    if method.len() == beginning.len() || !method.iter().all(|octet| is_token(*octet) && !octet.is_ascii_lowercase()) {
+    if method.len() == beginning.len()
+        || !method.iter().all(|octet| is_token(*octet) && !octet.is_ascii_lowercase())
+    {
         return false;
     }
     let end = memchr::memchr(b'\n', octets);
     let line = &octets[..end.unwrap_or(octets.len())];
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let target = line.get(method.len()..).unwrap_or_default().trim_ascii_start();
-    let is_target = matches!(target, [b'/' | b'*', ..]) || target.starts_with(b"http") || target.starts_with(b"HTTP/");
-    let is_plausible = (is_target || method == b"CONNECT") && line.iter().all(|octet| !octet.is_ascii_control());
+    let is_target =
+        matches!(target, [b'/' | b'*', ..]) || target.starts_with(b"http") || target.starts_with(b"HTTP/");
+    let is_plausible =
+        (is_target || method == b"CONNECT") && line.iter().all(|octet| !octet.is_ascii_control());
     is_plausible && matches!(request(Told { octets: line, is_whole: end.is_some() }), Some(First::Request(_)))
 }
 

@@ -126,7 +126,12 @@ mod tests {
             source_port: 40_000,
             destination_port: 443,
         });
-        let kind = StreamStepKind::Retransmitted { cause: Cause::Fast, segments: 1, bytes: 1_448 };
+        let kind = StreamStepKind::Retransmitted {
+            cause: Cause::Fast,
+            segments: 1,
+            bytes: 1_448,
+            since: Timestamp(4),
+        };
         let progress = FlowProgress {
             flow,
             client,
