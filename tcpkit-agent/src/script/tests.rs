@@ -158,6 +158,8 @@ fn a_script_that_cannot_be_used_is_refused_in_one_line() {
     assert!(refused("x = 1").contains("defines no function that tcpkit calls"));
     assert!(refused("while true do end").contains("used up its 100000 Lua instructions"));
     let options = ScriptOptions { path: "/nonexistent.lua".into(), budget: 1 };
-    let missing = Script::load(&options, 0, Servers::default(), Arc::default()).unwrap_err().to_string();
-    assert_eq!(missing, "cannot read the script /nonexistent.lua: No such file or directory (os error 2)");
+    let missing = Script::load(&options, 0, Servers::default(), Arc::default()).unwrap_err();
+    assert_eq!(missing.to_string(), "cannot read the script /nonexistent.lua");
+    let reason = std::error::Error::source(&missing).unwrap().to_string();
+    assert!(reason.starts_with("No such file"), "{reason}");
 }

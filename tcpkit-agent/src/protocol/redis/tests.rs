@@ -387,7 +387,10 @@ fn after_lost_answers_a_pipeline_is_in_step_with_its_next_batch() {
 fn a_request_whose_options_were_not_captured_ends_with_its_segment() {
     let set = [&b"*5\r\n$3\r\nSET\r\n$1\r\nk\r\n$100\r\n"[..], &[b'x'; 100], b"\r\n$2\r\nEX\r\n$2\r\n60\r\n"]
         .concat();
+    let two = [ask("GET a"), ask("GET b")].concat();
     let heard = talk()
+        .client(0, &two)
+        .server(0, "$-1\r\n$-1\r\n")
         .client(1, &set)
         .captured(50)
         .server(2, "+OK\r\n")
@@ -396,10 +399,13 @@ fn a_request_whose_options_were_not_captured_ends_with_its_segment() {
         .client(4, ask("GET k"))
         .server(5, "+OK\r\n$-1\r\n")
         .hear();
-    assert_eq!(heard.exchanges.len(), 3, "{:?}", heard.lines());
-    assert!(heard.lines()[1].starts_with("3-3 5-5 answered - SET k | SET k xxx"));
-    assert_eq!(heard.exchanges[0].request.extent.len, set.len() as u64);
-    assert_eq!((heard.counts.desynchronised, heard.counts.unmatched, heard.counts.malformed), (2, 0, 0));
+    assert_eq!(heard.exchanges.len(), 5, "{:?}", heard.lines());
+    let lines = heard.lines();
+    assert!(lines[3].starts_with("3-3 5-5 answered - SET k | SET k xxx"), "{lines:?}");
+    assert_eq!(heard.exchanges[2].request.extent.len, set.len() as u64);
+    // Behind what was not captured another request may stand: whose the last answer is, nobody can know.
+    assert!(lines[4].starts_with("4-4 - unanswered - GET k"), "{lines:?}");
+    assert_eq!((heard.counts.desynchronised, heard.counts.unmatched, heard.counts.malformed), (2, 1, 0));
 }
 
 #[test]
