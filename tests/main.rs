@@ -9,6 +9,7 @@
 mod cli;
 mod kernel;
 mod kit;
+mod latency;
 mod live;
 mod oracle;
 mod peek;
