@@ -3,7 +3,9 @@
 //! Until then the sums are exact and merging is associative and commutative. After it the heaviest keys are still
 //! there, with what they had since they were last folded, and `other` holds the rest: totals stay exact.
 
-use std::{collections::HashMap, hash::Hash};
+use std::hash::Hash;
+
+use hashbrown::HashMap;
 
 /// A sum that a [`Ranking`] keeps for each key.
 pub trait Weighed: Clone + Default {
