@@ -52,7 +52,8 @@ impl Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         self.stop.store(true, Relaxed);
-        if let Some(thread) = self.thread.take() {
+        // A thread that hangs in a terminal that is gone ends with the process.
+        if let Some(thread) = self.thread.take().filter(ends_soon) {
             drop(thread.join());
         }
         ratatui::restore();
@@ -97,7 +98,9 @@ impl Work {
 
     /// Waits a moment for a key, or another size; whether the screen is another one now.
     fn look(&mut self) -> io::Result<bool> {
-        if !event::poll(LOOK)? {
+        // Asked for the events of a terminal that is gone, crossterm would ask it without end.
+        wait_for_input(LOOK)?;
+        if !event::poll(Duration::ZERO)? {
             return Ok(false);
         }
         match event::read()? {
@@ -115,6 +118,37 @@ impl Work {
     fn press(&mut self, key: &KeyEvent) -> Wish {
         key_of(key.code).map_or(Wish::None, |key| self.view.on_key(key))
     }
+}
+
+/// Waits until the terminal has something for us, at most so long.
+///
+/// # Errors
+/// The terminal is gone.
+fn wait_for_input(patience: Duration) -> io::Result<()> {
+    let mut input = libc::pollfd { fd: libc::STDIN_FILENO, events: libc::POLLIN, revents: 0 };
+    let patience = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: one valid `pollfd` is handed in, and lives until the call returns.
+    let found = unsafe { libc::poll(&raw mut input, 1, patience) };
+    if found < 0 {
+        let error = io::Error::last_os_error();
+        // A signal (a new size) is a reason to look.
+        return if error.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(error) };
+    }
+    if input.revents & (libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) != 0 {
+        return Err(io::ErrorKind::BrokenPipe.into());
+    }
+    Ok(())
+}
+
+/// Whether a thread that was told to end does so within a second.
+fn ends_soon(thread: &JoinHandle<()>) -> bool {
+    for _ in 0..20 {
+        if thread.is_finished() {
+            return true;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    thread.is_finished()
 }
 
 /// In a terminal that gives us every key, Ctrl-C is one.
