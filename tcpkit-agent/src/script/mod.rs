@@ -244,7 +244,7 @@ const TOLD: usize = 20;
 const TOP_LEVEL: u64 = 100;
 
 /// Lua's own `print` hands each line to the system and does not look whether it was taken. This one leaves that to
-/// [`Script::flush`], which does.
+/// [`Script::flush`], which does. A line is written at once, so that those of several workers do not mix.
 const PRINT: &str = "
 local out, concat, select, tostring = io.stdout, table.concat, select, tostring
 out:setvbuf('full', 1048576)
@@ -252,7 +252,7 @@ function print(...)
   local words = {...}
   local count = select('#', ...)
   for i = 1, count do words[i] = tostring(words[i]) end
-  out:write(concat(words, '\\t', 1, count), '\\n')
+  out:write(concat(words, '\\t', 1, count) .. '\\n')
 end
 ";
 
