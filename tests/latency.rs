@@ -61,5 +61,6 @@ fn what_has_no_meaning_there_is_refused_in_one_line() {
     for (words, option) in [(["-o", "/nonexistent/x"], "-o"), (["-S", "x.lua"], "-S")] {
         let _ = latency(&words).failure(2, &[option, "latency", "leave out one of them"]);
     }
+    let _ = tcpkit(["latency"]).run().failure(2, &["nothing to capture from", "-i INTERFACE or -r FILE"]);
     let _ = latency(&["--sort", "colour"]).failure(2, &["colour", "--sort"]);
 }

@@ -304,15 +304,19 @@ fn requests(args: &AgentArgs) -> Option<Requests> {
     })
 }
 
+pub(super) fn no_input(system: &System) -> Failure {
+    Failure::usage("nothing to capture from")
+        .hint("give -i INTERFACE or -r FILE; see tcpkit --help")
+        .detail(format!("Usage: tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\nInterfaces: {}", system.list()))
+}
+
 fn input(args: &AgentArgs, system: &System) -> Result<Input, Failure> {
     if !args.input.read.is_empty() {
         return files(&args.input.read).map(Input::Files);
     }
     let asked = kit::interfaces(args);
     if asked.is_empty() {
-        return Err(Failure::usage("nothing to capture from")
-            .hint("give -i INTERFACE or -r FILE; see tcpkit --help")
-            .detail(format!("Usage: tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\nInterfaces: {}", system.list())));
+        return Err(no_input(system));
     }
     let mut interfaces: Vec<String> = Vec::new();
     for name in &asked {

@@ -6,7 +6,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 
 use super::{
     args::{AgentArgs, Mode},
-    config::{Config, Input, View, stdout_owner},
+    config::{Config, Input, View, no_input, stdout_owner},
     failure::Failure,
     system::System,
     value,
@@ -78,6 +78,10 @@ impl Config {
     /// As [`Config::new`]; an option that has no meaning there.
     pub fn latency(args: &LatencyCommandArgs, system: &System) -> Result<Self, Failure> {
         let mut agent = args.agent.clone();
+        // Only git-hulk/tcpkit's own command line means every interface when it names none.
+        if agent.input.interface.is_empty() && agent.input.read.is_empty() {
+            return Err(no_input(system));
+        }
         let unfit = [
             ("-o", agent.kit.lines.is_some()),
             ("-d", agent.kit.daemon),
