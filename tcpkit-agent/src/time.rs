@@ -14,6 +14,7 @@ impl Timestamp {
 
     /// How long after `earlier` this is; zero when time stepped back.
     #[must_use]
+    #[inline(always)]
     pub const fn since(self, earlier: Self) -> Span {
         let distance = self.0.saturating_sub(earlier.0);
         Span(if distance < 0 { 0 } else { distance.unsigned_abs() })

@@ -20,9 +20,10 @@ pub struct TrafficCount {
 }
 
 impl TrafficCount {
-    fn add(&mut self, wire: WireCount) {
+    #[inline(always)]
+    const fn add(&mut self, wire: WireCount) {
         self.frames += 1;
-        self.packets += u64::from(wire.packets);
+        self.packets += wire.packets as u64;
         self.bytes += wire.bytes;
     }
 
@@ -93,7 +94,7 @@ pub struct BandwidthAnalyzer {
 
 impl BandwidthAnalyzer {
     /// Takes a frame; `wire` is what it stood for.
-    #[inline]
+    #[inline(always)]
     pub fn on_frame(&mut self, frame: &Frame<'_>, outer: &Outer, wire: WireCount) {
         let traffic = self.interface_mut(frame.interface);
         let cell = &mut traffic.cells[version_index(outer.version)][transport_index(outer.transport)]
@@ -128,22 +129,26 @@ impl BandwidthAnalyzer {
         total
     }
 
-    #[inline]
+    #[inline(always)]
     fn interface_mut(&mut self, interface: InterfaceId) -> &mut Traffic {
         let place = usize::from(interface.0);
-        if place >= self.interfaces.len() {
+        if self.interfaces.get(place).is_none_or(Option::is_none) {
             self.learn(place);
         }
-        self.interfaces[place].get_or_insert_default()
+        self.interfaces[place].as_mut().expect("it was learnt")
     }
 
     #[cold]
     fn learn(&mut self, place: usize) {
-        self.interfaces.resize(place + 1, None);
+        if place >= self.interfaces.len() {
+            self.interfaces.resize(place + 1, None);
+        }
+        self.interfaces[place].get_or_insert_default();
     }
 }
 
 /// Every packet of a super-segment is full but the last one.
+#[inline(never)]
 fn count_sizes(sizes: &mut [u64; SIZE_BOUNDS.len() + 1], wire: WireCount) {
     let packets = u64::from(wire.packets);
     let full = u64::from(wire.full_len);
@@ -152,13 +157,18 @@ fn count_sizes(sizes: &mut [u64; SIZE_BOUNDS.len() + 1], wire: WireCount) {
     sizes[size_index(u32::try_from(last).unwrap_or(u32::MAX))] += 1;
 }
 
-#[inline]
+#[inline(always)]
 fn size_index(len: u32) -> usize {
-    // Without branches: sizes come in no order that a processor could foresee.
-    SIZE_BOUNDS.iter().map(|bound| usize::from(len > *bound)).sum()
+    // Without branches: sizes come in no order that a processor could foresee. All bounds but the first and the last
+    // are one below a power of two, so the binary digits of a size count them; 64 counts as 63, to be below its own.
+    const FEWEST: u32 = SIZE_BOUNDS[0].ilog2();
+    const MOST: u32 = SIZE_BOUNDS[SIZE_BOUNDS.len() - 2].ilog2() + 2;
+    const LAST: u32 = SIZE_BOUNDS[SIZE_BOUNDS.len() - 1];
+    let digits = u32::BITS - (len - u32::from(len == SIZE_BOUNDS[0])).leading_zeros();
+    (digits.clamp(FEWEST, MOST) - FEWEST + u32::from(len > LAST)) as usize
 }
 
-#[inline]
+#[inline(always)]
 const fn version_index(version: Option<IpVersion>) -> usize {
     match version {
         Some(IpVersion::V4) => 0,
@@ -167,7 +177,7 @@ const fn version_index(version: Option<IpVersion>) -> usize {
     }
 }
 
-#[inline]
+#[inline(always)]
 const fn transport_index(transport: Transport) -> usize {
     match transport {
         Transport::Tcp => 0,
@@ -177,11 +187,24 @@ const fn transport_index(transport: Transport) -> usize {
     }
 }
 
-#[inline]
+#[inline(always)]
 const fn direction_index(direction: FrameDirection) -> usize {
     match direction {
         FrameDirection::Unknown => 0,
         FrameDirection::Inbound => 1,
         FrameDirection::Outbound => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_falls_behind_the_bounds_that_it_exceeds() {
+        for len in (0..70_000).chain([u32::MAX - 1, u32::MAX]) {
+            let exceeded = SIZE_BOUNDS.iter().filter(|bound| len > **bound).count();
+            assert_eq!(size_index(len), exceeded, "{len}");
+        }
     }
 }

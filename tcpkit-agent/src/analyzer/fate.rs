@@ -111,7 +111,7 @@ pub struct FateAnalyzer {
 
 impl FateAnalyzer {
     /// A frame is delivered here, and this became of it.
-    #[inline]
+    #[inline(always)]
     pub fn on_frame(&mut self, place: Place, fate: Fate) {
         let counts = self.counts_mut(place);
         counts.delivered += 1;
@@ -150,25 +150,29 @@ impl FateAnalyzer {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn counts_mut(&mut self, (interface, hook): Place) -> &mut FrameCounts {
         let number = usize::from(interface.0);
-        if number >= self.interfaces.len() {
+        if self.interfaces.get(number).is_none_or(Option::is_none) {
             self.learn(number);
         }
-        &mut self.interfaces[number].get_or_insert_default()[hook.map_or(0, |hook| hook as usize + 1)]
+        let hooks = self.interfaces[number].as_mut().expect("it was learnt");
+        &mut hooks[hook.map_or(0, |hook| hook as usize + 1)]
     }
 
     #[cold]
     fn learn(&mut self, number: usize) {
-        self.interfaces.resize(number + 1, None);
+        if number >= self.interfaces.len() {
+            self.interfaces.resize(number + 1, None);
+        }
+        self.interfaces[number].get_or_insert_default();
     }
 }
 
 const HOOK_ORDER: [Option<Hook>; HOOKS] =
     [None, Some(Hook::XdpIngress), Some(Hook::TcIngress), Some(Hook::TcEgress)];
 
-#[inline]
+#[inline(always)]
 const fn slot(counts: &mut FrameCounts, fate: Fate) -> &mut u64 {
     match fate {
         Fate::Analyzed => &mut counts.analyzed,

@@ -32,16 +32,24 @@ impl Default for SpanHistogram {
 
 impl SpanHistogram {
     /// Adds a duration.
+    #[inline]
     pub fn record(&mut self, span: Span) {
         let bucket = bucket_of(span.0);
-        if bucket >= self.buckets.len() {
-            self.buckets.resize(bucket + 1, 0);
+        match self.buckets.get_mut(bucket) {
+            Some(count) => *count += 1,
+            None => self.reach(bucket),
         }
-        self.buckets[bucket] += 1;
         self.samples += 1;
         self.sum += u128::from(span.0);
         self.min = self.min.min(span);
         self.max = self.max.max(span);
+    }
+
+    /// The first duration in a bucket above all others.
+    #[cold]
+    fn reach(&mut self, bucket: usize) {
+        self.buckets.resize(bucket, 0);
+        self.buckets.push(1);
     }
 
     /// Adds all durations of another set.
@@ -106,6 +114,7 @@ impl SpanHistogram {
     }
 }
 
+#[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "a bucket number is below BUCKETS")]
 const fn bucket_of(value: u64) -> usize {
     if value < EXACT {

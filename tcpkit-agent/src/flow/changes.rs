@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     time::{Span, Timestamp},
-    wire::InterfaceId,
+    wire::{InterfaceId, Segment},
 };
 
 /// What bounds a table, in number and in time.
@@ -222,6 +222,18 @@ pub struct FlowCounts {
 }
 
 impl FlowCounts {
+    /// A segment of a flow, of its server or its client as far as that is known now: who is who may turn out later; for
+    /// the sums of a capture that is soon enough.
+    #[inline(always)]
+    pub(super) fn count(&mut self, is_server: bool, segment: &Segment<'_>, wire: WireCount) {
+        let (segments, payload) = (u64::from(wire.packets), u64::from(segment.payload_len));
+        let share = u64::from(is_server).wrapping_neg();
+        self.segments += segments;
+        self.payload_bytes += payload;
+        self.server_segments += segments & share;
+        self.server_payload_bytes += payload & share;
+    }
+
     /// A flow leaves its table.
     pub(super) fn count_ending(&mut self, flow: &Flow) {
         if let Some(Ending::Reset(reset)) = flow.ending() {

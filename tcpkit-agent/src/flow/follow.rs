@@ -27,7 +27,6 @@ pub(super) enum Turn {
 }
 
 /// Counts a segment, unless another interface of another name saw its direction first.
-#[inline(always)]
 pub(super) fn count(
     counts: &mut FlowCounts,
     flow: &mut Flow,
@@ -45,12 +44,7 @@ pub(super) fn count(
     flow.count(side, segment, wire);
     flow.seen = arrival.now;
     flow.end = flow.end.max(arrival.timestamp);
-    counts.segments += u64::from(wire.packets);
-    counts.payload_bytes += u64::from(segment.payload_len);
-    // Who the client is may turn out later; for the sums of a capture that is soon enough.
-    let is_server = u64::from(side != flow.client);
-    counts.server_segments += u64::from(wire.packets) * is_server;
-    counts.server_payload_bytes += u64::from(segment.payload_len) * is_server;
+    counts.count(side != flow.client, segment, wire);
     Taken { wire, is_duplicate: false, slot: None }
 }
 

@@ -18,12 +18,14 @@ mod key;
 mod measure;
 mod options;
 mod prefetch;
+mod recent;
 mod regrouped;
 mod reset;
 mod rtt;
 mod slab;
 mod stall;
 mod state;
+mod steady;
 mod stream;
 mod table;
 #[cfg(test)]
@@ -43,6 +45,7 @@ pub use reset::{Reset, ResetKind};
 pub use rtt::RttSummary;
 pub use stall::StallCounts;
 pub use state::{Announced, Ending, Flow, SideState, WireCount};
+pub use steady::Known;
 pub use stream::{
     Cause, Endpoint, FlowProgress, Half, LossEpisode, RoundTrip, Stall, StallKind, StreamCounts, StreamStep,
     StreamStepKind,

@@ -1,13 +1,14 @@
 //! Where flows are kept: places that are used again, found by a hash that was computed before.
 
 use hashbrown::{HashTable, hash_table::Entry};
-use tcpkit_common::flow::FlowHash;
+use tcpkit_common::flow::{FlowHash, FourTuple};
 
 use super::{
     half_open::{HalfOpen, Thawed},
     handshake::{Handshake, Opening},
-    key::FlowKey,
+    key::{FlowKey, Side},
     prefetch::prefetch,
+    recent::Recent,
     state::{Flow, Phase},
     waiting::Waiting,
 };
@@ -17,6 +18,8 @@ use crate::time::Timestamp;
 #[derive(Debug, Default)]
 pub(super) struct Slab {
     index: HashTable<Indexed>,
+    /// Where flows of late segments are.
+    recent: Recent,
     /// What every segment touches.
     pub(super) flows: Vec<Flow>,
     /// What only the opening of a flow touches.
@@ -78,8 +81,23 @@ impl Slab {
         self.index.len()
     }
 
+    /// The flow of a four-tuple and who sends its segments, where one was seen lately.
+    #[inline(always)]
+    pub(super) fn recent(&self, tuple: &FourTuple) -> Option<(u32, Side)> {
+        let (slot, side) = self.recent.get(tuple);
+        let flow = self.flows.get(slot as usize)?;
+        (flow.key.is_of(tuple, side) && flow.phase != Phase::Vacant).then_some((slot, side))
+    }
+
+    /// Remembers whose segments of this four-tuple are: most come soon after another one.
+    pub(super) fn note_recent(&mut self, tuple: &FourTuple, slot: u32, side: Side) {
+        // Where both ends are the same, flags tell who sent a segment, and the tuple does not.
+        if !self.flow(slot).key.is_land() {
+            self.recent.set(tuple, slot, side);
+        }
+    }
+
     /// The place of a key.
-    #[inline]
     pub(super) fn find(&self, hash: FlowHash, key: &FlowKey) -> Option<Place> {
         let is_it = |indexed: &Indexed| indexed.hash == hash.0 && *self.key(indexed.place.unpack()) == *key;
         self.index.find(spread(hash.0), is_it).map(|indexed| indexed.place.unpack())

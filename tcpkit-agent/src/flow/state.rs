@@ -173,7 +173,7 @@ impl Flow {
     }
 
     /// 0 where no side announced a size.
-    #[inline]
+    #[inline(always)]
     fn effective_mss(&self, segment: &Segment<'_>) -> u32 {
         let [low, high] = &self.sides;
         let announced = match (low.announced.mss, high.announced.mss) {
@@ -186,7 +186,7 @@ impl Flow {
     }
 
     /// Counts a segment that this side sent.
-    #[inline]
+    #[inline(always)]
     pub(super) fn count(&mut self, side: Side, segment: &Segment<'_>, wire: WireCount) {
         let state = &mut self.sides[side as usize];
         state.frames += 1;

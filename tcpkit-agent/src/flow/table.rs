@@ -15,7 +15,8 @@ use super::{
     reset::Reset,
     slab::{Place, Slab},
     state::{Ending, Flow, Phase},
-    stream::{Opened, Seen, Streams, Verdict},
+    steady::Known,
+    stream::{Opened, Streams},
     timers::{Queue, SortedQueue},
 };
 use crate::{
@@ -91,17 +92,16 @@ impl FlowTable {
             side = Side::High;
         }
         let place = self.slab.find(hash, &key);
-        if let Some(Place::Full(slot)) = place
-            && !self.slab.flow(slot).is_reopened_by(side, segment)
-        {
-            return self.take(slot, side, segment, arrival, changes);
+        if let Some(Place::Full(slot)) = place {
+            self.slab.note_recent(&segment.tuple, slot, side);
+            return self.on_known_segment(Known { slot, side }, segment, arrival, changes);
         }
         self.take_opening(place, &Sender { hash, key, side }, segment, arrival, changes)
     }
 
     /// Takes a segment that opens a flow, or finds it half-open.
     #[inline(never)]
-    fn take_opening(
+    pub(super) fn take_opening(
         &mut self,
         place: Option<Place>,
         sender: &Sender,
@@ -192,20 +192,7 @@ impl FlowTable {
             return self.open_half(sender, segment, arrival, changes);
         }
         let slot = self.open(sender, segment, arrival, changes);
-        self.take_new(slot, sender.side, segment, arrival, changes)
-    }
-
-    /// The same as [`take`](Self::take), out of the way.
-    #[inline(never)]
-    fn take_new(
-        &mut self,
-        slot: u32,
-        side: Side,
-        segment: &Segment<'_>,
-        arrival: &Arrival,
-        changes: &mut Changes,
-    ) -> Taken {
-        self.take(slot, side, segment, arrival, changes)
+        self.take(slot, sender.side, segment, arrival, changes)
     }
 
     fn open(
@@ -248,8 +235,7 @@ impl FlowTable {
     }
 
     /// Takes a segment of a flow that is there.
-    #[inline(always)]
-    fn take(
+    pub(super) fn take(
         &mut self,
         slot: u32,
         side: Side,
@@ -274,7 +260,6 @@ impl FlowTable {
     }
 
     /// What a segment does to its flow.
-    #[inline(never)]
     fn follow(
         &mut self,
         slot: u32,
@@ -315,29 +300,6 @@ impl FlowTable {
             self.open_streams(slot, arrival.timestamp, changes);
         }
         self.follow_steady(slot, side, segment, (arrival, packets), changes);
-    }
-
-    /// The same for a flow that has streams.
-    #[inline(always)]
-    fn follow_steady(
-        &mut self,
-        slot: u32,
-        side: Side,
-        segment: &Segment<'_>,
-        (arrival, packets): (&Arrival, u32),
-        changes: &mut Changes,
-    ) {
-        let Self { slab, streams, measurements, .. } = self;
-        let flow = slab.flow(slot);
-        let pair = flow.streams;
-        let seen = Seen { flow, segment, side, at: arrival.timestamp, packets };
-        let mut verdict = Verdict::default();
-        let is_telling =
-            streams.on_segment(pair, &seen, arrival.now, &mut verdict, &mut changes.stream_steps);
-        measurements.on_segment(pair, &seen, &verdict, changes);
-        if is_telling {
-            streams.tell(pair, flow, arrival.now, measurements.held_up(pair), &mut changes.progress);
-        }
     }
 
     #[cold]

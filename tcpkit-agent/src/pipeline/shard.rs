@@ -13,12 +13,12 @@ use super::{
 };
 use crate::{
     analyzer::{Conversations, Fate, MeasuredRequest, Note},
-    flow::{Arrival, Changes, FlowLimits, FlowTable, Taken, WireCount},
+    flow::{Arrival, Changes, FlowLimits, FlowTable, Known, Taken, WireCount},
     report::ShardSnapshot,
     time::Timestamp,
     wire::{
-        self, Datagram, Frame, IcmpError, InterfaceId, MalformedSegment, Packet, ParseError, ParseOptions,
-        Parsed, Segment, Unanalyzed, fragment::Defragmenter,
+        self, Datagram, Frame, IcmpError, InterfaceId, MalformedSegment, Outer, Packet, ParseError,
+        ParseOptions, Parsed, Plain, Segment, Unanalyzed, fragment::Defragmenter,
     },
 };
 
@@ -126,12 +126,17 @@ impl Shard {
         self.now = self.now.max(now);
         // What frames changed is passed on behind each of them.
         if self.table.is_due(self.now) || self.requests.is_some() {
-            self.table.advance(self.now, &mut self.changes);
-            if self.requests.is_some() {
-                self.hear_nothing(self.now);
-            }
-            self.pass_on(out);
+            self.expire(out);
         }
+    }
+
+    #[inline(never)]
+    fn expire(&mut self, out: &mut Output) {
+        self.table.advance(self.now, &mut self.changes);
+        if self.requests.is_some() {
+            self.hear_nothing(self.now);
+        }
+        self.pass_on(out);
     }
 
     /// Ends the capture at `end`, or at the latest watermark where that is later: the flows that are left follow in
@@ -160,37 +165,85 @@ impl Shard {
     fn take_frame(&mut self, frame: &Frame<'_>, origin: &Origin, now: Timestamp, out: &mut Output) {
         self.advance(now, out);
         let now = self.now;
-        let parsed = wire::parse(frame, self.parse);
-        if let Ok(Packet::Tcp(segment)) = &parsed.packet {
-            let hash = FlowHash::of(&segment.tuple);
-            if hash.shard(self.shards) == self.number {
-                let size = FrameSize { frame_len: frame.frame_len, gso_size: frame.gso_size };
-                let wire = self.take_segment(segment, hash, origin, size, now);
-                self.count(frame, &parsed, wire, Fate::Analyzed, origin);
-                return self.pass_on(out);
-            }
+        let Some(Plain { segment, outer }) = wire::plain(frame, self.parse) else {
+            return self.take_less_plain(frame, origin, now, out);
+        };
+        let known = self.table.recent(&segment.tuple);
+        if let Some(wire) = known.and_then(|known| self.take_calm(known, &segment, origin, frame, now)) {
+            self.count(frame, &outer, wire, Fate::Analyzed, origin);
+            return self.pass_on(out);
         }
-        self.take_rare(frame, &parsed, origin, now, out);
-        self.pass_on(out);
+        // A copy, so that what calm segments say need not be in memory.
+        self.take_plain(frame, &Plain { segment, outer }, origin, now, out);
     }
 
-    /// Anything but a segment of a flow of this shard.
-    #[cold]
-    fn take_rare(
+    /// Any frame that has no segment at its usual place.
+    #[inline(never)]
+    fn take_less_plain(&mut self, frame: &Frame<'_>, origin: &Origin, now: Timestamp, out: &mut Output) {
+        match wire::nearly_plain(frame, self.parse) {
+            Some(plain) => self.take_plain(frame, &plain, origin, now, out),
+            None => {
+                self.take_rare(frame, origin, now, out);
+                self.pass_on(out);
+            }
+        }
+    }
+
+    /// Takes a calm segment of a known flow; `None` where it is not one, and nothing has happened.
+    #[inline(always)]
+    fn take_calm(
+        &mut self,
+        known: Known,
+        segment: &Segment<'_>,
+        origin: &Origin,
+        frame: &Frame<'_>,
+        now: Timestamp,
+    ) -> Option<WireCount> {
+        let arrival = self.arrival(origin, FrameSize::of(frame), now)?;
+        let taken = self.table.on_calm_segment(known, segment, &arrival, &mut self.changes)?;
+        if self.requests.is_some() {
+            let segment = *segment;
+            self.hear_segment(&segment, &taken, origin.timestamp);
+        }
+        Some(taken.wire)
+    }
+
+    /// A frame with a segment in it, of whatever flow.
+    #[inline(never)]
+    fn take_plain(
         &mut self,
         frame: &Frame<'_>,
-        parsed: &Parsed<'_>,
+        plain: &Plain<'_>,
         origin: &Origin,
         now: Timestamp,
         out: &mut Output,
     ) {
+        let Plain { segment, outer } = plain;
+        let wire = if let Some(known) = self.table.recent(&segment.tuple) {
+            self.take_known(known, segment, origin, FrameSize::of(frame), now)
+        } else {
+            let hash = FlowHash::of(&segment.tuple);
+            if hash.shard(self.shards) != self.number {
+                self.take_rare(frame, origin, now, out);
+                return self.pass_on(out);
+            }
+            self.take_segment(segment, hash, origin, FrameSize::of(frame), now)
+        };
+        self.count_rare(frame, outer, wire, Fate::Analyzed, origin);
+        self.pass_on(out);
+    }
+
+    /// Anything but a plain frame with a segment of a flow of this shard.
+    #[cold]
+    fn take_rare(&mut self, frame: &Frame<'_>, origin: &Origin, now: Timestamp, out: &mut Output) {
+        let parsed = wire::parse(frame, self.parse);
         let Some(packet) = parsed.packet.as_ref().ok().filter(|packet| self.is_owned(packet)) else {
-            return self.take_other(frame, parsed, origin);
+            return self.take_other(frame, &parsed, origin);
         };
         let hash = wire::flow_hash(packet);
         let owner = hash.shard(self.shards);
         if owner == self.number || self.collects(packet) {
-            self.take_own(frame, parsed, packet, hash, origin, now, out);
+            self.take_own(frame, &parsed, packet, hash, origin, now, out);
         } else {
             self.measured.fates.on_note(origin.place(), Note::HandedOver);
             out.foreign.push(Foreign::frame(owner, origin, frame));
@@ -208,36 +261,54 @@ impl Shard {
         now: Timestamp,
         out: &mut Output,
     ) {
-        let size = FrameSize { frame_len: frame.frame_len, gso_size: frame.gso_size };
+        let size = FrameSize::of(frame);
         match packet {
             Packet::Tcp(segment) => {
                 let wire = self.take_segment(segment, hash, origin, size, now);
-                self.count_rare(frame, parsed, wire, Fate::Analyzed, origin);
+                self.count_rare(frame, &parsed.outer, wire, Fate::Analyzed, origin);
             }
             Packet::MalformedTcp(malformed) => {
                 let wire = self.take_malformed(malformed, hash, origin, size, now);
-                self.count_rare(frame, parsed, wire, Fate::Malformed(malformed.error), origin);
+                self.count_rare(frame, &parsed.outer, wire, Fate::Malformed(malformed.error), origin);
             }
             Packet::IcmpError(error) => {
                 self.take_icmp(hash, error, origin);
-                self.count_rare(frame, parsed, WireCount::one(frame.frame_len), Fate::Analyzed, origin);
+                self.count_rare(frame, &parsed.outer, WireCount::one(frame.frame_len), Fate::Analyzed, origin);
             }
             Packet::Fragment(fragment) => {
                 let fate = Fate::NotAnalyzed(Unanalyzed::WaitingForFragments);
-                self.count_rare(frame, parsed, WireCount::one(frame.frame_len), fate, origin);
+                self.count_rare(frame, &parsed.outer, WireCount::one(frame.frame_len), fate, origin);
                 self.take_fragment(fragment, frame.frame_len, parsed.outer, origin, now, out);
             }
             Packet::Udp(datagram) => {
                 let wire = wire_of(datagram, frame);
                 self.hear_datagram(datagram, hash, origin);
-                self.count_rare(frame, parsed, wire, Fate::Analyzed, origin);
+                self.count_rare(frame, &parsed.outer, wire, Fate::Analyzed, origin);
             }
             Packet::Other(_) => {}
         }
     }
 
+    /// Takes a segment of a flow that was found; what it stood for on the wire.
+    fn take_known(
+        &mut self,
+        known: Known,
+        segment: &Segment<'_>,
+        origin: &Origin,
+        size: FrameSize,
+        now: Timestamp,
+    ) -> WireCount {
+        let Some(arrival) = self.arrival(origin, size, now) else {
+            return self.note_copy(segment, size, origin);
+        };
+        let taken = self.table.on_known_segment(known, segment, &arrival, &mut self.changes);
+        if self.requests.is_some() {
+            self.hear_segment(segment, &taken, origin.timestamp);
+        }
+        self.note_duplicate(taken, origin)
+    }
+
     /// Takes a segment that this shard owns; what it stood for on the wire.
-    #[inline(always)]
     pub(super) fn take_segment(
         &mut self,
         segment: &Segment<'_>,
@@ -281,7 +352,7 @@ impl Shard {
     }
 
     /// What is known of a frame; `None` where its interface shows what another one shows too.
-    #[inline]
+    #[inline(always)]
     fn arrival(&self, origin: &Origin, size: FrameSize, now: Timestamp) -> Option<Arrival> {
         let facts = self.interfaces.get(usize::from(origin.interface.0));
         if facts.is_some_and(|facts| facts.is_copy) {
@@ -330,7 +401,7 @@ impl Shard {
             Ok(Packet::Udp(datagram)) => wire_of(datagram, frame),
             _ => WireCount::one(frame.frame_len),
         };
-        self.count_rare(frame, parsed, wire, self.fate_of(&parsed.packet), origin);
+        self.count_rare(frame, &parsed.outer, wire, self.fate_of(&parsed.packet), origin);
     }
 
     /// The same as [`count`](Self::count), out of the way.
@@ -338,12 +409,12 @@ impl Shard {
     fn count_rare(
         &mut self,
         frame: &Frame<'_>,
-        parsed: &Parsed<'_>,
+        outer: &Outer,
         wire: WireCount,
         fate: Fate,
         origin: &Origin,
     ) {
-        self.count(frame, parsed, wire, fate, origin);
+        self.count(frame, outer, wire, fate, origin);
     }
 
     /// A frame is delivered here: its fate, its traffic, its time.
@@ -351,15 +422,15 @@ impl Shard {
     fn count(
         &mut self,
         frame: &Frame<'_>,
-        parsed: &Parsed<'_>,
+        outer: &Outer,
         wire: WireCount,
         fate: Fate,
         origin: &Origin,
     ) {
         self.measured.fates.on_frame(origin.place(), fate);
-        self.measured.bandwidth.on_frame(frame, &parsed.outer, wire);
+        self.measured.bandwidth.on_frame(frame, outer, wire);
         self.measured.extent.on_frame(origin.timestamp, origin.watermark);
-        if parsed.outer.truncated {
+        if outer.truncated {
             self.measured.fates.on_note(origin.place(), Note::Truncated);
         }
         if origin.timestamp < origin.watermark {
@@ -402,6 +473,13 @@ impl Shard {
 pub(super) struct FrameSize {
     pub(super) frame_len: u32,
     pub(super) gso_size: u16,
+}
+
+impl FrameSize {
+    #[inline(always)]
+    const fn of(frame: &Frame<'_>) -> Self {
+        Self { frame_len: frame.frame_len, gso_size: frame.gso_size }
+    }
 }
 
 /// Packets of a datagram on the wire.

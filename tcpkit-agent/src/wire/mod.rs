@@ -28,6 +28,7 @@ mod mpls;
 mod octets;
 pub mod option;
 pub mod packet;
+mod plain;
 mod ppp;
 pub mod segment;
 mod tcp;
@@ -49,7 +50,7 @@ pub use frame::{Frame, FrameDirection, InterfaceId, LinkType};
 pub use option::{SackBlock, TcpOption, TcpOptionIter};
 pub use packet::{
     Cause, Datagram, FragmentInfo, IcmpError, IpVersion, Layer, MalformedSegment, Outer, Packet, ParseError,
-    Parsed, Transport, Unanalyzed,
+    Parsed, Plain, Transport, Unanalyzed,
 };
 pub use segment::{Segment, SeqNumber, TcpFlags, TcpOptions};
 
@@ -70,28 +71,60 @@ impl Default for ParseOptions {
 
 /// Reads a frame down to its segment, or to whatever it holds instead.
 #[must_use]
-#[inline]
 pub fn parse<'a>(frame: &Frame<'a>, options: ParseOptions) -> Parsed<'a> {
-    let octets = Octets::new(frame.bytes, frame.frame_len, 0);
-    let truncated = octets.is_truncated();
-    if frame.link_type == LinkType::ETHERNET
-        && !options.verify.any()
-        && let Some((version, segment)) = ethernet::plain_segment(octets)
-    {
-        let outer = Outer {
-            version: Some(version),
-            transport: Transport::Tcp,
-            tunnelled: false,
-            truncated,
-            direction: frame.direction,
-        };
-        return Parsed { packet: Ok(Packet::Tcp(segment)), outer };
+    match plain(frame, options).or_else(|| nearly_plain(frame, options)) {
+        Some(Plain { segment, outer }) => Parsed { packet: Ok(Packet::Tcp(segment)), outer },
+        None => parse_unusual(frame, options),
     }
-    let outer = Outer { truncated, direction: frame.direction, ..Outer::default() };
+}
+
+/// The segment of a frame of the commonest kind: Ethernet without tags, a whole IPv4 datagram, all headers captured.
+///
+/// What is read here is what [`parse`] reads, compiled into its caller, so that what is not used is not read; `None`
+/// says nothing but that the frame is not of this kind, or not sound.
+#[must_use]
+#[inline(always)]
+pub fn plain<'a>(frame: &Frame<'a>, options: ParseOptions) -> Option<Plain<'a>> {
+    if frame.link_type != LinkType::ETHERNET || options.verify.any() {
+        return None;
+    }
+    let octets = Octets::new(frame.bytes, frame.frame_len, 0);
+    let segment = plain::segment(octets)?;
+    Some(Plain { segment, outer: outer_of_segment(frame, octets, IpVersion::V4) })
+}
+
+/// The same for a frame with at most two tags, and for IPv6.
+#[must_use]
+#[inline(never)]
+pub fn nearly_plain<'a>(frame: &Frame<'a>, options: ParseOptions) -> Option<Plain<'a>> {
+    if frame.link_type != LinkType::ETHERNET || options.verify.any() {
+        return None;
+    }
+    let octets = Octets::new(frame.bytes, frame.frame_len, 0);
+    let (version, segment) = ethernet::plain_segment(octets)?;
+    Some(Plain { segment, outer: outer_of_segment(frame, octets, version) })
+}
+
+#[inline(always)]
+const fn outer_of_segment(frame: &Frame<'_>, octets: Octets<'_>, version: IpVersion) -> Outer {
+    Outer {
+        version: Some(version),
+        transport: Transport::Tcp,
+        tunnelled: false,
+        truncated: octets.is_truncated(),
+        direction: frame.direction,
+    }
+}
+
+/// The same as [`parse`], the long way: for frames that are neither [`plain`] nor [`nearly_plain`].
+#[must_use]
+#[inline(never)]
+pub fn parse_unusual<'a>(frame: &Frame<'a>, options: ParseOptions) -> Parsed<'a> {
+    let octets = Octets::new(frame.bytes, frame.frame_len, 0);
+    let outer = Outer { truncated: octets.is_truncated(), direction: frame.direction, ..Outer::default() };
     parse_any(frame.link_type, octets, Walk::new(options, outer))
 }
 
-#[inline(never)]
 fn parse_any(link_type: LinkType, octets: Octets<'_>, mut walk: Walk) -> Parsed<'_> {
     finish(link::parse(&mut walk, link_type, octets), &walk)
 }

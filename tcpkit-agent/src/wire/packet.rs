@@ -14,6 +14,15 @@ pub struct Parsed<'a> {
     pub outer: Outer,
 }
 
+/// A frame that holds a segment and nothing unusual.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain<'a> {
+    /// The segment.
+    pub segment: Segment<'a>,
+    /// As in [`Parsed`].
+    pub outer: Outer,
+}
+
 /// The outermost IP packet of a frame, for totals by protocol.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outer {

@@ -51,24 +51,28 @@ pub struct SeqNumber(pub u32);
 impl SeqNumber {
     /// Whether this comes before `other` in sequence space.
     #[must_use]
+    #[inline(always)]
     pub const fn before(self, other: Self) -> bool {
         self.distance(other) > 0
     }
 
     /// Whether this comes after `other` in sequence space.
     #[must_use]
+    #[inline(always)]
     pub const fn after(self, other: Self) -> bool {
         other.before(self)
     }
 
     /// Octets from here to `other`; negative when `other` lies behind.
     #[must_use]
+    #[inline(always)]
     pub const fn distance(self, other: Self) -> i32 {
         other.0.wrapping_sub(self.0).cast_signed()
     }
 
     /// This many octets further.
     #[must_use]
+    #[inline(always)]
     pub const fn advanced(self, octets: u32) -> Self {
         Self(self.0.wrapping_add(octets))
     }
@@ -100,18 +104,21 @@ impl TcpFlags {
 
     /// Whether all bits of `other` are set.
     #[must_use]
+    #[inline(always)]
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
     /// Whether any bit of `other` is set.
     #[must_use]
+    #[inline(always)]
     pub const fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 
     /// Both sets of bits.
     #[must_use]
+    #[inline(always)]
     pub const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }

@@ -77,6 +77,30 @@ pub(super) fn segment(ip: Endpoints, octets: Octets<'_>) -> Result<Segment<'_>, 
     })
 }
 
+/// The same for a header that begins `at` octets behind the start of `packet`, and of which all was captured; `None`
+/// where that is not so, or the header not sound.
+#[inline(always)]
+pub(super) fn captured_segment<'a>(
+    ip: Endpoints,
+    header: &[u8; NEEDED],
+    packet: Octets<'a>,
+    at: u32,
+) -> Option<Segment<'a>> {
+    let header_len = u32::from(be16::<{ field::OFFSET_FLAGS }, _>(header) >> 12) * 4;
+    if header_len < MIN_HEADER {
+        return None;
+    }
+    let end = at + header_len;
+    let (headers, payload) = packet.bytes().split_at_checked(end as usize)?;
+    Some(Segment {
+        payload_len: packet.len().checked_sub(end)?,
+        header_len: end,
+        payload,
+        options: TcpOptions(headers.get((at + MIN_HEADER) as usize..)?),
+        ..fields(ip, header)
+    })
+}
+
 /// What stands at fixed places, and nothing behind it.
 #[inline(always)]
 fn fields<'a>(ip: Endpoints, header: &[u8; NEEDED]) -> Segment<'a> {

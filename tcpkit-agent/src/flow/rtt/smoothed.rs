@@ -20,12 +20,14 @@ pub(in crate::flow) struct Smoothed {
 
 impl Smoothed {
     /// RFC 6298 §2.2: the first sample.
+    #[inline(always)]
     pub(in crate::flow) fn new(rtt: Span) -> Self {
         Self { srtt: non_zero(rtt.0), rttvar: rtt.0 / 2 }
     }
 
     /// RFC 6298 §2.3: another sample, with alpha 1/8 and beta 1/4.
     #[must_use]
+    #[inline(always)]
     pub(in crate::flow) fn with(self, rtt: Span) -> Self {
         let srtt = self.srtt.get();
         let deviation = srtt.abs_diff(rtt.0);
@@ -53,6 +55,7 @@ impl Smoothed {
 }
 
 /// A round trip of no time at all is one of a nanosecond.
+#[inline(always)]
 fn non_zero(nanoseconds: u64) -> NonZeroU64 {
     NonZeroU64::new(nanoseconds).unwrap_or(NonZeroU64::MIN)
 }

@@ -182,7 +182,7 @@ impl Story {
         let flow = Flow { client: CLIENT, ..Flow::default() };
         let seen = Seen { flow: &flow, segment: &segment, side, at, packets: 1 };
         let is_delayed_ack = sample.is_some_and(|sample| sample.is_delayed_ack);
-        let observed = Observed { seen: &seen, verdict: &verdict, is_delayed_ack, rtt: &self.rtt };
+        let observed = Observed::new(&seen, &verdict, is_delayed_ack, &self.rtt);
         self.stalls.on_segment(&observed, |_, stall| self.ended.push(stall));
         self
     }

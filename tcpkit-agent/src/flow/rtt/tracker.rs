@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     time::{Span, Timestamp},
-    wire::{Segment, TcpFlags},
+    wire::{Segment, TcpFlags, TcpOptions},
 };
 
 /// What a delayed acknowledgement exceeds the least round trip by: Linux's `TCP_DELACK_MIN` of 40 ms, which may end
@@ -67,7 +67,7 @@ impl RttTracker {
     }
 
     /// Takes a segment of `side`; the sample is of the other side's data, which it acknowledges.
-    #[inline]
+    #[inline(always)]
     pub(in crate::flow) fn on_segment(
         &mut self,
         side: Side,
@@ -83,7 +83,8 @@ impl RttTracker {
         let resends = verdict.sent.again > 0 && !verdict.sent.is_probe;
         let mut tsecr = None;
         if resends || own.is_watched() || self.directions[side.other() as usize].is_watched() {
-            tsecr = self.follow_timestamps(side, at, segment, resends, lets_go);
+            let seen = Stamped { options: segment.options, flags: segment.flags, resends, lets_go };
+            tsecr = self.follow_timestamps(side, at, seen);
         }
         let acked = acked.filter(|acked| acked.rtt.is_some() || acked.octets > 0)?;
         let direction = &mut self.directions[side.other() as usize];
@@ -97,15 +98,9 @@ impl RttTracker {
 
     /// Looks at the timestamps of a segment; gives the one that it echoes.
     #[cold]
-    fn follow_timestamps(
-        &mut self,
-        side: Side,
-        at: Timestamp,
-        segment: &Segment<'_>,
-        resends: bool,
-        lets_go: bool,
-    ) -> Option<u32> {
-        let (tsval, tsecr) = segment.options.timestamps()?;
+    fn follow_timestamps(&mut self, side: Side, at: Timestamp, seen: Stamped<'_>) -> Option<u32> {
+        let Stamped { options, flags, resends, lets_go } = seen;
+        let (tsval, tsecr) = options.timestamps()?;
         let own = &mut self.directions[side as usize];
         let is_listening = own.bare_acks > ONE_SIDED;
         if resends {
@@ -114,7 +109,7 @@ impl RttTracker {
         if is_listening || own.echoes.is_some() {
             own.echoes.get_or_insert_default().watch.on_sent(tsval, at, lets_go && is_listening);
         }
-        let tsecr = Some(tsecr).filter(|_| segment.flags.contains(TcpFlags::ACK))?;
+        let tsecr = Some(tsecr).filter(|_| flags.contains(TcpFlags::ACK))?;
         if let Some(echoes) = &mut self.directions[side.other() as usize].echoes {
             echoes.watch.on_echo(tsecr, at);
         }
@@ -143,6 +138,18 @@ impl RttTracker {
         }
         *self = Self::default();
     }
+}
+
+/// What matters of a segment whose timestamps are looked at; not a reference to it, for which all of it would have to be
+/// in memory.
+#[derive(Clone, Copy, Debug)]
+struct Stamped<'a> {
+    options: TcpOptions<'a>,
+    flags: TcpFlags,
+    /// It sends data again.
+    resends: bool,
+    /// It acknowledges data, and carries none.
+    lets_go: bool,
 }
 
 /// One acknowledgement's times since the oldest and the newest segment that it tells of.
@@ -198,7 +205,7 @@ impl Direction {
     }
 
     /// What an acknowledgement tells: by itself, else by the retransmission whose timestamp it echoes.
-    #[inline]
+    #[inline(always)]
     fn trip(&mut self, acked: &Acked, at: Timestamp, tsecr: Option<u32>) -> Option<Trip> {
         if let Some(newest) = acked.rtt {
             let oldest = acked.rtt_oldest.unwrap_or(newest);
@@ -216,8 +223,10 @@ impl Direction {
         self.min = if is_first { trip.newest } else { self.min.min(trip.newest) };
         self.max = self.max.max(trip.oldest);
         self.sum = self.sum.saturating_add(trip.oldest.0);
-        self.smoothed =
-            Some(self.smoothed.map_or_else(|| Smoothed::new(trip.oldest), |state| state.with(trip.oldest)));
+        self.smoothed = Some(match self.smoothed {
+            Some(state) => state.with(trip.oldest),
+            None => Smoothed::new(trip.oldest),
+        });
         self.histogram.record(trip.oldest, budget);
         self.by_timestamp += u32::from(trip.is_by_timestamp);
         self.bare_acks = 0;

@@ -14,6 +14,7 @@ use crate::time::Span;
 ///
 /// A sender's round trip leads past the capture point: the half towards the receiver is smoothed as its data measures
 /// it, the half towards itself is the least that the receiver's data measured.
+#[cold]
 pub(super) fn silence(rtt: &RttTracker, sender: Side) -> Span {
     let Some(smoothed) = rtt.smoothed(sender) else { return INITIAL_RTO.max(FLOOR) };
     let own_half = rtt.least(sender.other()).unwrap_or_default().0;
@@ -23,6 +24,7 @@ pub(super) fn silence(rtt: &RttTracker, sender: Side) -> Span {
 }
 
 /// The longest time between question and answer that is no thinking: one least round trip of the whole path.
+#[cold]
 pub(super) fn thinking(rtt: &RttTracker) -> Span {
     let half = |sender| rtt.least(sender).unwrap_or_default().0;
     Span(half(Side::Low).saturating_add(half(Side::High))).max(FLOOR)

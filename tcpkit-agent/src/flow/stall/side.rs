@@ -33,13 +33,14 @@ pub(super) struct ShutWindow {
 
 impl SideState {
     /// It sent something.
+    #[inline(always)]
     pub(super) fn speaks(&mut self, at: Timestamp) {
         self.spoke = Some(at.into());
         self.moved = Some(at.into());
     }
 
     /// It announces a window; whether that is another one than before.
-    #[inline]
+    #[inline(always)]
     pub(super) fn announces(&mut self, window: u32) -> bool {
         let is_news = !self.has_window || self.window != window;
         (self.has_window, self.window) = (true, window);
@@ -52,6 +53,7 @@ impl SideState {
     }
 
     /// Whether nothing may be sent.
+    #[inline(always)]
     pub(super) const fn is_shut(&self) -> bool {
         self.shut.is_some() && self.reopened.is_none()
     }
@@ -64,7 +66,7 @@ impl SideState {
     }
 
     /// The other side's window is not zero; tells how long it was, if this side is known to have waited.
-    #[inline]
+    #[inline(always)]
     pub(super) fn opens(&mut self, at: Timestamp) -> Option<ShutWindow> {
         if !self.is_shut() {
             return None;
@@ -75,6 +77,7 @@ impl SideState {
     }
 
     /// How long the window was zero that is open again; it is told once.
+    #[inline(always)]
     pub(super) fn waited(&mut self) -> Option<ShutWindow> {
         let (since, until) = self.shut.zip(self.reopened)?;
         (self.shut, self.reopened) = (None, None);

@@ -5,12 +5,12 @@
 
 use super::{
     acked::has_more_than_timestamps,
-    flight::{Budget, Flight, Range, Taken},
+    flight::{Budget, Flight, Range, Taken, octets},
     pair::Seen,
     pool::Pool,
     sent::FAR,
     sequence::Stream,
-    verdict::{Acked, Verdict},
+    verdict::{Acked, Sent, Verdict},
 };
 use crate::{
     flow::{key::Side, state::Flow},
@@ -21,7 +21,7 @@ use crate::{
 /// What both streams of a flow were found to be after the segment before.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Calm {
-    /// Begun, acknowledged, open, without probes, and nothing is kept of losses.
+    /// Begun, acknowledged, open, without probes, and nothing is kept of losses; and the flow's handshake is over.
     is_calm: bool,
     /// The shift of the windows that it announces, where that is known.
     shift: Option<u8>,
@@ -29,7 +29,7 @@ pub(super) struct Calm {
 
 impl Stream {
     /// Looks whether the shortcut may be taken until something else than calm segments comes.
-    pub(super) const fn note_calm(&mut self, shift: Option<u8>) {
+    const fn note_calm(&mut self, shift: Option<u8>, is_steady: bool) {
         let facts = &self.facts;
         let has_begun = facts.has_nxt && facts.has_una && facts.has_ack && facts.is_seen;
         let is_odd = facts.window_of_syn
@@ -39,7 +39,7 @@ impl Stream {
             || facts.probed
             || facts.edge_is_probe
             || self.trouble.is_some();
-        self.calm = Calm { is_calm: has_begun && !is_odd, shift };
+        self.calm = Calm { is_calm: is_steady && has_begun && !is_odd, shift };
     }
 }
 
@@ -54,36 +54,37 @@ pub(super) struct Both<'w> {
 impl Both<'_> {
     /// Looks at both again, behind a segment that took the long way.
     pub(super) fn note_calm(own: &mut Stream, peer: &mut Stream, flow: &Flow, side: Side) {
-        own.note_calm(flow.window_shift(side));
-        peer.note_calm(flow.window_shift(side.other()));
+        let is_steady = flow.is_steady();
+        own.note_calm(flow.window_shift(side), is_steady);
+        peer.note_calm(flow.window_shift(side.other()), is_steady);
     }
 
-    /// Takes a calm segment; false where it is not one.
-    #[inline]
-    pub(super) fn take(&mut self, seen: &Seen<'_, '_>, verdict: &mut Verdict) -> bool {
+    /// Takes a calm segment; `None` where it is not one.
+    #[inline(always)]
+    pub(super) fn take(&mut self, seen: &Seen<'_, '_>) -> Option<Verdict> {
         let segment = seen.segment;
         if !self.is_calm(segment) {
-            return false;
+            return None;
         }
         let moved = self.peer.snd_una.distance(segment.ack);
-        let Some(front) = (if moved > 0 { self.front(segment.ack) } else { Some(0) }) else { return false };
+        let front = if moved > 0 { self.front(segment.ack)? } else { 0 };
         self.send(seen);
-        verdict.sent.new = segment.payload_len;
-        verdict.sent.in_flight = self.own.in_flight();
-        self.own.counts.max_in_flight = self.own.counts.max_in_flight.max(verdict.sent.in_flight);
+        let in_flight = octets(self.own.snd_una, self.own.snd_nxt);
+        self.own.counts.max_in_flight = self.own.counts.max_in_flight.max(in_flight);
         self.announce(seen);
-        let acked = verdict.acked.insert(Acked::default());
+        let mut acked = Acked::default();
         if moved > 0 {
             acked.octets = moved.unsigned_abs();
-            self.acknowledge(seen, front, acked);
+            self.acknowledge(seen, front, &mut acked);
         }
-        acked.in_flight = self.peer.in_flight();
+        acked.in_flight = octets(self.peer.snd_una, self.peer.snd_nxt);
         acked.window = u32::from(segment.window) << self.own.calm.shift.unwrap_or(0);
-        true
+        let sent = Sent { new: segment.payload_len, in_flight, ..Sent::default() };
+        Some(Verdict { sent, acked: Some(acked) })
     }
 
     /// Whether the segment is calm, as far as it tells itself.
-    #[inline]
+    #[inline(always)]
     fn is_calm(&self, segment: &Segment<'_>) -> bool {
         const SILENT: u16 = TcpFlags::PSH.with(TcpFlags::URG).0;
         let (own, peer) = (&*self.own, &*self.peer);
@@ -104,7 +105,7 @@ impl Both<'_> {
     }
 
     /// How many ranges under way an acknowledgement takes, where it takes them whole.
-    #[inline]
+    #[inline(always)]
     fn front(&self, ack: SeqNumber) -> Option<usize> {
         if self.peer.lone > 0 {
             return (ack == self.peer.snd_nxt).then_some(0);
@@ -113,7 +114,7 @@ impl Both<'_> {
     }
 
     /// Data behind everything else.
-    #[inline]
+    #[inline(always)]
     fn send(&mut self, seen: &Seen<'_, '_>) {
         let (own, segment) = (&mut *self.own, seen.segment);
         if segment.payload_len == 0 {
@@ -135,7 +136,7 @@ impl Both<'_> {
     }
 
     /// Acknowledgement and window, neither of them a repetition.
-    #[inline]
+    #[inline(always)]
     const fn announce(&mut self, seen: &Seen<'_, '_>) {
         let (own, segment) = (&mut *self.own, seen.segment);
         if segment.ack.0 != own.last_ack.0 {
@@ -147,7 +148,7 @@ impl Both<'_> {
     }
 
     /// The acknowledgement moves on, over the first `front` ranges that are under way.
-    #[inline]
+    #[inline(always)]
     fn acknowledge(&mut self, seen: &Seen<'_, '_>, front: usize, acked: &mut Acked) {
         let peer = &mut *self.peer;
         peer.snd_una = seen.segment.ack;
@@ -171,7 +172,7 @@ impl Both<'_> {
 
 impl Stream {
     /// What it sent once was acknowledged at `at`.
-    #[inline]
+    #[inline(always)]
     fn answered(&mut self, at: Timestamp, taken: &Taken, acked: &mut Acked) {
         self.delivered = self.delivered.max(taken.newest);
         let rtt = at.since(taken.newest);
@@ -183,11 +184,17 @@ impl Stream {
 }
 
 /// Gives what is under way alone a flight, where the long way looks for it.
+#[inline]
 pub(super) fn unfold(stream: &mut Stream, flights: &mut Pool<Flight>, budget: &mut Budget) {
+    if stream.lone > 0 {
+        unfold_lone(stream, flights, budget);
+    }
+}
+
+#[inline(never)]
+fn unfold_lone(stream: &mut Stream, flights: &mut Pool<Flight>, budget: &mut Budget) {
     let segments = std::mem::take(&mut stream.lone);
-    if segments > 0
-        && let Some(flight) = flights.demand(&mut stream.flight)
-    {
+    if let Some(flight) = flights.demand(&mut stream.flight) {
         let range = Range::first(stream.snd_nxt, stream.nxt_at, segments.into());
         flight.push(stream.snd_una, range, budget);
     }

@@ -149,9 +149,31 @@ impl Streams {
         }
     }
 
-    /// Takes a segment; `verdict` is a default one before. True where it is time to [`tell`](Self::tell), which counts
-    /// by the watermark `now`.
-    #[inline]
+    /// Takes a segment of a flow without trouble, next in order; `None` where it is not one, and nothing has happened.
+    /// With what it did: whether it is time to [`tell`](Self::tell), which counts by the watermark `now`.
+    #[inline(always)]
+    pub(in crate::flow) fn on_calm_segment(
+        &mut self,
+        slot: PairSlot,
+        seen: &Seen<'_, '_>,
+        now: Timestamp,
+    ) -> Option<(Verdict, bool)> {
+        let Pair { streams: [low, high], data_segments, told, told_at } = self.pairs.get_mut(slot)?;
+        let (own, peer) = if seen.side == Side::Low { (low, high) } else { (high, low) };
+        let mut both = Both { own, peer, flights: &mut self.flights, budget: &mut self.budget };
+        if !self.has_shortcut {
+            return None;
+        }
+        let verdict = both.take(seen)?;
+        if seen.segment.payload_len > 0 {
+            data_segments[seen.side as usize] += u64::from(seen.packets);
+        }
+        let is_telling = now.since(*told_at) >= PROGRESS && told != data_segments;
+        Some((verdict, is_telling))
+    }
+
+    /// Takes any segment; `verdict` is a default one before. True where it is time to [`tell`](Self::tell).
+    #[inline(never)]
     pub(in crate::flow) fn on_segment(
         &mut self,
         slot: PairSlot,
@@ -161,29 +183,11 @@ impl Streams {
         steps: &mut Vec<StreamStep>,
     ) -> bool {
         let Some(pair) = self.pairs.get_mut(slot) else { return false };
-        let [low, high] = &mut pair.streams;
-        let (own, peer) = if seen.side == Side::Low { (low, high) } else { (high, low) };
         if seen.segment.payload_len > 0 {
             pair.data_segments[seen.side as usize] += u64::from(seen.packets);
         }
         let is_telling = now.since(pair.told_at) >= PROGRESS && pair.told != pair.data_segments;
-        let mut both = Both { own, peer, flights: &mut self.flights, budget: &mut self.budget };
-        if !(self.has_shortcut && both.take(seen, verdict)) {
-            self.take_long_way(slot, seen, verdict, steps);
-        }
-        is_telling
-    }
-
-    /// Takes any segment.
-    #[inline(never)]
-    fn take_long_way(
-        &mut self,
-        slot: PairSlot,
-        seen: &Seen<'_, '_>,
-        verdict: &mut Verdict,
-        steps: &mut Vec<StreamStep>,
-    ) {
-        let Some(Pair { streams: [low, high], .. }) = self.pairs.get_mut(slot) else { return };
+        let [low, high] = &mut pair.streams;
         let (own, peer) = if seen.side == Side::Low { (low, high) } else { (high, low) };
         unfold(own, &mut self.flights, &mut self.budget);
         unfold(peer, &mut self.flights, &mut self.budget);
@@ -199,6 +203,7 @@ impl Streams {
         };
         work.run(verdict);
         Both::note_calm(work.own, work.peer, seen.flow, seen.side);
+        is_telling
     }
 
     /// What a RST of `side` cuts off; `None` where there are no streams.

@@ -145,7 +145,7 @@ impl Stream {
 
 impl RoundTrip {
     /// Another measurement.
-    #[inline]
+    #[inline(always)]
     pub(super) fn sample(&mut self, span: Span) {
         let micros = micros(span);
         self.samples = self.samples.saturating_add(1);
@@ -179,6 +179,7 @@ impl RoundTrip {
 /// Measurements among which one met an empty queue.
 const SURE: u8 = 8;
 
+#[inline(always)]
 fn micros(span: Span) -> u32 {
     u32::try_from(span.0 / 1_000).unwrap_or(u32::MAX).max(1)
 }

@@ -1,0 +1,118 @@
+//! The way that most segments take: of a flow that had one a moment ago, next in order, with nothing missing.
+//!
+//! It comes to what [`FlowTable::on_segment`] comes to, for less: all of it is compiled into the loop over frames, so
+//! that what was read from a header stays in registers. It changes nothing before it knows that a segment is calm; the
+//! others take the long way, from its beginning.
+
+use tcpkit_common::flow::{FlowHash, FourTuple};
+
+use super::{
+    changes::{Arrival, Changes, Taken},
+    key::Side,
+    slab::Place,
+    stream::{Seen, Verdict},
+    table::{FlowTable, Sender},
+};
+use crate::{time::Timestamp, wire::Segment};
+
+/// A flow that is there, and who sends segments of the four-tuple that it was found by.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    pub(super) slot: u32,
+    pub(super) side: Side,
+}
+
+impl FlowTable {
+    /// The flow of a four-tuple, where it had a segment lately; holds until the table is told anything else.
+    #[must_use]
+    #[inline(always)]
+    pub fn recent(&self, tuple: &FourTuple) -> Option<Known> {
+        let (slot, side) = self.slab.recent(tuple)?;
+        Some(Known { slot, side })
+    }
+
+    /// Takes a calm segment of a known flow; `None` where it is not one, and nothing has happened. Time must have been
+    /// advanced to `arrival.now` before.
+    #[inline(always)]
+    pub fn on_calm_segment(
+        &mut self,
+        Known { slot, side }: Known,
+        segment: &Segment<'_>,
+        arrival: &Arrival,
+        changes: &mut Changes,
+    ) -> Option<Taken> {
+        let Self { slab, counts, streams, measurements, .. } = self;
+        let flow = slab.flows.get_mut(slot as usize)?;
+        let pair = flow.streams;
+        streams.fetch(pair);
+        measurements.fetch(pair);
+        if flow.sides[side as usize].owner != Some(arrival.identity) {
+            return None;
+        }
+        let wire = flow.wire_count(segment, arrival.frame_len, arrival.gso_size);
+        let seen = Seen { flow, segment, side, at: arrival.timestamp, packets: wire.packets };
+        let (verdict, is_telling) = streams.on_calm_segment(pair, &seen, arrival.now)?;
+        measurements.on_segment(pair, &seen, &verdict, changes);
+        flow.count(side, segment, wire);
+        flow.seen = arrival.now;
+        flow.end = flow.end.max(arrival.timestamp);
+        counts.count(side != flow.client, segment, wire);
+        if is_telling {
+            self.tell(slot, arrival.now, changes);
+        }
+        Some(Taken { wire, is_duplicate: false, slot: Some(slot) })
+    }
+
+    /// Takes any segment of a known flow.
+    #[inline(never)]
+    pub fn on_known_segment(
+        &mut self,
+        known: Known,
+        segment: &Segment<'_>,
+        arrival: &Arrival,
+        changes: &mut Changes,
+    ) -> Taken {
+        if let Some(taken) = self.on_calm_segment(known, segment, arrival, changes) {
+            return taken;
+        }
+        let Known { slot, side } = known;
+        let flow = self.slab.flow(slot);
+        if flow.is_reopened_by(side, segment) {
+            let sender = Sender { hash: FlowHash::of(&segment.tuple), key: flow.key, side };
+            return self.take_opening(Some(Place::Full(slot)), &sender, segment, arrival, changes);
+        }
+        self.take(slot, side, segment, arrival, changes)
+    }
+
+    /// What a segment that came now, and stood for so many packets, does to the streams that its flow has.
+    #[inline(never)]
+    pub(super) fn follow_steady(
+        &mut self,
+        slot: u32,
+        side: Side,
+        segment: &Segment<'_>,
+        (arrival, packets): (&Arrival, u32),
+        changes: &mut Changes,
+    ) {
+        let Self { slab, streams, measurements, .. } = self;
+        let flow = slab.flow(slot);
+        let pair = flow.streams;
+        let seen = Seen { flow, segment, side, at: arrival.timestamp, packets };
+        let mut verdict = Verdict::default();
+        let is_telling =
+            streams.on_segment(pair, &seen, arrival.now, &mut verdict, &mut changes.stream_steps);
+        measurements.on_segment(pair, &seen, &verdict, changes);
+        if is_telling {
+            self.tell(slot, arrival.now, changes);
+        }
+    }
+
+    /// Tells how far a busy flow has come.
+    #[cold]
+    fn tell(&mut self, slot: u32, now: Timestamp, changes: &mut Changes) {
+        let Self { slab, streams, measurements, .. } = self;
+        let flow = slab.flow(slot);
+        let held_up = measurements.held_up(flow.streams);
+        streams.tell(flow.streams, flow, now, held_up, &mut changes.progress);
+    }
+}
