@@ -21,9 +21,9 @@ pub struct TrafficCount {
 
 impl TrafficCount {
     #[inline(always)]
-    const fn add(&mut self, wire: WireCount) {
+    fn add(&mut self, wire: WireCount) {
         self.frames += 1;
-        self.packets += wire.packets as u64;
+        self.packets += u64::from(wire.packets);
         self.bytes += wire.bytes;
     }
 

@@ -56,11 +56,11 @@ impl Flow {
 /// Options up to the first one that contradicts itself or was not captured whole: behind that one SACK may still have
 /// been permitted.
 fn announced_by(options: TcpOptions<'_>) -> Announced {
-    let permits_sack = options.sack_permitted();
+    let announced = options.announced();
     Announced {
-        mss: options.mss(),
-        window_scale: options.window_scale().map(|shift| shift.min(MAX_WINDOW_SCALE)),
-        sack_permitted: (permits_sack || !options.is_malformed()).then_some(permits_sack),
+        mss: announced.mss,
+        window_scale: announced.window_scale.map(|shift| shift.min(MAX_WINDOW_SCALE)),
+        sack_permitted: (announced.permits_sack || !announced.is_malformed).then_some(announced.permits_sack),
         is_seen: true,
     }
 }

@@ -13,7 +13,10 @@ use super::{
     stream::{Seen, Verdict},
     table::{FlowTable, Sender},
 };
-use crate::{time::Timestamp, wire::Segment};
+use crate::{
+    time::Timestamp,
+    wire::{Segment, TcpFlags},
+};
 
 /// A flow that is there, and who sends segments of the four-tuple that it was found by.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +55,9 @@ impl FlowTable {
         let wire = flow.wire_count(segment, arrival.frame_len, arrival.gso_size);
         let seen = Seen { flow, segment, side, at: arrival.timestamp, packets: wire.packets };
         let (verdict, is_telling) = streams.on_calm_segment(pair, &seen, arrival.now)?;
-        measurements.on_segment(pair, &seen, &verdict, changes);
+        // Of a calm segment's flags these are all that measurements look at; so what others would do is not even compiled.
+        let plain = Segment { flags: TcpFlags::ACK, ..*segment };
+        measurements.on_segment(pair, &Seen { segment: &plain, ..seen }, &verdict, changes);
         flow.count(side, segment, wire);
         flow.seen = arrival.now;
         flow.end = flow.end.max(arrival.timestamp);
@@ -63,19 +68,14 @@ impl FlowTable {
         Some(Taken { wire, is_duplicate: false, slot: Some(slot) })
     }
 
-    /// Takes any segment of a known flow.
-    #[inline(never)]
-    pub fn on_known_segment(
+    /// Takes any other segment of a known flow.
+    pub fn on_eventful_segment(
         &mut self,
-        known: Known,
+        Known { slot, side }: Known,
         segment: &Segment<'_>,
         arrival: &Arrival,
         changes: &mut Changes,
     ) -> Taken {
-        if let Some(taken) = self.on_calm_segment(known, segment, arrival, changes) {
-            return taken;
-        }
-        let Known { slot, side } = known;
         let flow = self.slab.flow(slot);
         if flow.is_reopened_by(side, segment) {
             let sender = Sender { hash: FlowHash::of(&segment.tuple), key: flow.key, side };

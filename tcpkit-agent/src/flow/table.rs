@@ -94,7 +94,9 @@ impl FlowTable {
         let place = self.slab.find(hash, &key);
         if let Some(Place::Full(slot)) = place {
             self.slab.note_recent(&segment.tuple, slot, side);
-            return self.on_known_segment(Known { slot, side }, segment, arrival, changes);
+            let known = Known { slot, side };
+            let calm = self.on_calm_segment(known, segment, arrival, changes);
+            return calm.unwrap_or_else(|| self.on_eventful_segment(known, segment, arrival, changes));
         }
         self.take_opening(place, &Sender { hash, key, side }, segment, arrival, changes)
     }

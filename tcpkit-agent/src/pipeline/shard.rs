@@ -174,14 +174,14 @@ impl Shard {
             return self.pass_on(out);
         }
         // A copy, so that what calm segments say need not be in memory.
-        self.take_plain(frame, &Plain { segment, outer }, origin, now, out);
+        self.take_plain(frame, &Plain { segment, outer }, known, origin, now, out);
     }
 
     /// Any frame that has no segment at its usual place.
     #[inline(never)]
     fn take_less_plain(&mut self, frame: &Frame<'_>, origin: &Origin, now: Timestamp, out: &mut Output) {
         match wire::nearly_plain(frame, self.parse) {
-            Some(plain) => self.take_plain(frame, &plain, origin, now, out),
+            Some(plain) => self.take_plain(frame, &plain, None, origin, now, out),
             None => {
                 self.take_rare(frame, origin, now, out);
                 self.pass_on(out);
@@ -208,19 +208,20 @@ impl Shard {
         Some(taken.wire)
     }
 
-    /// A frame with a segment in it, of whatever flow.
+    /// A frame with a segment in it, of whatever flow; of a known one, it is not calm.
     #[inline(never)]
     fn take_plain(
         &mut self,
         frame: &Frame<'_>,
         plain: &Plain<'_>,
+        known: Option<Known>,
         origin: &Origin,
         now: Timestamp,
         out: &mut Output,
     ) {
         let Plain { segment, outer } = plain;
-        let wire = if let Some(known) = self.table.recent(&segment.tuple) {
-            self.take_known(known, segment, origin, FrameSize::of(frame), now)
+        let wire = if let Some(known) = known {
+            self.take_eventful(known, segment, origin, FrameSize::of(frame), now)
         } else {
             let hash = FlowHash::of(&segment.tuple);
             if hash.shard(self.shards) != self.number {
@@ -273,7 +274,13 @@ impl Shard {
             }
             Packet::IcmpError(error) => {
                 self.take_icmp(hash, error, origin);
-                self.count_rare(frame, &parsed.outer, WireCount::one(frame.frame_len), Fate::Analyzed, origin);
+                self.count_rare(
+                    frame,
+                    &parsed.outer,
+                    WireCount::one(frame.frame_len),
+                    Fate::Analyzed,
+                    origin,
+                );
             }
             Packet::Fragment(fragment) => {
                 let fate = Fate::NotAnalyzed(Unanalyzed::WaitingForFragments);
@@ -289,8 +296,8 @@ impl Shard {
         }
     }
 
-    /// Takes a segment of a flow that was found; what it stood for on the wire.
-    fn take_known(
+    /// Takes a segment of a known flow that is not calm; what it stood for on the wire.
+    fn take_eventful(
         &mut self,
         known: Known,
         segment: &Segment<'_>,
@@ -301,7 +308,7 @@ impl Shard {
         let Some(arrival) = self.arrival(origin, size, now) else {
             return self.note_copy(segment, size, origin);
         };
-        let taken = self.table.on_known_segment(known, segment, &arrival, &mut self.changes);
+        let taken = self.table.on_eventful_segment(known, segment, &arrival, &mut self.changes);
         if self.requests.is_some() {
             self.hear_segment(segment, &taken, origin.timestamp);
         }
@@ -406,27 +413,13 @@ impl Shard {
 
     /// The same as [`count`](Self::count), out of the way.
     #[inline(never)]
-    fn count_rare(
-        &mut self,
-        frame: &Frame<'_>,
-        outer: &Outer,
-        wire: WireCount,
-        fate: Fate,
-        origin: &Origin,
-    ) {
+    fn count_rare(&mut self, frame: &Frame<'_>, outer: &Outer, wire: WireCount, fate: Fate, origin: &Origin) {
         self.count(frame, outer, wire, fate, origin);
     }
 
     /// A frame is delivered here: its fate, its traffic, its time.
     #[inline(always)]
-    fn count(
-        &mut self,
-        frame: &Frame<'_>,
-        outer: &Outer,
-        wire: WireCount,
-        fate: Fate,
-        origin: &Origin,
-    ) {
+    fn count(&mut self, frame: &Frame<'_>, outer: &Outer, wire: WireCount, fate: Fate, origin: &Origin) {
         self.measured.fates.on_frame(origin.place(), fate);
         self.measured.bandwidth.on_frame(frame, outer, wire);
         self.measured.extent.on_frame(origin.timestamp, origin.watermark);

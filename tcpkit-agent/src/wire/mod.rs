@@ -47,7 +47,7 @@ pub use fragment::{
     parse_datagram,
 };
 pub use frame::{Frame, FrameDirection, InterfaceId, LinkType};
-pub use option::{SackBlock, TcpOption, TcpOptionIter};
+pub use option::{SackBlock, SynOptions, TcpOption, TcpOptionIter};
 pub use packet::{
     Cause, Datagram, FragmentInfo, IcmpError, IpVersion, Layer, MalformedSegment, Outer, Packet, ParseError,
     Parsed, Plain, Transport, Unanalyzed,
@@ -93,7 +93,7 @@ pub fn plain<'a>(frame: &Frame<'a>, options: ParseOptions) -> Option<Plain<'a>> 
     Some(Plain { segment, outer: outer_of_segment(frame, octets, IpVersion::V4) })
 }
 
-/// The same for a frame with at most two tags, and for IPv6.
+/// The same as [`plain`] for a frame with at most two tags, and for IPv6.
 #[must_use]
 #[inline(never)]
 pub fn nearly_plain<'a>(frame: &Frame<'a>, options: ParseOptions) -> Option<Plain<'a>> {

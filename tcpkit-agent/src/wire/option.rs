@@ -49,6 +49,19 @@ pub struct SackBlock {
     pub right: SeqNumber,
 }
 
+/// What the options of a SYN announce.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SynOptions {
+    /// As [`TcpOptions::mss`] tells it.
+    pub mss: Option<u16>,
+    /// As [`TcpOptions::window_scale`] tells it.
+    pub window_scale: Option<u8>,
+    /// As [`TcpOptions::sack_permitted`] tells it.
+    pub permits_sack: bool,
+    /// As [`TcpOptions::is_malformed`] tells it.
+    pub is_malformed: bool,
+}
+
 impl<'a> TcpOptions<'a> {
     /// The options in their order.
     #[must_use]
@@ -84,6 +97,28 @@ impl<'a> TcpOptions<'a> {
     #[inline]
     pub fn sack_permitted(self) -> bool {
         self.value::<0>(kind::SACK_PERMITTED).is_some()
+    }
+
+    /// What [`mss`](Self::mss), [`window_scale`](Self::window_scale), [`sack_permitted`](Self::sack_permitted) and
+    /// [`is_malformed`](Self::is_malformed) tell, for one look at the list.
+    #[must_use]
+    pub fn announced(self) -> SynOptions {
+        let mut told = SynOptions::default();
+        let mut options = self.iter();
+        for TcpOption { kind, value } in options.by_ref() {
+            match (kind, value) {
+                (kind::MSS, &[high, low]) => {
+                    told.mss.get_or_insert(u16::from_be_bytes([high, low]));
+                }
+                (kind::WINDOW_SCALE, &[shift]) => {
+                    told.window_scale.get_or_insert(shift);
+                }
+                (kind::SACK_PERMITTED, []) => told.permits_sack = true,
+                _ => {}
+            }
+        }
+        told.is_malformed = options.is_malformed;
+        told
     }
 
     /// TSval and TSecr (RFC 7323 §3.2).

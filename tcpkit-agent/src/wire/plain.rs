@@ -9,12 +9,18 @@ use super::packet::IpVersion;
 use super::segment::Segment;
 use super::{ethernet::ether_type, tcp};
 
-/// Octets of the headers without options.
-const HEADERS: usize = TCP + 20;
 /// Where IPv4's header begins.
 const IP: usize = 14;
 /// Where TCP's begins.
 const TCP: usize = IP + 20;
+/// Octets of the headers without options.
+const HEADERS: usize = TCP + 20;
+/// Octets of Ethernet's header.
+const LINK_LEN: u32 = 14;
+/// Octets of both that precede TCP's.
+const OUTER_LEN: u32 = LINK_LEN + 20;
+/// Octets of the shortest datagram with a segment in it.
+const LEAST: u32 = 40;
 /// Version 4, and five words of header.
 const VERSION_LENGTH: u8 = 0x45;
 /// More fragments, and the fragment offset.
@@ -29,7 +35,7 @@ pub(super) fn segment(frame: Octets<'_>) -> Option<Segment<'_>> {
         & (header[IP] == VERSION_LENGTH)
         & (be16::<{ IP + 6 }, _>(header) & FRAGMENT == 0)
         & (header[IP + 9] == protocol::TCP)
-        & (total_len >= (HEADERS - IP) as u32);
+        & (total_len >= LEAST);
     if !is_usual {
         return None;
     }
@@ -40,5 +46,5 @@ pub(super) fn segment(frame: Octets<'_>) -> Option<Segment<'_>> {
         ecn: header[IP + 1] & ip::CONGESTION_EXPERIENCED,
     };
     let header = header.get(TCP..)?.first_chunk()?;
-    tcp::captured_segment(ip, header, frame.limit(IP as u32 + total_len), TCP as u32)
+    tcp::captured_segment(ip, header, frame.limit(LINK_LEN + total_len), OUTER_LEN)
 }

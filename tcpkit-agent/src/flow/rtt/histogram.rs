@@ -70,7 +70,7 @@ impl RttHistogram {
         *self = Self::default();
     }
 
-    #[inline]
+    #[inline(never)]
     fn add(&mut self, number: u16, count: u64, budget: &mut SpillBudget) {
         while !self.buckets.add(bucket::coarsened(number, self.buckets.coarseness()), count) {
             if !self.buckets.grow(budget) {
@@ -185,7 +185,8 @@ impl Buckets {
         let buckets = self.as_mut_slice();
         // Most often there are a few, and looking at them one by one is faster than choosing well.
         let place = if buckets.len() <= SPILL {
-            buckets.iter().take_while(|bucket| bucket.number() < number).count()
+            // All of them: where to stop is what a processor could not foresee.
+            buckets.iter().map(|bucket| usize::from(bucket.number() < number)).sum()
         } else {
             buckets.partition_point(|bucket| bucket.number() < number)
         };

@@ -89,11 +89,7 @@ impl StallTracker {
 
     /// Takes a segment; tells the stalls that it ended, each with the side whose data was waited for.
     #[inline(always)]
-    pub(in crate::flow) fn on_segment(
-        &mut self,
-        now: &Observed<'_>,
-        mut told: impl FnMut(Side, Stall),
-    ) {
+    pub(in crate::flow) fn on_segment(&mut self, now: &Observed<'_>, mut told: impl FnMut(Side, Stall)) {
         let (sent, side) = (&now.verdict.sent, now.side);
         let closes = now.flags.intersects(TcpFlags::FIN.with(TcpFlags::RST));
         let speaks = !sent.is_probe && (sent.new > 0 || sent.again > 0);
