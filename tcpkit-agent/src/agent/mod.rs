@@ -4,6 +4,7 @@
 //! ends a run, what was captured until then is analysed, written and reported.
 
 mod blocks;
+mod config_command;
 mod context;
 mod control;
 mod ending;
@@ -22,6 +23,7 @@ mod scripting;
 mod sources;
 mod writer;
 
+pub use config_command::config;
 pub use filter_command::filter;
 pub use peek::{peek, peekstat, version as peek_version};
 

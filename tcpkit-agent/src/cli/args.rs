@@ -10,6 +10,7 @@ use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use super::{
     kit::KitArgs,
     latency::LatencyCommandArgs,
+    layers::{ConfigCommandArgs, ConfigFileArgs},
     value::{self, Listen},
 };
 
@@ -19,7 +20,7 @@ use super::{
     name = "tcpkit",
     version,
     about = "Watch TCP on a live interface or in capture files: who talks, which handshakes fail, and how far the numbers may be off.",
-    override_usage = "tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit latency -i INTERFACE|-r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit filter [OPTIONS] EXPRESSION...\n       tcpkit peek|peekstat [OPTIONS]  (tcpeek and tcpeekstat; see tcpkit peek --help)",
+    override_usage = "tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit latency -i INTERFACE|-r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit filter [OPTIONS] EXPRESSION...\n       tcpkit config check FILE|default\n       tcpkit peek|peekstat [OPTIONS]  (tcpeek and tcpeekstat; see tcpkit peek --help)",
     after_help = EXAMPLES,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
@@ -50,6 +51,8 @@ pub enum Command {
     Filter(FilterCommandArgs),
     /// Show requests as they come: by command, by server, and the slowest with where their time went.
     Latency(Box<LatencyCommandArgs>),
+    /// Check a configuration file, or print one with every option in it.
+    Config(ConfigCommandArgs),
 }
 
 /// Options of the agent, by heading.
@@ -79,6 +82,9 @@ pub struct AgentArgs {
     /// What git-hulk/tcpkit has beside these.
     #[command(flatten)]
     pub kit: KitArgs,
+    /// Where options come from that were not typed.
+    #[command(flatten)]
+    pub config_file: ConfigFileArgs,
 }
 
 /// Where frames come from.
