@@ -11,6 +11,7 @@ use super::{
     kit::KitArgs,
     latency::LatencyCommandArgs,
     layers::{ConfigCommandArgs, ConfigFileArgs},
+    manual::GenerateCommandArgs,
     value::{self, Listen},
 };
 
@@ -20,7 +21,7 @@ use super::{
     name = "tcpkit",
     version,
     about = "Watch TCP on a live interface or in capture files: who talks, which handshakes fail, and how far the numbers may be off.",
-    override_usage = "tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit latency -i INTERFACE|-r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit filter [OPTIONS] EXPRESSION...\n       tcpkit config check FILE|default\n       tcpkit peek|peekstat [OPTIONS]  (tcpeek and tcpeekstat; see tcpkit peek --help)",
+    override_usage = "tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit latency -i INTERFACE|-r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit filter [OPTIONS] EXPRESSION...\n       tcpkit config check FILE|default\n       tcpkit generate man|bash|zsh|fish [PAGE]\n       tcpkit peek|peekstat [OPTIONS]  (tcpeek and tcpeekstat; see tcpkit peek --help)",
     after_help = EXAMPLES,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
@@ -53,6 +54,8 @@ pub enum Command {
     Latency(Box<LatencyCommandArgs>),
     /// Check a configuration file, or print one with every option in it.
     Config(ConfigCommandArgs),
+    /// Print a man page, or the completions of a shell.
+    Generate(GenerateCommandArgs),
 }
 
 /// Options of the agent, by heading.
