@@ -29,6 +29,8 @@ pub struct GenerateCommandArgs {
 pub enum Generated {
     /// A man page, as roff(7).
     Man,
+    /// The names of the man pages.
+    Pages,
     /// Completions of bash.
     Bash,
     /// Completions of zsh.
@@ -69,9 +71,13 @@ const OLDER_TOOLS: [OlderTool; 2] = [
 /// # Errors
 /// There is no such man page.
 pub fn generate(args: &GenerateCommandArgs) -> Result<String, Failure> {
+    use clap_complete::Shell;
     match (args.what, &args.page) {
         (Generated::Man, page) => man(page.as_deref().unwrap_or("tcpkit")),
-        (shell, None) => Ok(completions(shell)),
+        (Generated::Pages, None) => Ok(pages().join("\n") + "\n"),
+        (Generated::Bash, None) => Ok(completions(Shell::Bash)),
+        (Generated::Zsh, None) => Ok(completions(Shell::Zsh)),
+        (Generated::Fish, None) => Ok(completions(Shell::Fish)),
         (_, Some(page)) => Err(Failure::usage(page.as_str()).because("only man pages have names")),
     }
 }
@@ -111,13 +117,7 @@ fn man(page: &str) -> Result<String, Failure> {
     String::from_utf8(page).map_err(|error| Failure::run("man page").because(error))
 }
 
-fn completions(shell: Generated) -> String {
-    use clap_complete::Shell;
-    let shell = match shell {
-        Generated::Zsh => Shell::Zsh,
-        Generated::Fish => Shell::Fish,
-        Generated::Bash | Generated::Man => Shell::Bash,
-    };
+fn completions(shell: clap_complete::Shell) -> String {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Args::command(), "tcpkit", &mut text);
     String::from_utf8_lossy(&text).into_owned()
