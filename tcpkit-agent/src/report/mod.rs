@@ -7,6 +7,7 @@
 mod capture;
 mod event;
 mod flow;
+pub mod flows;
 mod handshake;
 mod handshakes;
 mod ledger;
