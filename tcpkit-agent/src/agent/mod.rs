@@ -7,6 +7,7 @@ mod blocks;
 mod config_command;
 mod context;
 mod control;
+mod doctor;
 mod ending;
 mod filter_command;
 mod interfaces;
@@ -24,6 +25,7 @@ mod sources;
 mod writer;
 
 pub use config_command::config;
+pub use doctor::doctor;
 pub use filter_command::filter;
 pub use peek::{peek, peekstat, version as peek_version};
 

@@ -5,6 +5,7 @@
 pub mod args;
 pub mod config;
 mod dialect;
+mod doctor;
 pub mod expression;
 pub mod failure;
 pub mod getopt;
@@ -21,6 +22,7 @@ pub use args::{AgentArgs, Args, BackendChoice, Command, FilterCommandArgs, HookC
 pub use config::{
     CaptureOutput, Config, Heard, Input, Limits, Listen, Live, Output, Requests, ScriptPlan, Stream, View,
 };
+pub use doctor::DoctorCommandArgs;
 pub use expression::effective_expression;
 pub use failure::{Exit, Failure, verdict};
 pub use kit::{Background, Dialect, Kit, KitLines};
