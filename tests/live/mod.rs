@@ -3,6 +3,7 @@
 mod accuracy;
 pub(crate) mod attach;
 pub(crate) mod backend;
+mod doctor;
 mod endpoint;
 mod filter;
 mod handshake;
