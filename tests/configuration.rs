@@ -50,7 +50,9 @@ fn a_file_is_checked_down_to_its_filter() {
     let told = tcpkit(["config", "check", &good.path().display().to_string()]).run().success();
     assert!(told.stdout.ends_with(": can be used\n"), "{told:?}");
     let bad = written("expression = \"prot 443\"\n");
-    tcpkit(["config", "check", &bad.path().display().to_string()]).run().failure(2, &["filter expression", "syntax error"]);
+    tcpkit(["config", "check", &bad.path().display().to_string()])
+        .run()
+        .failure(2, &["filter expression", "syntax error"]);
     let conflict = written("interface = \"lo\"\nbackend = \"pcap\"\nreattach = true\n");
     tcpkit(["config", "check", &conflict.path().display().to_string()]).run().failure(2, &["--reattach"]);
 }
