@@ -21,6 +21,7 @@ mod replay;
 mod requests;
 mod reset;
 mod rtt;
+mod script;
 mod signals;
 mod sql;
 mod stall;
