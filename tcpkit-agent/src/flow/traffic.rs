@@ -91,7 +91,13 @@ impl Untold {
     }
 
     /// A flow has something to tell from `now` on, or has it already where it is new; when that is due.
-    pub(super) fn wait(&mut self, slot: u32, flow: &mut Flow, streams: &Streams, now: Timestamp) -> Timestamp {
+    pub(super) fn wait(
+        &mut self,
+        slot: u32,
+        flow: &mut Flow,
+        streams: &Streams,
+        now: Timestamp,
+    ) -> Timestamp {
         let is_new = flow.telling == Telling::Never;
         let told = if is_new { Default::default() } else { sent(flow, streams) };
         let due = due_after(now);

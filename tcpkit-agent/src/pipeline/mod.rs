@@ -17,6 +17,7 @@ mod running;
 mod settings;
 pub mod shard;
 mod telling;
+mod traffic;
 mod worker;
 
 #[cfg(test)]

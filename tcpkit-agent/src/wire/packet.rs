@@ -27,6 +27,8 @@ pub struct Outer {
     pub truncated: bool,
     /// Which way the frame went: what the source knew, or else what the link header says (cooked captures).
     pub direction: FrameDirection,
+    /// Octets before its IP header, where it has one and more than a plain segment's own addresses is to be known.
+    pub ip_offset: Option<u32>,
 }
 
 /// Version of the internet protocol.
