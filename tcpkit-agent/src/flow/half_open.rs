@@ -88,7 +88,7 @@ impl HalfOpen {
             && flow.side(client).payload_bytes == u64::from(syn_len)
             && flow.side(server).payload_bytes == 0
             && !flow.streams.is_some()
-            && flow.telling == Telling::Never;
+            && flow.telling == Telling::NEVER;
         if !is_plain {
             return None;
         }
@@ -150,7 +150,7 @@ impl HalfOpen {
             sides,
             is_accurate_ecn: self.is_accurate_ecn,
             streams: PairSlot::default(),
-            telling: Telling::Never,
+            telling: Telling::NEVER,
         };
         Thawed {
             flow,

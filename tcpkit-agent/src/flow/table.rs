@@ -61,7 +61,7 @@ impl FlowTable {
             closed: Queue::default(),
             idle: SortedQueue::default(),
             regrouped: Regrouped::default(),
-            untold: Untold::new(limits.max_flows.max(1)),
+            untold: Untold::new(limits.sensible().max_flows),
             next_due: NEVER,
             freezes: true,
         }

@@ -43,23 +43,29 @@ pub struct FlowTraffic {
     pub is_new: bool,
 }
 
-/// How far a flow has been told of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Telling {
-    /// Nothing.
-    #[default]
-    Never,
-    /// Everything.
-    Told,
-    /// It waits under this number.
-    Waiting(u32),
+/// How far a flow has been told of, in the four octets that a flow has for it: nothing, everything, or the number under
+/// which it waits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Telling(u32);
+
+impl Default for Telling {
+    fn default() -> Self {
+        Self::NEVER
+    }
+}
+
+/// It is nothing that a flow is: flows that differ in it alone are the same.
+impl std::fmt::Debug for Telling {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Telling")
+    }
 }
 
 /// Flows with something to tell, in the order in which it falls due.
 #[derive(Debug)]
 pub(super) struct Untold {
     waiting: VecDeque<Waiting>,
-    /// Number of the first of them; numbers wrap.
+    /// Number of the first of them; they wrap at [`NUMBERS`].
     first: u32,
     limit: usize,
 }
@@ -98,10 +104,10 @@ impl Untold {
         streams: &Streams,
         now: Timestamp,
     ) -> Timestamp {
-        let is_new = flow.telling == Telling::Never;
+        let is_new = flow.telling == Telling::NEVER;
         let told = if is_new { Default::default() } else { sent(flow, streams) };
         let due = due_after(now);
-        flow.telling = Telling::Waiting(self.first.wrapping_add(number(self.waiting.len())));
+        flow.telling = Telling(self.first.wrapping_add(number(self.waiting.len())) & NUMBERS);
         self.waiting.push_back(Waiting { due, slot: Some(slot), is_new, told });
         due
     }
@@ -109,33 +115,37 @@ impl Untold {
     /// Tells of the first flow that waits, if it is still there.
     pub(super) fn tell_first(&mut self, slab: &mut Slab, streams: &Streams, traffic: &mut Vec<FlowTraffic>) {
         let Some(first) = self.waiting.pop_front() else { return };
-        self.first = self.first.wrapping_add(1);
+        self.first = self.first.wrapping_add(1) & NUMBERS;
         let Some(slot) = first.slot else { return };
         let flow = slab.flow_mut(slot);
-        flow.telling = Telling::Told;
+        flow.telling = Telling::TOLD;
         tell(flow, streams, &first.told, first.is_new, traffic);
     }
 
     /// A flow leaves: tells of what is left.
     pub(super) fn tell_last(&mut self, flow: &Flow, streams: &Streams, traffic: &mut Vec<FlowTraffic>) {
-        match flow.telling {
-            Telling::Never => tell(flow, streams, &Default::default(), true, traffic),
-            Telling::Told => {}
-            Telling::Waiting(number) => {
-                let place = number.wrapping_sub(self.first) as usize;
-                if let Some(waiting) = self.waiting.get_mut(place) {
-                    waiting.slot = None;
-                    tell(flow, streams, &waiting.told, waiting.is_new, traffic);
-                }
-            }
+        if flow.telling == Telling::NEVER {
+            return tell(flow, streams, &Default::default(), true, traffic);
+        }
+        let place = flow.telling.0.wrapping_sub(self.first) & NUMBERS;
+        let waiting = self.waiting.get_mut(place as usize).filter(|_| flow.telling.is_waiting());
+        if let Some(waiting) = waiting {
+            waiting.slot = None;
+            tell(flow, streams, &waiting.told, waiting.is_new, traffic);
         }
     }
 }
 
 impl Telling {
+    /// Of nothing.
+    pub(super) const NEVER: Self = Self(u32::MAX);
+    /// Of everything.
+    const TOLD: Self = Self(u32::MAX - 1);
+
+    /// Of a part.
     #[inline]
     pub(super) const fn is_waiting(self) -> bool {
-        matches!(self, Self::Waiting(_))
+        self.0 <= NUMBERS
     }
 }
 
@@ -190,6 +200,9 @@ fn sent(flow: &Flow, streams: &Streams) -> [SideTraffic; 2] {
         }
     })
 }
+
+/// Bits of the numbers under which flows wait; there are no more flows (`Slab::MAX_FLOWS`).
+const NUMBERS: u32 = u32::MAX >> 1;
 
 /// Rounded up, so that many fall due together: looking for one costs as much as telling of it.
 const fn due_after(now: Timestamp) -> Timestamp {

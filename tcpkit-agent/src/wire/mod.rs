@@ -103,11 +103,15 @@ fn finish<'a>(outcome: octets::Outcome<'a>, walk: &Walk) -> Parsed<'a> {
         Err(Stop::Unanalyzed(cause)) => Ok(Packet::Other(cause)),
         Err(Stop::Malformed(error)) => Err(error),
     };
-    Parsed { packet, outer: walk.outer }
+    let mut outer = walk.outer;
+    if matches!(packet, Ok(Packet::Tcp(_))) {
+        outer.ip_offset = None;
+    }
+    Parsed { packet, outer }
 }
 
 /// Sender and receiver of a frame's outermost IP packet; `None` where it has none, where its header is malformed or was
-/// not captured, and of a plain segment, whose four-tuple has them.
+/// not captured, and of a TCP segment, whose four-tuple has them.
 #[must_use]
 pub fn outer_addresses(frame: &Frame<'_>, outer: &Outer) -> Option<(Address, Address)> {
     let offset = outer.ip_offset?;
