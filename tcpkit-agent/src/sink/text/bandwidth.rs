@@ -4,7 +4,7 @@
 //! BANDWIDTH
 //!   by                    packets          bytes   share         mean     1 s peak
 //! TALKERS
-//!   address                                   sent    received  flows   again
+//!   address                                       sent   received   flows   again
 //! ```
 
 use super::{
@@ -63,7 +63,7 @@ impl Screen {
     /// What bytes are counted, and what of them was of use.
     fn octets(&mut self, total: &TrafficReport) {
         let goodput = format!(
-            "{} bytes of payload, {} of the above; {} more had been sent before",
+            "{} bytes of payload, {} of all; {} more had been sent before",
             count(total.goodput_bytes),
             percent(total.goodput_share.unwrap_or(0.0), 1),
             count(total.retransmitted_bytes)
@@ -128,16 +128,16 @@ impl Screen {
         if rows.len() == 0 {
             return;
         }
-        self.line(&format!("  {heading:<39}{:>13}{:>13}{:>6}{:>7}", "sent", "received", "flows", "again"));
+        self.line(&format!("  {heading:<39}{:>11}{:>11}{:>8}{:>8}", "sent", "received", "flows", "again"));
         for (name, talk) in rows.take(shown) {
             let again = talk.retransmitted_share.map_or_else(|| "-".to_owned(), |again| percent(again, 1));
             // A lower bound is marked as one.
             let mark = if talk.missing_bytes > 0 { ">" } else { "" };
             self.line(&format!(
-                "  {:<39}{:>13}{:>13}{:>6}{again:>7}",
+                "  {:<39}{:>11}{:>11}{:>8}{again:>8}",
                 cut(&name, 39),
-                format!("{mark}{}", fit(talk.sent.count.bytes, 11)),
-                format!("{mark}{}", fit(talk.received.count.bytes, 11)),
+                format!("{mark}{}", fit(talk.sent.count.bytes, 9)),
+                format!("{mark}{}", fit(talk.received.count.bytes, 9)),
                 if talk.flows == 0 { "-".to_owned() } else { fit(talk.flows, 6) }
             ));
         }
