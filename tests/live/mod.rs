@@ -25,4 +25,5 @@ mod script;
 mod signals;
 mod sql;
 mod stall;
+mod talkers;
 mod web;
