@@ -143,7 +143,7 @@ impl Line<'_> {
         let Sample { packets, sum, min, max, arp, ipv4, ipv6, tcp, udp, icmp, .. } = *self.sample;
         let count = |count: u32| count.cast_signed().to_string();
         let seconds = self.middle - self.relative_to;
-        let since_first = seconds - self.first;
+        let since_first = self.middle - (self.first + self.relative_to);
         match letter {
             b'A' => count(arp),
             b'C' => count(icmp),
