@@ -17,7 +17,7 @@ enum Part {
     Text(Vec<u8>),
     Value(u8),
     /// From here on to this file descriptor.
-    Descriptor(u32),
+    Descriptor(i32),
 }
 
 /// What a line tells of.
@@ -32,6 +32,26 @@ pub(super) struct Line<'a> {
     pub(super) first: f64,
     pub(super) relative_to: f64,
     pub(super) load: f64,
+    pub(super) extra: Extra,
+}
+
+/// What tcpkit's engine knows of an interval and tcpstat did not.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Extra {
+    /// `%f`: connections that were seen for the first time.
+    pub flows: u64,
+    /// `%g`, by the interval's length: octets of payload that had not been seen before.
+    pub unique_bytes: u64,
+    /// `%x`: segments with payload that were sent again.
+    pub retransmissions: u64,
+    /// `%c`: analysed frames as a share of those that were wanted, from the start of the capture.
+    pub completeness: f64,
+}
+
+impl Default for Extra {
+    fn default() -> Self {
+        Self { flows: 0, unique_bytes: 0, retransmissions: 0, completeness: 1.0 }
+    }
 }
 
 impl Default for Format {
@@ -60,24 +80,52 @@ impl Format {
         Self { parts }
     }
 
+    /// The same without file descriptors, for a program that runs with somebody else's rights.
+    #[must_use]
+    pub fn without_descriptors(mut self) -> Self {
+        self.parts.retain(|part| !matches!(part, Part::Descriptor(_)));
+        self
+    }
+
+    /// Whether a line needs what only tcpkit's engine knows.
+    #[must_use]
+    pub fn asks_engine(&self) -> bool {
+        self.asks(b"fgxc")
+    }
+
+    /// Whether a line needs the size of the smallest or the largest packet, which sums do not tell.
+    #[must_use]
+    pub fn asks_extremes(&self) -> bool {
+        self.asks(b"mM")
+    }
+
+    /// The file descriptors that it names.
+    pub fn descriptors(&self) -> impl Iterator<Item = i32> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Descriptor(number) => Some(*number),
+            Part::Text(_) | Part::Value(_) => None,
+        })
+    }
+
+    fn asks(&self, letters: &[u8]) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Value(letter) if letters.contains(letter)))
+    }
+
     /// One line, in pieces for each file descriptor.
-    pub(super) fn render(&self, line: &Line<'_>, out: &mut Vec<(u32, Vec<u8>)>) {
+    pub(super) fn render<E>(
+        &self,
+        line: &Line<'_>,
+        mut write: impl FnMut(i32, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut descriptor = 1;
         for part in &self.parts {
             match part {
-                Part::Text(text) => push(out, descriptor, text),
-                Part::Value(letter) => push(out, descriptor, line.value(*letter).as_bytes()),
+                Part::Text(text) => write(descriptor, text)?,
+                Part::Value(letter) => write(descriptor, line.value(*letter).as_bytes())?,
                 Part::Descriptor(number) => descriptor = *number,
             }
         }
-    }
-}
-
-/// Adds text for a file descriptor behind what is there.
-pub(super) fn push(out: &mut Vec<(u32, Vec<u8>)>, descriptor: u32, text: &[u8]) {
-    match out.last_mut() {
-        Some((last, bytes)) if *last == descriptor => bytes.extend_from_slice(text),
-        _ => out.push((descriptor, text.to_vec())),
+        Ok(())
     }
 }
 
@@ -132,43 +180,56 @@ fn conversion<'a>(rest: &'a [u8], strict: bool, text: &mut Vec<u8>, parts: &mut 
     }
 }
 
-/// A file descriptor; beyond 256 it is standard output.
-fn descriptor(digits: &[u8]) -> u32 {
-    let number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
-    number.filter(|number| *number <= MAX_DESCRIPTOR).unwrap_or(1)
+/// A file descriptor; beyond 256 it is standard output, and one that no integer holds is none.
+fn descriptor(digits: &[u8]) -> i32 {
+    let push = |number: i64, digit: &u8| {
+        number.saturating_mul(10).saturating_add(i64::from(digit - b'0'))
+    };
+    let number = digits.iter().fold(0, push);
+    #[expect(clippy::cast_possible_truncation, reason = "tcpstat keeps the low half of what strtol says")]
+    let number = number as i32;
+    if number > MAX_DESCRIPTOR { 1 } else { number }
 }
 
 impl Line<'_> {
     fn value(&self, letter: u8) -> String {
         let Sample { packets, sum, min, max, arp, ipv4, ipv6, tcp, udp, icmp, .. } = *self.sample;
-        let count = |count: u32| count.cast_signed().to_string();
-        let seconds = self.middle - self.relative_to;
-        let since_first = self.middle - (self.first + self.relative_to);
+        let Self { middle, length, relative_to, extra, .. } = *self;
+        let beginning = relative_to + self.first;
         match letter {
-            b'A' => count(arp),
-            b'C' => count(icmp),
-            b'I' => count(ipv4),
-            b'T' => count(tcp),
-            b'U' => count(udp),
-            b'V' => count(ipv6),
-            b'n' => count(packets),
-            b'm' => count(min),
-            b'M' => count(max),
+            b'A' => arp.to_string(),
+            b'C' => icmp.to_string(),
+            b'I' => ipv4.to_string(),
+            b'T' => tcp.to_string(),
+            b'U' => udp.to_string(),
+            b'V' => ipv6.to_string(),
+            b'n' => packets.to_string(),
+            b'm' => min.to_string(),
+            b'M' => max.to_string(),
             b'a' => fixed(self.sample.mean(), 2),
             b'd' => fixed(self.sample.deviation(), 2),
-            b'p' => fixed(f64::from(packets) / self.length, 2),
-            b'B' => fixed(sum / self.length, 2),
-            b'b' => fixed(sum * 8.0 / self.length, 2),
+            b'p' => fixed(f64::from(packets) / length, 2),
+            b'B' => fixed(sum / length, 2),
+            b'b' => fixed(sum / length * 8.0, 2),
             b'l' => fixed(self.load, 2),
             b'N' => fixed(sum, 0),
-            b'S' => int(seconds + 0.5).to_string(),
-            b'R' => int(since_first + 0.5).to_string(),
-            b's' => fixed(seconds, 6),
-            _ => fixed(since_first, 6),
+            b'S' => int(middle + 0.5 - relative_to).to_string(),
+            b'R' => int(middle + 0.5 - beginning).to_string(),
+            b's' => fixed(middle - relative_to, 6),
+            b'r' => fixed(middle - beginning, 6),
+            b'f' => extra.flows.to_string(),
+            b'g' => fixed(wide(extra.unique_bytes) / length * 8.0, 2),
+            b'x' => extra.retransmissions.to_string(),
+            _ => fixed(extra.completeness, 6),
         }
     }
 }
 
-/// Conversions, in tcpstat's order.
-const LETTERS: &[u8] = b"ABCIMNRSTUVabdlmnprs";
-const MAX_DESCRIPTOR: u32 = 256;
+#[expect(clippy::cast_precision_loss, reason = "tcpstat's quantities are doubles")]
+const fn wide(count: u64) -> f64 {
+    count as f64
+}
+
+/// Conversions: tcpstat's, and behind them those of our own.
+const LETTERS: &[u8] = b"ABCIMNRSTUVabdlmnprsfgxc";
+const MAX_DESCRIPTOR: i32 = 256;

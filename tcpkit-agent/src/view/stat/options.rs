@@ -3,19 +3,12 @@
 use super::Format;
 
 /// What is printed.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// A line for each interval.
     Lines,
     /// How long a bandwidth was exceeded (`-b`, `-B`), and the peak.
-    Bandwidth {
-        /// Bits per second.
-        limit: f64,
-        /// `-B` came after: said in the heading.
-        is_raw: bool,
-        /// What exceeds the limit is carried over to the next interval (`-b` was given at some time).
-        carries: bool,
-    },
+    Bandwidth,
     /// Bytes by second, minute, hour, day and month (`-a`).
     Account,
 }
@@ -23,9 +16,9 @@ pub enum Action {
 /// Options of a run.
 #[derive(Clone, Debug)]
 pub struct StatOptions {
-    /// Seconds; negative is the whole capture.
+    /// Seconds; -1 is the whole capture.
     pub interval: f64,
-    /// Only so many seconds from the first packet on; negative is all of them (`-s`).
+    /// Only so many seconds from the first packet on; -1 is all of them (`-s`).
     pub seconds: f64,
     /// Intervals without packets are left out (`-e`).
     pub skips_empty: bool,
@@ -35,6 +28,10 @@ pub struct StatOptions {
     pub format: Format,
     /// What is printed.
     pub action: Action,
+    /// Bits per second of `-b` and `-B`, the last one given.
+    pub limit: f64,
+    /// What exceeds the limit is carried over to the next interval: `-b` was given at some time.
+    pub carries: bool,
     /// What the manual page promises where the binary does otherwise (`--strict`).
     pub strict: bool,
 }
@@ -48,6 +45,8 @@ impl Default for StatOptions {
             relative_to: 0.0,
             format: Format::default(),
             action: Action::Lines,
+            limit: 0.0,
+            carries: false,
             strict: false,
         }
     }

@@ -1,88 +1,64 @@
 //! What one interval adds up to.
 
-/// A packet as tcpstat counts it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Counted {
-    /// Capture time in seconds since the epoch: whole ones, and microseconds.
-    pub seconds: i64,
-    /// Microseconds.
-    pub micros: u32,
-    /// Bytes, without link header unless asked; a frame shorter than its link header wraps, as it does there.
-    pub size: u32,
-    /// What the link header announces.
-    pub network: Network,
-    /// What the IP header announces, extension headers not looked into.
-    pub transport: Transport,
-}
+use super::{Counted, Network, Transport};
 
-/// Network protocols that are told apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Network {
-    /// ARP.
-    Arp,
-    /// IPv4.
-    V4,
-    /// IPv6.
-    V6,
-    /// Anything else.
-    #[default]
-    Other,
-}
-
-/// Transport protocols that are told apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Transport {
-    /// TCP.
-    Tcp,
-    /// UDP.
-    Udp,
-    /// ICMP and ICMPv6.
-    Icmp,
-    /// Anything else.
-    #[default]
-    Other,
-}
-
-/// One interval.
+/// The sums of an interval; integers wrap as tcpstat's do.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Sample {
-    pub(super) packets: u32,
-    pub(super) sum: f64,
-    pub(super) squares: f64,
-    pub(super) min: u32,
-    pub(super) max: u32,
-    pub(super) arp: u32,
-    pub(super) ipv4: u32,
-    pub(super) ipv6: u32,
-    pub(super) tcp: u32,
-    pub(super) udp: u32,
-    pub(super) icmp: u32,
+pub struct Sample {
+    /// Packets.
+    pub packets: i32,
+    /// Bytes.
+    pub sum: f64,
+    /// Sum of the squares of the packets' sizes.
+    pub squares: f64,
+    /// Bytes of the smallest packet; 0 before there is any.
+    pub min: i32,
+    /// Bytes of the largest.
+    pub max: i32,
+    /// ARP packets.
+    pub arp: i32,
+    /// IPv4 packets.
+    pub ipv4: i32,
+    /// IPv6 packets.
+    pub ipv6: i32,
+    /// TCP packets.
+    pub tcp: i32,
+    /// UDP packets.
+    pub udp: i32,
+    /// ICMP and ICMPv6 packets.
+    pub icmp: i32,
 }
 
 impl Sample {
+    /// Adds a packet.
+    #[inline]
     pub(super) fn add(&mut self, packet: &Counted) {
         let size = f64::from(packet.size);
-        // No minimum yet, and a minimum of zero, are one to tcpstat.
-        self.min = if self.min == 0 { packet.size } else { self.min.min(packet.size) };
-        self.max = self.max.max(packet.size);
+        let signed = packet.size.cast_signed();
         self.packets = self.packets.wrapping_add(1);
         self.sum += size;
         self.squares += size * size;
-        let network = match packet.network {
+        let count = match packet.network {
             Network::Arp => Some(&mut self.arp),
             Network::V4 => Some(&mut self.ipv4),
             Network::V6 => Some(&mut self.ipv6),
             Network::Other => None,
         };
-        let transport = match packet.transport {
+        if let Some(count) = count {
+            *count = count.wrapping_add(1);
+        }
+        let count = match packet.transport {
             Transport::Tcp => Some(&mut self.tcp),
             Transport::Udp => Some(&mut self.udp),
             Transport::Icmp => Some(&mut self.icmp),
             Transport::Other => None,
         };
-        for count in network.into_iter().chain(transport) {
+        if let Some(count) = count {
             *count = count.wrapping_add(1);
         }
+        self.max = self.max.max(signed);
+        // No minimum yet, and a minimum of zero, are one to tcpstat.
+        self.min = if self.min == 0 { signed } else { self.min.min(signed) };
     }
 
     /// Mean size; 0 without packets.

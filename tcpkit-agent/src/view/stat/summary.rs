@@ -1,51 +1,39 @@
 //! `-b`, `-B` and `-a`: what a capture comes to as a whole.
 
-use super::{number::fixed, sample::Sample};
+use super::number::fixed;
 
 /// Sums over the intervals.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Summary {
-    bytes: f64,
-    exceeded: f64,
-    peak: f64,
-    carried: f64,
+pub(super) struct Totals {
+    /// Seconds of all intervals.
+    pub(super) time: f64,
+    /// Seconds of those that exceeded the limit.
+    pub(super) exceeded: f64,
+    pub(super) bytes: f64,
+    /// Bits per second of the fastest interval.
+    pub(super) peak: f64,
 }
 
-impl Summary {
-    pub(super) fn on_interval(&mut self, sample: &Sample, length: f64, limit: f64, carries: bool) {
-        self.bytes += sample.sum;
-        let own = sample.sum * 8.0 / length;
-        if own > self.peak {
-            self.peak = own;
-        }
-        if sample.packets == 0 {
-            return;
-        }
-        let bandwidth = (sample.sum + self.carried) * 8.0 / length;
-        self.carried = 0.0;
-        if bandwidth > limit {
-            self.exceeded += length;
-            if carries {
-                self.carried = (bandwidth - limit) * length / 8.0;
-            }
-        }
-    }
-
-    pub(super) fn bandwidth(&self, limit: f64, is_raw: bool, elapsed: f64) -> String {
+impl Totals {
+    /// `-b`, `-B`.
+    pub(super) fn bandwidth(&self, limit: f64, carries: bool) -> String {
         format!(
             "{}Time exceeding {} bps:\t{} sec.\t({}% of the time)\nPeak Bandwidth: {} bps\n",
-            if is_raw { "(Raw) " } else { "" },
+            if carries { "" } else { "(Raw) " },
             fixed(limit, 2),
             fixed(self.exceeded, 2),
-            fixed(self.exceeded / elapsed * 100.0, 2),
+            fixed(100.0 * self.exceeded / self.time, 2),
             fixed(self.peak, 2)
         )
     }
 
-    pub(super) fn account(&self, elapsed: f64) -> String {
-        let second = if elapsed == 0.0 { 0.0 - self.bytes } else { self.bytes / elapsed };
-        [("sec", 1.0), ("minute", 60.0), ("hour", 3_600.0), ("day", 86_400.0), ("month", 2_592_000.0)]
-            .map(|(unit, seconds)| format!("Bytes/{unit}\t= {}\n", amount(second * seconds)))
+    /// `-a`; `interval` is what the bytes are divided by when no time passed.
+    pub(super) fn account(&self, interval: f64) -> String {
+        let second = if self.time == 0.0 { self.bytes / interval } else { self.bytes / self.time };
+        let (minute, hour) = (second * 60.0, second * 60.0 * 60.0);
+        let (day, month) = (hour * 24.0, hour * 24.0 * 30.0);
+        [("sec", second), ("minute", minute), ("hour", hour), ("day", day), ("month", month)]
+            .map(|(unit, bytes)| format!("Bytes/{unit}\t= {}\n", amount(bytes)))
             .concat()
     }
 }
