@@ -11,6 +11,8 @@ pub mod getopt;
 pub mod kit;
 mod latency;
 pub mod peek;
+pub mod prof;
+pub mod stat;
 pub mod system;
 mod usage;
 pub mod value;
@@ -24,6 +26,8 @@ pub use failure::{Exit, Failure, verdict};
 pub use kit::{Background, Dialect, Kit, KitLines};
 pub use latency::{LatencyCommandArgs, LatencyPlan, SortColumn};
 pub use peek::{PeekArgs, PeekStatArgs};
+pub use prof::ProfArgs;
+pub use stat::{StatAction, StatArgs, StatInput};
 pub use system::System;
 pub use usage::{Parsed, parse};
 

@@ -6,4 +6,5 @@ mod clock;
 pub mod kit;
 pub mod latency;
 pub mod peek;
+pub mod prof;
 pub mod stat;

@@ -1,7 +1,7 @@
 //! `-o`: a line's format, its conversions and escapes.
 
 use super::{
-    number::{fixed, int},
+    number::{fixed, int, wide},
     sample::Sample,
 };
 
@@ -208,7 +208,7 @@ impl Line<'_> {
             b'M' => max.to_string(),
             b'a' => fixed(self.sample.mean(), 2),
             b'd' => fixed(self.sample.deviation(), 2),
-            b'p' => fixed(f64::from(packets) / length, 2),
+            b'p' => fixed(wide(packets) / length, 2),
             b'B' => fixed(sum / length, 2),
             b'b' => fixed(sum / length * 8.0, 2),
             b'l' => fixed(self.load, 2),
@@ -223,11 +223,6 @@ impl Line<'_> {
             _ => fixed(extra.completeness, 6),
         }
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "tcpstat's quantities are doubles")]
-const fn wide(count: u64) -> f64 {
-    count as f64
 }
 
 /// Conversions: tcpstat's, and behind them those of our own.

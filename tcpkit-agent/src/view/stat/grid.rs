@@ -84,6 +84,13 @@ impl Stat {
         }
     }
 
+    /// The grid begins now, not with the first packet.
+    pub const fn begin_at(&mut self, now: f64) {
+        self.begin = now;
+        self.first = now;
+        self.latest = now;
+    }
+
     /// Whether a packet of this time ends the interval at hand, so that its line follows.
     #[inline]
     #[must_use]
@@ -126,6 +133,61 @@ impl Stat {
         Ok(())
     }
 
+    /// No packet before `now` will come: intervals that are over are told.
+    ///
+    /// # Errors
+    /// See [`Stopped`].
+    pub fn advance<O: Outlet>(&mut self, now: f64, out: &mut O) -> Result<(), Stopped<O::Error>> {
+        let is_over = !self.is_whole() && now - self.begin > self.interval;
+        if is_over { self.turn(now - self.begin, now, out) } else { Ok(()) }
+    }
+
+    /// The interval at hand is told as it stands, and another one begins `now`.
+    ///
+    /// # Errors
+    /// See [`Stopped`].
+    pub fn tell_now<O: Outlet>(&mut self, now: f64, out: &mut O) -> Result<(), Stopped<O::Error>> {
+        self.is_asked = true;
+        self.latest = now;
+        self.turn(now - self.begin, now, out)
+    }
+
+    /// What passed from the interval's beginning until `now`, counted by somebody else, and the line of it.
+    ///
+    /// # Errors
+    /// See [`Stopped`].
+    pub fn on_sample<O: Outlet>(
+        &mut self,
+        sample: Sample,
+        now: f64,
+        out: &mut O,
+    ) -> Result<(), Stopped<O::Error>> {
+        self.totals.bytes += sample.sum;
+        self.sample = sample;
+        self.tell_now(now, out)
+    }
+
+    /// Seconds of the interval at hand, up to `now`; `None` when no line was told yet.
+    #[must_use]
+    #[expect(clippy::float_cmp, reason = "whether it was moved at all")]
+    pub fn open_seconds(&self, now: f64) -> Option<f64> {
+        (self.begin != self.first).then_some(now - self.begin)
+    }
+
+    /// The capture has ended with a line of its own: the sums.
+    ///
+    /// # Errors
+    /// See [`Stopped`].
+    pub fn conclude<O: Outlet>(&mut self, out: &mut O) -> Result<(), Stopped<O::Error>> {
+        let text = match self.options.action {
+            Action::Lines => return Ok(()),
+            Action::Bandwidth => self.totals.bandwidth(self.options.limit, self.options.carries),
+            Action::Account => self.totals.account(self.interval),
+        };
+        out.write(1, text.as_bytes())?;
+        Ok(out.end_of_line()?)
+    }
+
     /// The capture has ended: its last interval, the seconds that are missing, the sums.
     ///
     /// # Errors
@@ -138,13 +200,7 @@ impl Stat {
             // tcpstat counts the last interval twice.
             self.totals.time -= length;
         }
-        let text = match self.options.action {
-            Action::Lines => return self.pad(length, out),
-            Action::Bandwidth => self.totals.bandwidth(self.options.limit, self.options.carries),
-            Action::Account => self.totals.account(self.interval),
-        };
-        out.write(1, text.as_bytes())?;
-        Ok(out.end_of_line()?)
+        if self.options.action == Action::Lines { self.pad(length, out) } else { self.conclude(out) }
     }
 
     /// Beyond the seconds that were asked for.
@@ -232,7 +288,7 @@ impl Stat {
         extra: Extra,
         out: &mut O,
     ) -> Result<(), Stopped<O::Error>> {
-        let is_empty = sample.packets <= 0;
+        let is_empty = sample.packets == 0;
         if self.options.action != Action::Lines || (is_empty && self.options.skips_empty) {
             return Ok(());
         }

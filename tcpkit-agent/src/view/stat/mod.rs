@@ -18,7 +18,7 @@ pub use options::{Action, StatOptions};
 pub use packet::{Counted, Decoder, Link, Network, Transport};
 pub use sample::Sample;
 
-pub(in crate::view) use number::fixed;
+pub(in crate::view) use number::{fixed, wide};
 
 #[cfg(test)]
 mod tests;

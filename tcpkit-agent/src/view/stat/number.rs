@@ -10,6 +10,13 @@ pub(in crate::view) fn fixed(value: f64, decimals: usize) -> String {
     }
 }
 
+/// A count as a double: tcpstat calculates in doubles.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "tcpstat's quantities are doubles")]
+pub(in crate::view) const fn wide(count: u64) -> f64 {
+    count as f64
+}
+
 /// A double as a C compiler for x86 converts it to `int`: what does not fit is the lowest one.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, reason = "checked to fit")]

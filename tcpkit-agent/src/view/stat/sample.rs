@@ -1,12 +1,12 @@
 //! What one interval adds up to.
 
-use super::{Counted, Network, Transport};
+use super::{Counted, Network, Transport, number::wide};
 
-/// The sums of an interval; integers wrap as tcpstat's do.
+/// The sums of an interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sample {
     /// Packets.
-    pub packets: i32,
+    pub packets: u64,
     /// Bytes.
     pub sum: f64,
     /// Sum of the squares of the packets' sizes.
@@ -16,17 +16,17 @@ pub struct Sample {
     /// Bytes of the largest.
     pub max: i32,
     /// ARP packets.
-    pub arp: i32,
+    pub arp: u64,
     /// IPv4 packets.
-    pub ipv4: i32,
+    pub ipv4: u64,
     /// IPv6 packets.
-    pub ipv6: i32,
+    pub ipv6: u64,
     /// TCP packets.
-    pub tcp: i32,
+    pub tcp: u64,
     /// UDP packets.
-    pub udp: i32,
+    pub udp: u64,
     /// ICMP and ICMPv6 packets.
-    pub icmp: i32,
+    pub icmp: u64,
 }
 
 impl Sample {
@@ -35,7 +35,7 @@ impl Sample {
     pub(super) fn add(&mut self, packet: &Counted) {
         let size = f64::from(packet.size);
         let signed = packet.size.cast_signed();
-        self.packets = self.packets.wrapping_add(1);
+        self.packets += 1;
         self.sum += size;
         self.squares += size * size;
         let count = match packet.network {
@@ -45,7 +45,7 @@ impl Sample {
             Network::Other => None,
         };
         if let Some(count) = count {
-            *count = count.wrapping_add(1);
+            *count += 1;
         }
         let count = match packet.transport {
             Transport::Tcp => Some(&mut self.tcp),
@@ -54,7 +54,7 @@ impl Sample {
             Transport::Other => None,
         };
         if let Some(count) = count {
-            *count = count.wrapping_add(1);
+            *count += 1;
         }
         self.max = self.max.max(signed);
         // No minimum yet, and a minimum of zero, are one to tcpstat.
@@ -63,7 +63,7 @@ impl Sample {
 
     /// Mean size; 0 without packets.
     pub(super) fn mean(&self) -> f64 {
-        if self.packets == 0 { 0.0 } else { self.sum / f64::from(self.packets) }
+        if self.packets == 0 { 0.0 } else { self.sum / wide(self.packets) }
     }
 
     /// Standard deviation of the population; 0 without packets.
@@ -72,6 +72,6 @@ impl Sample {
             return 0.0;
         }
         let mean = self.mean();
-        (self.squares / f64::from(self.packets) - mean * mean).sqrt()
+        (self.squares / wide(self.packets) - mean * mean).sqrt()
     }
 }
