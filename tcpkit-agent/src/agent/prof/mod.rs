@@ -2,7 +2,10 @@
 
 mod names;
 
-use std::{path::Path, time::{Duration, Instant}};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use super::stat::{Packets, Told, Waiter, wanted_interface};
 use crate::{
@@ -71,14 +74,18 @@ fn trouble(args: &ProfArgs, error: &HeadsError) -> anyhow::Result<()> {
 #[expect(clippy::disallowed_methods, reason = "a live source is where time enters")]
 fn capture(args: &ProfArgs, mut prof: Prof, name: Option<&str>, system: &System) -> anyhow::Result<()> {
     if args.backend == BackendChoice::Ebpf {
-        return Err(Failure::run("--backend ebpf").because("the tables need each packet's addresses, which are taken by libpcap").hint("leave it out").into());
+        return Err(Failure::run("--backend ebpf")
+            .because("the tables need each packet's addresses, which are taken by libpcap")
+            .hint("leave it out")
+            .into());
     }
     let interface = wanted_interface(name, system)?;
     let mut packets = Packets::open(&interface, &args.filter, args.promiscuous)?;
     let waiter = Waiter::new();
     let link = Link::of_dlt(i32::from(packets.link_type().0));
     let mut decoder = Decoder::new(link, true);
-    let limit = (args.seconds > 0.0).then(|| Duration::try_from_secs_f64(args.seconds).unwrap_or(Duration::MAX));
+    let limit =
+        (args.seconds > 0.0).then(|| Duration::try_from_secs_f64(args.seconds).unwrap_or(Duration::MAX));
     let begun = Instant::now();
     let mut taken = Ok(());
     while taken.is_ok() && limit.is_none_or(|limit| begun.elapsed() < limit) {

@@ -1,12 +1,12 @@
 //! What the kernel's counters say of an interval: sums that need no packet to be seen.
 
-use tcpkit_common::{counter::Counter, counter::COUNTERS};
+use tcpkit_common::{counter::COUNTERS, counter::Counter};
 
 use super::HOOKS;
 use crate::{source::live::LiveCapture, view::stat::Sample, wire::LinkType};
 
 /// Sums over the hooks of one interface.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sums([u64; COUNTERS]);
 
 impl Sums {
@@ -24,9 +24,7 @@ impl Sums {
 
     /// What came since those others; `link_len` bytes of each packet do not count.
     pub(super) fn since(&self, before: &Self, link_len: u64) -> Sample {
-        let count = |counter: Counter| {
-            self.0[counter as usize].wrapping_sub(before.0[counter as usize])
-        };
+        let count = |counter: Counter| self.0[counter as usize].wrapping_sub(before.0[counter as usize]);
         let packets = count(Counter::WirePackets);
         let whole = count(Counter::WireBytes);
         let sum = whole.saturating_sub(packets * link_len);
@@ -78,12 +76,12 @@ mod tests {
 
     #[test]
     fn the_link_header_is_taken_out_of_the_squares() {
-        let mut now = Sums([0; COUNTERS]);
+        let mut now = Sums::default();
         let sizes = [60_u64, 1514, 200];
         now.0[Counter::WirePackets as usize] = 3;
         now.0[Counter::WireBytes as usize] = sizes.iter().sum();
         now.0[Counter::SquaredWireBytes as usize] = sizes.iter().map(|size| size * size).sum();
-        let sample = now.since(&Sums([0; COUNTERS]), 14);
+        let sample = now.since(&Sums::default(), 14);
         let squares: u64 = sizes.iter().map(|size| (size - 14) * (size - 14)).sum();
         assert_eq!((sample.packets, sample.sum, sample.squares), (3, 1732.0, double(squares.into())));
         let same = at_least_the_mean(299.0, 3, 30.0);

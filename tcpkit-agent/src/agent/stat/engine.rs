@@ -23,7 +23,8 @@ impl Engine {
     pub(super) fn new(dlt: i32) -> Self {
         let mut settings = EngineSettings::replay(1);
         let never = Span(u64::MAX);
-        settings.wanted = Wanted { flows: false, events: false, loss_delay: never, stall: never, ..settings.wanted };
+        settings.wanted =
+            Wanted { flows: false, events: false, loss_delay: never, stall: never, ..settings.wanted };
         Self {
             shard: Shard::new(&settings, 0),
             output: Output::default(),

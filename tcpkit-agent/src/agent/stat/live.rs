@@ -19,7 +19,7 @@ use super::{
     signals::{Told, Waiter},
 };
 use crate::{
-    agent::{live, sources::clock},
+    agent::{live, peek::first_interface, sources::clock},
     cli::{BackendChoice, Failure, HookChoice, Live, LogLevel, StatArgs, System},
     sink::write_stderr,
     source::live::{LiveCapture, privilege},
@@ -71,16 +71,10 @@ pub(in crate::agent) fn wanted_interface(name: Option<&str>, system: &System) ->
         return Ok(name.to_owned());
     }
     let list = system.list();
-    Err(Failure::run(format!("interface {name}")).because("does not exist").hint(format!("there are: {list}")).into())
-}
-
-/// The one that tcpdump would take.
-pub(in crate::agent) fn first_interface() -> Result<String, Failure> {
-    match pcap::Device::lookup() {
-        Ok(Some(device)) => Ok(device.name),
-        Ok(None) => Err(Failure::run("-i").because("no interface to capture on").hint("name one by -i")),
-        Err(error) => Err(Failure::run("-i").because(error).hint("name an interface by -i")),
-    }
+    Err(Failure::run(format!("interface {name}"))
+        .because("does not exist")
+        .hint(format!("there are: {list}"))
+        .into())
 }
 
 /// Why counters are not enough.
@@ -207,7 +201,8 @@ fn by_counters(
         write_stderr(&format!("tcpkit: warning: {refusal}"));
     }
     let link_len = link_len(capture.interfaces()[0].link_type, args.counts_link);
-    let mut before = Sums::of(&capture);
+    // What passed since the programs were attached counts.
+    let mut before = Sums::default();
     let mut times = Timetable::new(options);
     run.stat.begin_at(times.epoch);
     let is_gone = loop {

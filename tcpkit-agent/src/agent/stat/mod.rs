@@ -41,7 +41,8 @@ pub fn stat(args: &StatArgs, system: &System) -> anyhow::Result<()> {
 }
 
 fn options(args: &StatArgs) -> StatOptions {
-    let format = args.format.as_deref().map_or_else(Format::default, |words| Format::parse(words, args.strict));
+    let format =
+        args.format.as_deref().map_or_else(Format::default, |words| Format::parse(words, args.strict));
     StatOptions {
         interval: args.interval,
         seconds: args.seconds,

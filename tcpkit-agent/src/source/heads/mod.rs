@@ -19,8 +19,8 @@ use std::{
 
 use ::pcap::{Capture, Error, Offline};
 
-use super::libpcap::message;
 use self::{pcap::PcapHeads, snoop::SnoopHeads};
+use super::libpcap::message;
 
 /// One packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

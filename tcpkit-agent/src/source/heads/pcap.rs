@@ -37,7 +37,8 @@ impl PcapHeads {
     /// Reads a file header; `None` for a kind of file that is left to libpcap.
     pub(super) fn of(header: &[u8]) -> Option<Shape> {
         let header: &[u8; FILE_HEADER_LEN] = header.try_into().ok()?;
-        let word = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+        let word =
+            |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
         let (is_swapped, has_nanoseconds) = match word(0) {
             MICROSECONDS => (false, false),
             NANOSECONDS => (false, true),

@@ -106,7 +106,9 @@ impl Prof {
         for (section, table) in &mut self.tables {
             let keys = match section {
                 Section::Link => [Some(Key::number(link_key(decoder, network))), None],
-                Section::Protocol => [decoder.protocol(network).map(|number| Key::number(number.into())), None],
+                Section::Protocol => {
+                    [decoder.protocol(network).map(|number| Key::number(number.into())), None]
+                }
                 Section::Port => key::ports(decoder, network, &self.options),
                 Section::Host => key::hosts(decoder, network, &self.options),
                 Section::Network => key::networks(decoder, network, &self.options),
@@ -161,9 +163,10 @@ impl Prof {
         };
         let name = match (section, key.place) {
             (Section::Link, Place::Number(number)) => link_name(number).to_owned(),
-            (Section::Protocol, Place::Number(number)) => {
-                u8::try_from(number).ok().and_then(|number| names.protocol(number)).unwrap_or(number.to_string())
-            }
+            (Section::Protocol, Place::Number(number)) => u8::try_from(number)
+                .ok()
+                .and_then(|number| names.protocol(number))
+                .unwrap_or(number.to_string()),
             (Section::Port, Place::Number(number)) => {
                 let service = u16::try_from(number).ok().and_then(|port| names.service(port));
                 service.map_or(number.to_string(), |service| format!("{service} ({number})"))

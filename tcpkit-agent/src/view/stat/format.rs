@@ -182,9 +182,7 @@ fn conversion<'a>(rest: &'a [u8], strict: bool, text: &mut Vec<u8>, parts: &mut 
 
 /// A file descriptor; beyond 256 it is standard output, and one that no integer holds is none.
 fn descriptor(digits: &[u8]) -> i32 {
-    let push = |number: i64, digit: &u8| {
-        number.saturating_mul(10).saturating_add(i64::from(digit - b'0'))
-    };
+    let push = |number: i64, digit: &u8| number.saturating_mul(10).saturating_add(i64::from(digit - b'0'));
     let number = digits.iter().fold(0, push);
     #[expect(clippy::cast_possible_truncation, reason = "tcpstat keeps the low half of what strtol says")]
     let number = number as i32;

@@ -56,7 +56,8 @@ fn a_packet_on_the_edge_belongs_to_the_earlier_interval_and_gaps_are_filled() {
 
 #[test]
 fn lines_go_to_the_descriptors_that_the_format_names() {
-    let (text, _) = run(lines(r"a%%b%q\t\q\\%n|%2err %n%1 out%300.%99999999999999999999!\n"), &[packet(1, 9)]);
+    let (text, _) =
+        run(lines(r"a%%b%q\t\q\\%n|%2err %n%1 out%300.%99999999999999999999!\n"), &[packet(1, 9)]);
     assert_eq!(text, "a%%b%q\tq\\1|<2>err 1 out.<-1>!\n".replace("1 out", "1").replace("1.", "1 out."));
 }
 
