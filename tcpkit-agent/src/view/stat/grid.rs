@@ -270,9 +270,11 @@ impl Stat {
         let mut end = self.begin + self.interval;
         let is_endless = end + self.interval == end || (now - end) / self.interval > MOST_EMPTY;
         let mut out = Counting::new(out);
+        let weight = weight(self.interval);
         while end < now {
             self.begin += self.interval;
-            self.load = self.load.map(|load| load - load * weight(self.interval));
+            self.totals.time += self.interval;
+            self.load = self.load.map(|load| load - load * weight);
             self.tell(&Sample::default(), end - self.interval, self.interval, self.extra, &mut out)?;
             end += self.interval;
             out.stop_when(is_endless)?;
