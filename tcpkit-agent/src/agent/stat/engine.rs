@@ -16,6 +16,7 @@ pub(super) struct Engine {
     watermark: Timestamp,
     /// Flows, payload without what was sent again, segments sent again.
     before: [u64; 3],
+    completeness: f64,
 }
 
 impl Engine {
@@ -31,6 +32,7 @@ impl Engine {
             link_type: link_type(dlt),
             watermark: Timestamp::MIN,
             before: [0; 3],
+            completeness: 1.0,
         }
     }
 
@@ -58,6 +60,11 @@ impl Engine {
         self.output.clear();
     }
 
+    /// The share of the packets that it was given.
+    pub(super) const fn set_completeness(&mut self, share: f64) {
+        self.completeness = share;
+    }
+
     /// What came since the last call.
     pub(super) fn take(&mut self) -> Extra {
         let snapshot = self.shard.snapshot();
@@ -68,7 +75,7 @@ impl Engine {
         // A verdict may be revised in a later interval; an interval of less than nothing is one of nothing.
         let [flows, unique_bytes, retransmissions] =
             std::array::from_fn(|index| now[index].saturating_sub(before[index]));
-        Extra { flows, unique_bytes, retransmissions, completeness: 1.0 }
+        Extra { flows, unique_bytes, retransmissions, completeness: self.completeness }
     }
 }
 

@@ -122,6 +122,8 @@ struct Timetable {
 enum Moment {
     /// A line is due.
     Line,
+    /// The user wants one.
+    Asked,
     /// The seconds are over, or the user says so.
     End,
     /// Nothing.
@@ -160,7 +162,7 @@ impl Timetable {
             Some(Told::End) => Moment::End,
             Some(Told::Print) => {
                 self.next = self.interval.map(|interval| now.saturating_add(interval));
-                Moment::Line
+                Moment::Asked
             }
             None if self.end.is_some_and(|end| now >= end) => Moment::End,
             None if self.next.is_some_and(|next| now >= next) => {
@@ -211,7 +213,7 @@ fn by_counters(
         if moment == Moment::End || capture.is_over() {
             break capture.is_over();
         }
-        if moment == Moment::Line {
+        if moment != Moment::Nothing {
             let now = Sums::of(&capture);
             let told = run.stat.on_sample(now.since(&before, link_len), times.now(), &mut run.out);
             before = now;
@@ -248,10 +250,14 @@ fn by_packets(mut run: Run, args: &StatArgs, options: &StatOptions, interface: &
             break;
         }
         // A packet may be handed over some milliseconds after its time.
-        let told = if moment == Moment::Line && times.interval.is_none() {
-            run.note_packets(&mut packets);
+        run.note_loss(&mut packets);
+        let told = if moment == Moment::Asked {
+            run.note_engine();
             run.stat.tell_now(now, &mut run.out)
         } else {
+            if run.stat.is_over(now - SLACK) {
+                run.note_engine();
+            }
             run.stat.advance(now - SLACK, &mut run.out)
         };
         if let Err(stopped) = told {
@@ -260,7 +266,8 @@ fn by_packets(mut run: Run, args: &StatArgs, options: &StatOptions, interface: &
     }
     let end = times.now();
     packets.take(SLICE, |frame| run.on_frame(frame))?;
-    run.note_packets(&mut packets);
+    run.note_loss(&mut packets);
+    run.note_engine();
     run.conclude(end, None)?;
     packets.loss().iter().for_each(|line| write_stderr(line));
     Ok(())
@@ -290,13 +297,12 @@ impl Run {
         }
     }
 
-    /// What the engine knows, and how much of it the capture lost.
-    fn note_packets(&mut self, packets: &mut Packets) {
-        let Some(engine) = &mut self.engine else { return };
-        let mut extra = engine.take();
-        let (lost, received) = packets.lost();
-        extra.completeness = if received == 0 { 1.0 } else { 1.0 - ratio(lost, received) };
-        self.stat.set_extra(extra);
+    /// How much the engine did not get to see.
+    fn note_loss(&mut self, packets: &mut Packets) {
+        if let Some(engine) = &mut self.engine {
+            let (lost, received) = packets.lost();
+            engine.set_completeness(if received == 0 { 1.0 } else { 1.0 - ratio(lost, received) });
+        }
     }
 
     /// The last line, unless it was told already, and the sums.
@@ -315,7 +321,8 @@ impl Run {
 
     /// The interface has gone: what came before counts.
     fn broken(&mut self, error: anyhow::Error, packets: &mut Packets, now: f64) -> anyhow::Result<()> {
-        self.note_packets(packets);
+        self.note_loss(packets);
+        self.note_engine();
         self.conclude(now, None)?;
         Err(error)
     }

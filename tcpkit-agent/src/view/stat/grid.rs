@@ -138,8 +138,13 @@ impl Stat {
     /// # Errors
     /// See [`Stopped`].
     pub fn advance<O: Outlet>(&mut self, now: f64, out: &mut O) -> Result<(), Stopped<O::Error>> {
-        let is_over = !self.is_whole() && now - self.begin > self.interval;
-        if is_over { self.turn(now - self.begin, now, out) } else { Ok(()) }
+        if self.is_over(now) { self.turn(now - self.begin, now, out) } else { Ok(()) }
+    }
+
+    /// Whether the interval at hand is over by then.
+    #[must_use]
+    pub fn is_over(&self, now: f64) -> bool {
+        !self.is_whole() && now - self.begin > self.interval
     }
 
     /// The interval at hand is told as it stands, and another one begins `now`.
