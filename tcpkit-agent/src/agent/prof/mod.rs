@@ -47,7 +47,7 @@ fn replay(args: &ProfArgs, mut prof: Prof, path: &Path) -> anyhow::Result<()> {
     };
     let mut decoder = Decoder::new(Link::of_dlt(heads.dlt()), true);
     loop {
-        match heads.next() {
+        match heads.next_head() {
             Ok(Some(head)) => {
                 decoder.take(head.bytes);
                 prof.on_packet(&decoder, head.frame_len);

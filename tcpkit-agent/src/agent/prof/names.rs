@@ -39,6 +39,10 @@ impl Names for SystemNames {
 }
 
 /// The name of a host; `None` where it has none.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "constants of the C library and lengths of its structures"
+)]
 fn host(address: IpAddr) -> Option<String> {
     let mut name = [0; NAME_LEN];
     // SAFETY: an address of all zeros is one; each branch fills the kind that its length says, and the buffer is as

@@ -123,7 +123,7 @@ impl Run {
     /// Takes the packets of a file; gives the damage that ended it.
     fn take_all(&mut self, heads: &mut Heads) -> Result<Option<HeadsError>, Stopped<std::io::Error>> {
         loop {
-            let head = match heads.next() {
+            let head = match heads.next_head() {
                 Ok(Some(head)) => head,
                 Ok(None) => return Ok(None),
                 Err(error) => return Ok(Some(error)),

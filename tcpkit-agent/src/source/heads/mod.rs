@@ -118,7 +118,7 @@ impl Heads {
     /// # Errors
     /// Damage, in tcpstat's words; there is nothing behind it.
     #[inline]
-    pub fn next(&mut self) -> Result<Option<Head<'_>>, HeadsError> {
+    pub fn next_head(&mut self) -> Result<Option<Head<'_>>, HeadsError> {
         match &mut self.body {
             Body::Pcap(reader) => reader.next(),
             Body::Snoop(reader) => reader.next(),

@@ -318,7 +318,6 @@ impl Stat {
         if self.totals.peak == 0.0 { 1.0 } else { self.load.unwrap_or(0.0) / self.totals.peak }
     }
 
-    #[expect(clippy::float_cmp, reason = "the number itself is the sign")]
     fn is_whole(&self) -> bool {
         self.interval == WHOLE
     }
