@@ -157,7 +157,7 @@ Usage: %s [-?hnpR] [-f filter expr] [-i interface] [-P port]\t\t
 \t-?, -h \t\t- display this help\t\t\t\t
 \t-d\t\t- show source/dest statistics\t\t\t
 \t-f filter expr\t- tcpdump(1) filter expression\t\t\t
-\t-i interface\t- do live capture on [interface], not from file 
+\t-i interface\t- do live capture on [interface], not from file\x20
 \t-n\t\t- don't resolve network numbers\t\t\t
 \t-p\t\t- non-promiscuous mode when doing live capture\t
 \t-P port\t\t- ignore port numbers >= port\t\t\t

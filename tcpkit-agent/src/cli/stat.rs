@@ -265,16 +265,16 @@ const STAT: Grammar = Grammar {
 
 /// tcpstat's own, to the letter, and what it has not; `%s` is the program.
 const STAT_USAGE: &str = "\
-usage: %s [-?haeFlp] [-b bps] [-B bps] [-f filter expr] [-i interface]    
-\t    [-o output] [-R seconds] [-r filename] [-s seconds] [interval] 
+usage: %s [-?haeFlp] [-b bps] [-B bps] [-f filter expr] [-i interface]   \x20
+\t    [-o output] [-R seconds] [-r filename] [-s seconds] [interval]\x20
 \t-?, -h \t\t- display this help\t\t\t\t
 \t-a \t\t- accounting mode\t\t\t\t
 \t-b bps\t\t- bandwidth mode, where bps is bits/second\t
-\t-B bps\t\t- dumb bandwidth mode, where bps is bits/second 
+\t-B bps\t\t- dumb bandwidth mode, where bps is bits/second\x20
 \t-e \t\t- do not print empty intervals\t\t\t
 \t-F\t \t- flush stdout after printing each line\t\t
 \t-f filter expr \t- packet filter expression (like in tcpdump)\t
-\t-i interface\t- do live capture on [interface], not from file 
+\t-i interface\t- do live capture on [interface], not from file\x20
 \t-l\t\t- include linklayer in packet size calc\t\t
 \t-o output \t- format for the output of stats (see manpage)\t
 \t-p\t\t- non-promiscuous mode when doing live capture\t
