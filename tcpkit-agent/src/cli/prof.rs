@@ -151,7 +151,7 @@ const PROF: Grammar = Grammar {
 };
 
 /// tcpprof's own, to the letter, and what it has not; `%s` is the program.
-const PROF_USAGE: &str = "\
+pub const PROF_USAGE: &str = "\
 Usage: %s [-?hnpR] [-f filter expr] [-i interface] [-P port]\t\t
 \t\t[-r file] [-s seconds] [-S letters] [-t lines]\t\t
 \t-?, -h \t\t- display this help\t\t\t\t

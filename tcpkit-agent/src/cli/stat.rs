@@ -264,7 +264,7 @@ const STAT: Grammar = Grammar {
 };
 
 /// tcpstat's own, to the letter, and what it has not; `%s` is the program.
-const STAT_USAGE: &str = "\
+pub const STAT_USAGE: &str = "\
 usage: %s [-?haeFlp] [-b bps] [-B bps] [-f filter expr] [-i interface]   \x20
 \t    [-o output] [-R seconds] [-r filename] [-s seconds] [interval]\x20
 \t-?, -h \t\t- display this help\t\t\t\t
