@@ -17,4 +17,5 @@ mod oracle;
 mod peek;
 mod requests;
 mod script;
+mod stat;
 mod vm;

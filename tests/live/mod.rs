@@ -26,4 +26,5 @@ mod signals;
 mod sql;
 mod stall;
 mod talkers;
+mod stat;
 mod web;

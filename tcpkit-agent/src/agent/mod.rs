@@ -18,16 +18,20 @@ mod outlets;
 mod overwrite;
 mod peek;
 mod process;
+mod prof;
 mod records;
 mod screen;
 mod scripting;
 mod sources;
+mod stat;
 mod writer;
 
 pub use config_command::config;
 pub use doctor::doctor;
 pub use filter_command::filter;
 pub use peek::{peek, peekstat, version as peek_version};
+pub use prof::prof;
+pub use stat::stat;
 
 use std::{io::IsTerminal as _, net::IpAddr};
 

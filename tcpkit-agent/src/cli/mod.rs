@@ -14,6 +14,8 @@ mod latency;
 mod layers;
 mod manual;
 pub mod peek;
+pub mod prof;
+pub mod stat;
 pub mod system;
 mod usage;
 pub mod value;
@@ -31,6 +33,8 @@ pub use latency::{LatencyCommandArgs, LatencyPlan, SortColumn};
 pub use layers::{ConfigAction, ConfigCommandArgs, ConfigFileArgs, template};
 pub use manual::{GenerateCommandArgs, Generated, generate, pages};
 pub use peek::{PeekArgs, PeekStatArgs};
+pub use prof::ProfArgs;
+pub use stat::{StatAction, StatArgs, StatInput};
 pub use system::System;
 pub use usage::{Parsed, parse};
 

@@ -116,7 +116,7 @@ fn live(args: &PeekArgs, system: &System) -> Result<Input, Failure> {
 }
 
 /// The one that tcpdump would take.
-fn first_interface() -> Result<String, Failure> {
+pub(super) fn first_interface() -> Result<String, Failure> {
     match pcap::Device::lookup() {
         Ok(Some(device)) => Ok(device.name),
         Ok(None) => Err(Failure::run("-i").because("no interface to capture on").hint("name one by -i")),
