@@ -34,22 +34,25 @@ impl SpanHistogram {
     /// Adds a duration.
     #[inline]
     pub fn record(&mut self, span: Span) {
-        let bucket = bucket_of(span.0);
-        match self.buckets.get_mut(bucket) {
-            Some(count) => *count += 1,
-            None => self.reach(bucket),
+        self.record_at(Bucket::of(span), span);
+    }
+
+    /// The same, where its bucket is known: one duration is often added to several sets.
+    #[inline]
+    pub fn record_at(&mut self, Bucket(bucket): Bucket, span: Span) {
+        if bucket >= self.buckets.len() {
+            self.reach(bucket);
         }
+        self.buckets[bucket] += 1;
         self.samples += 1;
         self.sum += u128::from(span.0);
         self.min = self.min.min(span);
         self.max = self.max.max(span);
     }
 
-    /// The first duration in a bucket above all others.
     #[cold]
     fn reach(&mut self, bucket: usize) {
-        self.buckets.resize(bucket, 0);
-        self.buckets.push(1);
+        self.buckets.resize(bucket + 1, 0);
     }
 
     /// Adds all durations of another set.
@@ -114,7 +117,19 @@ impl SpanHistogram {
     }
 }
 
-#[inline(always)]
+/// The bucket of a duration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bucket(usize);
+
+impl Bucket {
+    /// Which it is.
+    #[must_use]
+    #[inline]
+    pub const fn of(span: Span) -> Self {
+        Self(bucket_of(span.0))
+    }
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "a bucket number is below BUCKETS")]
 const fn bucket_of(value: u64) -> usize {
     if value < EXACT {

@@ -31,6 +31,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod traffic;
 mod view;
 mod waiting;
 
@@ -51,4 +52,5 @@ pub use stream::{
     StreamStepKind,
 };
 pub use table::FlowTable;
+pub use traffic::{FlowTraffic, SideTraffic};
 pub use view::FlowView;

@@ -49,7 +49,7 @@ impl FlowTable {
         let pair = flow.streams;
         streams.fetch(pair);
         measurements.fetch(pair);
-        if flow.sides[side as usize].owner != Some(arrival.identity) {
+        if flow.sides[side as usize].owner != Some(arrival.identity) || !flow.telling.is_waiting() {
             return None;
         }
         let wire = flow.wire_count(segment, arrival.frame_len, arrival.gso_size);

@@ -18,6 +18,7 @@ use super::{
     steady::Known,
     stream::{Opened, Streams},
     timers::{Queue, SortedQueue},
+    traffic::Untold,
 };
 use crate::{
     time::Timestamp,
@@ -38,6 +39,8 @@ pub struct FlowTable {
     pub(super) closed: Queue,
     pub(super) idle: SortedQueue,
     pub(super) regrouped: Regrouped,
+    /// Flows whose traffic is to be told.
+    pub(super) untold: Untold,
     /// Nothing falls due before.
     pub(super) next_due: Timestamp,
     /// Half-open flows are kept in small. A test turns it off and finds the same.
@@ -59,6 +62,7 @@ impl FlowTable {
             closed: Queue::default(),
             idle: SortedQueue::default(),
             regrouped: Regrouped::default(),
+            untold: Untold::new(limits.sensible().max_flows),
             next_due: NEVER,
             freezes: true,
         }
@@ -147,6 +151,7 @@ impl FlowTable {
             }
             None => self.open(&Sender { hash, key, side }, segment, arrival, changes),
         };
+        self.tell_later(slot, arrival.now, changes);
         let Self { slab, counts, regrouped, .. } = self;
         count(counts, slab.flow_mut(slot), side, segment, arrival, regrouped)
     }
@@ -208,6 +213,7 @@ impl FlowTable {
         let flow = self.begin(sender, segment, arrival, changes);
         let slot = self.slab.insert(sender.hash, flow);
         self.queue_idle(Place::Full(slot), arrival.now);
+        self.tell_later(slot, arrival.now, changes);
         slot
     }
 
@@ -245,6 +251,9 @@ impl FlowTable {
         arrival: &Arrival,
         changes: &mut Changes,
     ) -> Taken {
+        if !self.slab.flow(slot).telling.is_waiting() {
+            self.tell_later(slot, arrival.now, changes);
+        }
         let Self { slab, counts, regrouped, streams, measurements, .. } = self;
         let flow = slab.flow_mut(slot);
         streams.fetch(flow.streams);
@@ -386,6 +395,7 @@ impl FlowTable {
             let took = handshake.since_first_syn(flow.end);
             changes.decided.push(Decided { at, took, flow, handshake });
         }
+        self.untold.tell_last(&flow, &self.streams, &mut changes.traffic);
         let held_up = self.measurements.held_up(flow.streams);
         changes.progress.extend(self.streams.last_progress(flow.streams, &flow, held_up));
         let is_read = !changes.leaves_out_finished;

@@ -6,9 +6,11 @@
 mod analyst;
 mod batch;
 mod facts;
+mod flows;
 mod fragments;
 mod outlet;
 mod output;
+mod plain;
 mod reader;
 mod requests;
 mod ring_worker;
@@ -17,12 +19,14 @@ mod running;
 mod settings;
 pub mod shard;
 mod telling;
+mod traffic;
 mod worker;
 
 #[cfg(test)]
 mod tests;
 
 pub use facts::Facts;
+pub use flows::FlowsAsked;
 pub use outlet::{Delivery, Listener};
 pub use output::{DecidedHandshake, Finished, FinishedRequest, Foreign, Output};
 pub use reader::{BlockSource, InterfaceTally, ReadError, ReaderOutcome, ReaderTally, SourceNote};

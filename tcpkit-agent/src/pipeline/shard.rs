@@ -12,13 +12,13 @@ use super::{
     settings::{EngineSettings, InterfaceFacts, Wanted},
 };
 use crate::{
-    analyzer::{Conversations, Fate, MeasuredRequest, Note},
-    flow::{Arrival, Changes, FlowLimits, FlowTable, Known, Taken, WireCount},
+    analyzer::{Conversations, Fate, MeasuredRequest, Note, Passed, TalkerAnalyzer},
+    flow::{Arrival, Changes, FlowLimits, FlowTable, Taken, WireCount},
     report::ShardSnapshot,
     time::Timestamp,
     wire::{
-        self, Datagram, Frame, IcmpError, InterfaceId, MalformedSegment, Outer, Packet, ParseError,
-        ParseOptions, Parsed, Plain, Segment, Unanalyzed, fragment::Defragmenter,
+        self, Frame, IcmpError, InterfaceId, MalformedSegment, Outer, Packet, ParseError, ParseOptions,
+        Parsed, Plain, Segment, Unanalyzed, fragment::Defragmenter,
     },
 };
 
@@ -57,6 +57,7 @@ impl Shard {
         };
         let mut measured = ShardSnapshot::default();
         measured.requests.slow_us = settings.slow_us;
+        measured.talkers = TalkerAnalyzer::new(settings.prefixes);
         Self {
             number: shard,
             shards,
@@ -125,7 +126,8 @@ impl Shard {
     pub fn advance(&mut self, now: Timestamp, out: &mut Output) {
         self.now = self.now.max(now);
         // What frames changed is passed on behind each of them.
-        if self.table.is_due(self.now) || self.requests.is_some() {
+        let is_due = self.requests.as_ref().is_some_and(|conversations| conversations.is_due(self.now));
+        if self.table.is_due(self.now) || is_due {
             self.expire(out);
         }
     }
@@ -155,6 +157,8 @@ impl Shard {
     pub fn snapshot(&self) -> ShardSnapshot {
         let mut snapshot = ShardSnapshot { flows: self.table.counts(), ..self.measured.clone() };
         snapshot.round_trips.on_round_trips(&self.changes.round_trips);
+        snapshot.bandwidth.settle();
+        snapshot.talkers.settle();
         if let Some(conversations) = &self.requests {
             conversations.add_to(&mut snapshot.requests);
         }
@@ -169,74 +173,17 @@ impl Shard {
             return self.take_less_plain(frame, origin, now, out);
         };
         let known = self.table.recent(&segment.tuple);
-        if let Some(wire) = known.and_then(|known| self.take_calm(known, &segment, origin, frame, now)) {
-            self.count(frame, &outer, wire, Fate::Analyzed, origin);
+        if let Some(passed) = known.and_then(|known| self.take_calm(known, &segment, origin, frame, now)) {
+            self.count(frame, &outer, &passed, Fate::Analyzed, origin);
             return self.pass_on(out);
         }
         // A copy, so that what calm segments say need not be in memory.
         self.take_plain(frame, &Plain { segment, outer }, known, origin, now, out);
     }
 
-    /// Any frame that has no segment at its usual place.
-    #[inline(never)]
-    fn take_less_plain(&mut self, frame: &Frame<'_>, origin: &Origin, now: Timestamp, out: &mut Output) {
-        match wire::nearly_plain(frame, self.parse) {
-            Some(plain) => self.take_plain(frame, &plain, None, origin, now, out),
-            None => {
-                self.take_rare(frame, origin, now, out);
-                self.pass_on(out);
-            }
-        }
-    }
-
-    /// Takes a calm segment of a known flow; `None` where it is not one, and nothing has happened.
-    #[inline(always)]
-    fn take_calm(
-        &mut self,
-        known: Known,
-        segment: &Segment<'_>,
-        origin: &Origin,
-        frame: &Frame<'_>,
-        now: Timestamp,
-    ) -> Option<WireCount> {
-        let arrival = self.arrival(origin, FrameSize::of(frame), now)?;
-        let taken = self.table.on_calm_segment(known, segment, &arrival, &mut self.changes)?;
-        if self.requests.is_some() {
-            let segment = *segment;
-            self.hear_segment(&segment, &taken, origin.timestamp);
-        }
-        Some(taken.wire)
-    }
-
-    /// A frame with a segment in it, of whatever flow; of a known one, it is not calm.
-    #[inline(never)]
-    fn take_plain(
-        &mut self,
-        frame: &Frame<'_>,
-        plain: &Plain<'_>,
-        known: Option<Known>,
-        origin: &Origin,
-        now: Timestamp,
-        out: &mut Output,
-    ) {
-        let Plain { segment, outer } = plain;
-        let wire = if let Some(known) = known {
-            self.take_eventful(known, segment, origin, FrameSize::of(frame), now)
-        } else {
-            let hash = FlowHash::of(&segment.tuple);
-            if hash.shard(self.shards) != self.number {
-                self.take_rare(frame, origin, now, out);
-                return self.pass_on(out);
-            }
-            self.take_segment(segment, hash, origin, FrameSize::of(frame), now)
-        };
-        self.count_rare(frame, outer, wire, Fate::Analyzed, origin);
-        self.pass_on(out);
-    }
-
     /// Anything but a plain frame with a segment of a flow of this shard.
     #[cold]
-    fn take_rare(&mut self, frame: &Frame<'_>, origin: &Origin, now: Timestamp, out: &mut Output) {
+    pub(super) fn take_rare(&mut self, frame: &Frame<'_>, origin: &Origin, now: Timestamp, out: &mut Output) {
         let parsed = wire::parse(frame, self.parse);
         let Some(packet) = parsed.packet.as_ref().ok().filter(|packet| self.is_owned(packet)) else {
             return self.take_other(frame, &parsed, origin);
@@ -265,54 +212,30 @@ impl Shard {
         let size = FrameSize::of(frame);
         match packet {
             Packet::Tcp(segment) => {
-                let wire = self.take_segment(segment, hash, origin, size, now);
-                self.count_rare(frame, &parsed.outer, wire, Fate::Analyzed, origin);
+                let passed = self.take_segment(segment, hash, origin, size, now);
+                self.count_rare(frame, &parsed.outer, &passed, Fate::Analyzed, origin);
+                self.note_flow(origin, &parsed.outer);
             }
             Packet::MalformedTcp(malformed) => {
-                let wire = self.take_malformed(malformed, hash, origin, size, now);
-                self.count_rare(frame, &parsed.outer, wire, Fate::Malformed(malformed.error), origin);
+                let passed = self.take_malformed(malformed, hash, origin, size, now);
+                self.count_rare(frame, &parsed.outer, &passed, Fate::Malformed(malformed.error), origin);
+                self.note_flow(origin, &parsed.outer);
             }
             Packet::IcmpError(error) => {
                 self.take_icmp(hash, error, origin);
-                self.count_rare(
-                    frame,
-                    &parsed.outer,
-                    WireCount::one(frame.frame_len),
-                    Fate::Analyzed,
-                    origin,
-                );
+                self.count_packet(frame, parsed, Fate::Analyzed, origin);
             }
             Packet::Fragment(fragment) => {
                 let fate = Fate::NotAnalyzed(Unanalyzed::WaitingForFragments);
-                self.count_rare(frame, &parsed.outer, WireCount::one(frame.frame_len), fate, origin);
+                self.count_packet(frame, parsed, fate, origin);
                 self.take_fragment(fragment, frame.frame_len, parsed.outer, origin, now, out);
             }
             Packet::Udp(datagram) => {
-                let wire = wire_of(datagram, frame);
                 self.hear_datagram(datagram, hash, origin);
-                self.count_rare(frame, &parsed.outer, wire, Fate::Analyzed, origin);
+                self.count_packet(frame, parsed, Fate::Analyzed, origin);
             }
             Packet::Other(_) => {}
         }
-    }
-
-    /// Takes a segment of a known flow that is not calm; what it stood for on the wire.
-    fn take_eventful(
-        &mut self,
-        known: Known,
-        segment: &Segment<'_>,
-        origin: &Origin,
-        size: FrameSize,
-        now: Timestamp,
-    ) -> WireCount {
-        let Some(arrival) = self.arrival(origin, size, now) else {
-            return self.note_copy(segment, size, origin);
-        };
-        let taken = self.table.on_eventful_segment(known, segment, &arrival, &mut self.changes);
-        if self.requests.is_some() {
-            self.hear_segment(segment, &taken, origin.timestamp);
-        }
-        self.note_duplicate(taken, origin)
     }
 
     /// Takes a segment that this shard owns; what it stood for on the wire.
@@ -323,7 +246,7 @@ impl Shard {
         origin: &Origin,
         size: FrameSize,
         now: Timestamp,
-    ) -> WireCount {
+    ) -> Passed {
         let Some(arrival) = self.arrival(origin, size, now) else {
             return self.note_copy(segment, size, origin);
         };
@@ -331,7 +254,7 @@ impl Shard {
         if self.requests.is_some() {
             self.hear_segment(segment, &taken, origin.timestamp);
         }
-        self.note_duplicate(taken, origin)
+        self.note_duplicate(taken, segment.payload_len, origin)
     }
 
     /// The same for one whose header is malformed.
@@ -343,12 +266,12 @@ impl Shard {
         origin: &Origin,
         size: FrameSize,
         now: Timestamp,
-    ) -> WireCount {
+    ) -> Passed {
         let Some(arrival) = self.arrival(origin, size, now) else {
             return self.note_copy(&malformed.segment, size, origin);
         };
         let taken = self.table.on_malformed(hash, malformed, &arrival, &mut self.changes);
-        self.note_duplicate(taken, origin)
+        self.note_duplicate(taken, malformed.segment.payload_len, origin)
     }
 
     /// Takes an ICMP error that quotes a segment of this shard's.
@@ -360,7 +283,7 @@ impl Shard {
 
     /// What is known of a frame; `None` where its interface shows what another one shows too.
     #[inline(always)]
-    fn arrival(&self, origin: &Origin, size: FrameSize, now: Timestamp) -> Option<Arrival> {
+    pub(super) fn arrival(&self, origin: &Origin, size: FrameSize, now: Timestamp) -> Option<Arrival> {
         let facts = self.interfaces.get(usize::from(origin.interface.0));
         if facts.is_some_and(|facts| facts.is_copy) {
             return None;
@@ -383,18 +306,20 @@ impl Shard {
 
     /// A segment that another interface shows too: no flow hears of it.
     #[cold]
-    fn note_copy(&mut self, segment: &Segment<'_>, size: FrameSize, origin: &Origin) -> WireCount {
+    pub(super) fn note_copy(&mut self, segment: &Segment<'_>, size: FrameSize, origin: &Origin) -> Passed {
         self.measured.fates.on_note(origin.place(), Note::Duplicate);
         let limit = u32::from(size.gso_size);
-        WireCount::of(size.frame_len, segment.header_len, segment.payload_len, limit)
+        let wire = WireCount::of(size.frame_len, segment.header_len, segment.payload_len, limit);
+        Passed { wire, payload_len: 0 }
     }
 
     #[inline]
-    fn note_duplicate(&mut self, taken: Taken, origin: &Origin) -> WireCount {
+    pub(super) fn note_duplicate(&mut self, taken: Taken, payload_len: u32, origin: &Origin) -> Passed {
         if taken.is_duplicate {
             self.measured.fates.on_note(origin.place(), Note::Duplicate);
+            return Passed { wire: taken.wire, payload_len: 0 };
         }
-        taken.wire
+        Passed { wire: taken.wire, payload_len }
     }
 
     /// A shard beyond the last one owns no flow, but every fragment: whoever deals frames to the shards puts datagrams
@@ -404,24 +329,27 @@ impl Shard {
     }
 
     fn take_other(&mut self, frame: &Frame<'_>, parsed: &Parsed<'_>, origin: &Origin) {
-        let wire = match &parsed.packet {
-            Ok(Packet::Udp(datagram)) => wire_of(datagram, frame),
-            _ => WireCount::one(frame.frame_len),
-        };
-        self.count_rare(frame, &parsed.outer, wire, self.fate_of(&parsed.packet), origin);
+        self.count_packet(frame, parsed, self.fate_of(&parsed.packet), origin);
     }
 
     /// The same as [`count`](Self::count), out of the way.
     #[inline(never)]
-    fn count_rare(&mut self, frame: &Frame<'_>, outer: &Outer, wire: WireCount, fate: Fate, origin: &Origin) {
-        self.count(frame, outer, wire, fate, origin);
+    pub(super) fn count_rare(
+        &mut self,
+        frame: &Frame<'_>,
+        outer: &Outer,
+        passed: &Passed,
+        fate: Fate,
+        origin: &Origin,
+    ) {
+        self.count(frame, outer, passed, fate, origin);
     }
 
     /// A frame is delivered here: its fate, its traffic, its time.
     #[inline(always)]
-    fn count(&mut self, frame: &Frame<'_>, outer: &Outer, wire: WireCount, fate: Fate, origin: &Origin) {
+    fn count(&mut self, frame: &Frame<'_>, outer: &Outer, passed: &Passed, fate: Fate, origin: &Origin) {
         self.measured.fates.on_frame(origin.place(), fate);
-        self.measured.bandwidth.on_frame(frame, outer, wire);
+        self.measured.bandwidth.on_frame(frame, outer, passed);
         self.measured.extent.on_frame(origin.timestamp, origin.watermark);
         if outer.truncated {
             self.measured.fates.on_note(origin.place(), Note::Truncated);
@@ -470,13 +398,7 @@ pub(super) struct FrameSize {
 
 impl FrameSize {
     #[inline(always)]
-    const fn of(frame: &Frame<'_>) -> Self {
+    pub(super) const fn of(frame: &Frame<'_>) -> Self {
         Self { frame_len: frame.frame_len, gso_size: frame.gso_size }
     }
-}
-
-/// Packets of a datagram on the wire.
-fn wire_of(datagram: &Datagram<'_>, frame: &Frame<'_>) -> WireCount {
-    let header_len = frame.frame_len.saturating_sub(datagram.payload_len);
-    WireCount::of(frame.frame_len, header_len, datagram.payload_len, u32::from(frame.gso_size))
 }
