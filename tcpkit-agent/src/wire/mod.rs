@@ -93,7 +93,7 @@ pub fn plain<'a>(frame: &Frame<'a>, options: ParseOptions) -> Option<Plain<'a>> 
     Some(Plain { segment, outer: outer_of_segment(frame, octets, IpVersion::V4) })
 }
 
-/// The same as [`plain`] for a frame with at most two tags, and for IPv6.
+/// The same as [`plain()`] for a frame with at most two tags, and for IPv6.
 #[must_use]
 #[inline(never)]
 pub fn nearly_plain<'a>(frame: &Frame<'a>, options: ParseOptions) -> Option<Plain<'a>> {
@@ -117,7 +117,7 @@ const fn outer_of_segment(frame: &Frame<'_>, octets: Octets<'_>, version: IpVers
     }
 }
 
-/// The same as [`parse`], the long way: for frames that are neither [`plain`] nor [`nearly_plain`].
+/// The same as [`parse`], the long way: for frames that are neither [`plain()`] nor [`nearly_plain`].
 #[must_use]
 #[inline(never)]
 pub fn parse_unusual<'a>(frame: &Frame<'a>, options: ParseOptions) -> Parsed<'a> {
