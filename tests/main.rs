@@ -8,6 +8,7 @@
 
 mod bandwidth;
 mod cli;
+mod configuration;
 mod kernel;
 mod kit;
 mod latency;

@@ -133,6 +133,8 @@ impl Description {
             hookless: self.hookless,
             speeds: self.speeds(interfaces),
             top: self.top,
+            exact_flows: None,
+            bursts: Vec::new(),
         }
     }
 

@@ -27,6 +27,6 @@ pub use ranking::{Ranking, Weighed};
 pub use retransmit::{FlowId, FlowTrouble, RetransmitAnalyzer, SentAgain};
 pub use round_trip::{RoundTripAnalyzer, RoundTrips};
 pub use series::{Peak, Series};
-pub use span_histogram::SpanHistogram;
+pub use span_histogram::{Bucket, SpanHistogram};
 pub use stall::{HeldUp, StallAnalyzer};
 pub use talkers::{Prefix, PrefixLengths, Service, ServicePort, Talk, TalkSum, TalkerAnalyzer};

@@ -6,7 +6,7 @@
 
 use std::hash::Hash;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 /// A sum that a [`Ranking`] keeps for each key.
 pub trait Weighed: Clone + Default {
@@ -17,9 +17,11 @@ pub trait Weighed: Clone + Default {
 }
 
 /// Sums by key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Ranking<K: Eq + Hash, V> {
-    sums: HashMap<K, Kept<V>>,
+    /// Where the sum of a key is.
+    places: HashMap<K, usize>,
+    sums: Vec<(K, Kept<V>)>,
     other: V,
     folded: u64,
     /// Most that a key without a sum can have lost: in each fold at most the heaviest weight that was folded.
@@ -38,40 +40,62 @@ impl<K: Copy + Ord + Hash, V: Weighed> Ranking<K, V> {
     /// Nothing yet; at most `bound` keys.
     #[must_use]
     pub fn new(bound: usize) -> Self {
-        Self { sums: HashMap::new(), other: V::default(), folded: 0, lost: 0, bound: bound.max(2) }
+        Self {
+            places: HashMap::new(),
+            sums: Vec::new(),
+            other: V::default(),
+            folded: 0,
+            lost: 0,
+            bound: bound.max(2),
+        }
     }
 
     /// The sum of a key, to add to.
     pub fn entry(&mut self, key: K) -> &mut V {
-        self.entry_or_fold(key, |_, _| {})
+        let place = self.place(key);
+        self.at(place)
     }
 
-    /// The same; what has to be folded away for it is told to `folded`.
-    #[inline]
-    pub fn entry_or_fold(&mut self, key: K, folded: impl FnMut(&K, &V)) -> &mut V {
-        if self.sums.len() >= self.bound && !self.sums.contains_key(&key) {
+    /// Where the sum of a key is, as long as [`folded`](Self::folded) stays what it is.
+    pub fn place(&mut self, key: K) -> usize {
+        self.place_or_fold(key, |_, _| {})
+    }
+
+    fn place_or_fold(&mut self, key: K, folded: impl FnMut(&K, &V)) -> usize {
+        if self.sums.len() >= self.bound && !self.places.contains_key(&key) {
             self.fold(self.bound / 2, folded);
         }
-        let missing = self.lost;
-        &mut self.sums.entry(key).or_insert_with(|| Kept { sum: V::default(), missing }).sum
+        self.place_of(key, self.lost)
     }
 
-    /// The same beyond the bound: for sums that are made of others.
+    /// As [`entry`](Self::entry); what has to be folded away for it is told to `folded`.
+    #[inline]
+    pub fn entry_or_fold(&mut self, key: K, folded: impl FnMut(&K, &V)) -> &mut V {
+        let place = self.place_or_fold(key, folded);
+        self.at(place)
+    }
+
+    /// As [`entry`](Self::entry), beyond the bound: for sums that are made of others.
     pub(super) fn entry_unbounded(&mut self, key: K) -> &mut V {
-        let missing = self.lost;
-        &mut self.sums.entry(key).or_insert_with(|| Kept { sum: V::default(), missing }).sum
+        let place = self.place_of(key, self.lost);
+        self.at(place)
+    }
+
+    /// The sum at a place, to add to.
+    #[inline]
+    pub fn at(&mut self, place: usize) -> &mut V {
+        &mut self.sums[place].1.sum
     }
 
     /// Adds another shard's sums.
     pub fn merge(&mut self, other: &Self) {
         // What one of them does not know, it may have lost.
         for (key, kept) in &mut self.sums {
-            kept.missing += other.sums.get(key).map_or(other.lost, |theirs| theirs.missing);
+            kept.missing += other.kept(key).map_or(other.lost, |theirs| theirs.missing);
         }
         for (key, theirs) in &other.sums {
-            let missing = self.lost + theirs.missing;
-            let own = self.sums.entry(*key).or_insert_with(|| Kept { sum: V::default(), missing });
-            own.sum.add(&theirs.sum);
+            let place = self.place_of(*key, self.lost + theirs.missing);
+            self.at(place).add(&theirs.sum);
         }
         self.other.add(&other.other);
         self.folded += other.folded;
@@ -91,7 +115,7 @@ impl<K: Copy + Ord + Hash, V: Weighed> Ranking<K, V> {
     #[must_use]
     pub fn top_bounded(&self, count: usize) -> Vec<(K, &V, u64)> {
         let folded = self.other.weight().0;
-        let missing = |key: K| self.sums.get(&key).map_or(0, |kept| kept.missing.min(folded));
+        let missing = |key: K| self.kept(&key).map_or(0, |kept| kept.missing.min(folded));
         self.top(count).into_iter().map(|(key, sum)| (key, sum, missing(key))).collect()
     }
 
@@ -126,6 +150,18 @@ impl<K: Copy + Ord + Hash, V: Weighed> Ranking<K, V> {
         self.folded
     }
 
+    fn kept(&self, key: &K) -> Option<&Kept<V>> {
+        self.places.get(key).map(|place| &self.sums[*place].1)
+    }
+
+    fn place_of(&mut self, key: K, missing: u64) -> usize {
+        let Self { places, sums, .. } = self;
+        *places.entry(key).or_insert_with(|| {
+            sums.push((key, Kept { sum: V::default(), missing }));
+            sums.len() - 1
+        })
+    }
+
     fn ranked(&self) -> Vec<(K, &V)> {
         let mut ranked: Vec<(K, &V)> = self.iter().map(|(key, sum)| (*key, sum)).collect();
         ranked.sort_unstable_by(by_weight);
@@ -133,21 +169,25 @@ impl<K: Copy + Ord + Hash, V: Weighed> Ranking<K, V> {
     }
 
     #[cold]
-    fn fold(&mut self, keep: usize, mut folded: impl FnMut(&K, &V)) {
+    fn fold(&mut self, keep: usize, mut tell: impl FnMut(&K, &V)) {
         let mut all: Vec<(K, &V)> = self.iter().map(|(key, sum)| (*key, sum)).collect();
         // Only which are the heavier ones matters, not their order.
         all.select_nth_unstable_by(keep, by_weight);
-        let lighter: Vec<K> = all.into_iter().skip(keep).map(|(key, _)| key).collect();
+        let heavier: HashSet<K> = all.into_iter().take(keep).map(|(key, _)| key).collect();
+        let Self { places, sums, other, folded, lost, .. } = self;
         let mut heaviest = 0;
-        for key in lighter {
-            if let Some(Kept { sum, .. }) = self.sums.remove(&key) {
-                folded(&key, &sum);
+        sums.retain(|(key, Kept { sum, .. })| {
+            let stays = heavier.contains(key);
+            if !stays {
+                tell(key, sum);
                 heaviest = heaviest.max(sum.weight().0);
-                self.other.add(&sum);
-                self.folded += 1;
+                other.add(sum);
+                *folded += 1;
             }
-        }
-        self.lost += heaviest;
+            stays
+        });
+        *lost += heaviest;
+        *places = sums.iter().enumerate().map(|(place, (key, _))| (*key, place)).collect();
     }
 }
 
@@ -155,6 +195,19 @@ impl<K: Copy + Ord + Hash, V: Weighed> Ranking<K, V> {
 fn by_weight<K: Ord, V: Weighed>((a_key, a): &(K, &V), (b_key, b): &(K, &V)) -> std::cmp::Ordering {
     b.weight().cmp(&a.weight()).then_with(|| a_key.cmp(b_key))
 }
+
+/// Whatever the order in which keys came.
+impl<K: Copy + Ord + Hash, V: Weighed + PartialEq> PartialEq for Ranking<K, V> {
+    fn eq(&self, other: &Self) -> bool {
+        let is_in_other = |(key, kept): &(K, Kept<V>)| other.kept(key) == Some(kept);
+        (self.sums.len(), self.folded, self.lost, self.bound)
+            == (other.sums.len(), other.folded, other.lost, other.bound)
+            && self.other == other.other
+            && self.sums.iter().all(is_in_other)
+    }
+}
+
+impl<K: Copy + Ord + Hash, V: Weighed + Eq> Eq for Ranking<K, V> {}
 
 #[cfg(test)]
 mod tests {
@@ -233,12 +286,12 @@ mod tests {
             let mut merged = parts.next().unwrap();
             parts.for_each(|part| merged.merge(&part));
             for (key, sum, missing) in merged.top_bounded(usize::MAX) {
-                let exact = truth.sums[&key].sum;
+                let exact = truth.kept(&key).unwrap().sum;
                 prop_assert!(*sum <= exact && exact <= sum + missing, "{key}: {exact} is not in {sum} + {missing}");
             }
             // Whoever is not named had no more than what is lost.
             for (key, kept) in &truth.sums {
-                prop_assert!(merged.sums.contains_key(key) || kept.sum <= merged.lost);
+                prop_assert!(merged.kept(key).is_some() || kept.sum <= merged.lost);
             }
         }
 

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Count, TalkersReport};
+use super::{BurstReport, Count, TalkersReport};
 
 /// Who used how much.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct BandwidthReport {
     /// All interfaces together.
     pub total: TrafficReport,
@@ -29,6 +29,8 @@ pub struct BandwidthReport {
     pub interfaces: Vec<InterfaceBandwidth>,
     /// Wire packets by size of the frame; upper bounds as in RMON (RFC 2819, etherStatsPkts).
     pub packet_sizes: Vec<SizeBucket>,
+    /// How high the rate went within milliseconds, by interface and direction.
+    pub bursts: Vec<BurstReport>,
     /// From when on peaks are known, in microseconds; `null` where that is the whole capture. Memory for them is enough
     /// for 18 hours of traffic without a pause.
     pub peaks_since_us: Option<i64>,

@@ -5,9 +5,13 @@
 //! A field that this version of tcpkit cannot fill is absent; `null` means *not seen*.
 
 mod bandwidth;
+mod bursts;
 mod capture;
+mod doctor;
 mod event;
+mod exact_flows;
 mod flow;
+pub mod flows;
 mod handshake;
 mod handshakes;
 mod ledger;
@@ -23,8 +27,11 @@ mod talkers;
 mod totals;
 
 pub use bandwidth::{BandwidthReport, InterfaceBandwidth, LinkUse, PeakRate, SizeBucket, TrafficReport};
+pub use bursts::{BurstFlow, BurstReport, BurstWindows};
 pub use capture::{CaptureInfo, InterfaceInfo};
+pub use doctor::{DoctorReport, ExaminedRecord, FindingRecord};
 pub use event::{Event, EventKind};
+pub use exact_flows::{ExactFlow, ExactFlowCounts, ExactOther, ExactRate, ExactTraffic};
 pub use flow::{
     Close, DirectionRecord, FlowRecord, HandshakeResult, RetransmissionsByCause, RstRecord, RttRecord,
     StallRecord, StallsByKind,
@@ -81,4 +88,7 @@ pub struct Report {
     /// Requests as git-hulk/tcpkit counts them, for its statistics; its JSON is that of `/stats`.
     #[serde(skip)]
     pub services: Services,
+    /// Traffic by flow as the kernel counts it, for views; `None` where it does not (`--flow-counters`).
+    #[serde(skip)]
+    pub exact_flows: Option<std::sync::Arc<ExactFlowCounts>>,
 }

@@ -46,6 +46,7 @@ pub(super) fn report(
         packet_sizes: packet_sizes(&traffic),
         peaks_since_us: bandwidth.peaks_since().map(Timestamp::as_micros),
         talkers: talkers::report(talkers, context.top),
+        bursts: context.bursts.clone(),
     }
 }
 

@@ -7,11 +7,11 @@ mod requests;
 mod stream;
 mod talkers;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    CaptureInfo, Count, LatencyReport, Report, ResetCount, SCHEMA, Services, ShardSnapshot, SpanSummary,
-    Totals,
+    BurstReport, CaptureInfo, Count, ExactFlowCounts, LatencyReport, Report, ResetCount, SCHEMA, Services,
+    ShardSnapshot, SpanSummary, Totals,
 };
 use crate::{
     analyzer::{Place, SpanHistogram},
@@ -37,6 +37,10 @@ pub struct ReportContext {
     pub speeds: BTreeMap<InterfaceId, u64>,
     /// Rows of each list of talkers; `None` is [`NAMED`].
     pub top: Option<usize>,
+    /// Traffic by flow as the kernel counts it.
+    pub exact_flows: Option<Arc<ExactFlowCounts>>,
+    /// Rates within milliseconds, by interface and direction.
+    pub bursts: Vec<BurstReport>,
 }
 
 /// Rows of each list, unless asked otherwise; the others are summed up.
@@ -88,6 +92,7 @@ pub fn assemble(context: ReportContext, snapshots: &[ShardSnapshot]) -> Report {
         stalls: stream::stalls(&sum.stalls),
         bandwidth,
         services: Services::of(&sum.requests, &sum.flows),
+        exact_flows: context.exact_flows,
     }
 }
 
