@@ -6,6 +6,7 @@
     reason = "a scenario that does not go as planned fails right there"
 )]
 
+mod bandwidth;
 mod cli;
 mod configuration;
 mod kernel;

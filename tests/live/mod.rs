@@ -25,5 +25,6 @@ mod script;
 mod signals;
 mod sql;
 mod stall;
+mod talkers;
 mod stat;
 mod web;

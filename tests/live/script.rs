@@ -32,7 +32,8 @@ fn a_script_hears_every_request_under_load() {
     let script = folder.path().join("own.lua");
     fs::write(&script, SCRIPT).unwrap();
     // The rings hold all of it, however busy the machine is.
-    let words = ["-i", "veth0", "-m", "redis", "-p", "6379", "--snaplen", "0", "-B", "65536", "--shards", "2"];
+    let words =
+        ["-i", "veth0", "-m", "redis", "-p", "6379", "--snaplen", "0", "-B", "65536", "--shards", "2"];
     let mut live = Live::start(&pair.server, &[&words[..], &["-S", script.to_str().unwrap()]].concat());
     let host = ["netns", "exec", pair.client.name()];
     let many = ["redis-benchmark", "-h", "10.77.0.2", "-q", "-n", "4000", "-c", "20", "-t", "set,get"];
@@ -43,9 +44,8 @@ fn a_script_hears_every_request_under_load() {
     run("ip", &[&host[..], &["redis-cli", "-h", "10.77.0.2", "PING"]].concat()).unwrap();
 
     let said = |text: &str, line: &str| text.lines().filter(|other| *other == line).count();
-    let of_each = |text: &str| {
-        ["SET", "GET", "PING"].map(|command| said(text, &format!("{command} answered 6379")))
-    };
+    let of_each =
+        |text: &str| ["SET", "GET", "PING"].map(|command| said(text, &format!("{command} answered 6379")));
     let expected = [8_000, 8_000, 1];
     let is_all = || of_each(&live.running().stdout_so_far()) == expected;
     assert!(until(patience(20), is_all), "{:?}", of_each(&live.running().stdout_so_far()));
@@ -56,5 +56,9 @@ fn a_script_hears_every_request_under_load() {
     let workers = ["worker 0", "worker 1"].map(|worker| said(&outcome.stdout, worker));
     assert_eq!(workers, [1, 1], "every worker has a state of its own");
     let place = format!("{}:3: as it should", script.display());
-    assert!(outcome.stderr.contains(&place) || outcome.stderr.contains("own.lua:3: as it should"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains(&place) || outcome.stderr.contains("own.lua:3: as it should"),
+        "{}",
+        outcome.stderr
+    );
 }

@@ -205,6 +205,9 @@ pub struct AnalysisArgs {
     /// Call a handshake failed after this many seconds of capture time without an answer.
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = value::positive_seconds)]
     pub handshake_timeout: std::time::Duration,
+    /// Bits that make a prefix, of IPv4 and of IPv6 addresses, for talkers by prefix.
+    #[arg(long, value_name = "V4,V6", default_value = "24,48", value_parser = value::prefixes)]
+    pub prefix: (u8, u8),
     /// Analyse the outer packet of a tunnel, not the inner one.
     #[arg(long)]
     pub no_decap: bool,
@@ -254,6 +257,9 @@ pub struct OutputArgs {
     /// Print the report as JSON instead of text.
     #[arg(long)]
     pub json: bool,
+    /// Rows of each list of talkers [default: 5 in text, 100 in JSON].
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub top: Option<u32>,
     /// Serve reports by HTTP on this address and port; `off` serves none [default: 127.0.0.1:33333 live, off for
     /// files].
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = value::listen)]

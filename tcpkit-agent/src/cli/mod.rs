@@ -22,7 +22,8 @@ pub mod value;
 
 pub use args::{AgentArgs, Args, BackendChoice, Command, FilterCommandArgs, HookChoice, LogLevel, Mode};
 pub use config::{
-    CaptureOutput, Config, Heard, Input, Limits, Listen, Live, Output, Requests, ScriptPlan, Stream, View,
+    CaptureOutput, Config, Heard, Input, Limits, Listen, Live, Output, Requests, ScriptPlan, Stream, Talkers,
+    View,
 };
 pub use doctor::DoctorCommandArgs;
 pub use expression::effective_expression;

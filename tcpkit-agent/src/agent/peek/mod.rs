@@ -13,7 +13,7 @@ use super::{log_to_stderr, run};
 use crate::{
     cli::{
         Background, Config, Failure, Heard, HookChoice, Input, Limits, Live, LogLevel, Output, PeekArgs,
-        Stream, System, View,
+        Stream, System, Talkers, View,
     },
     filter::libpcap_version,
     pipeline::EngineSettings,
@@ -74,6 +74,7 @@ fn config(args: PeekArgs, input: Input, system: &System) -> Config {
             progress: false,
             listen: None,
             log: args.log,
+            talkers: Talkers::default(),
         },
         view: View::Peek(Box::new(args)),
         background: Background::default(),

@@ -51,6 +51,7 @@ use watch::InterfaceWatch;
 pub use addresses::addresses;
 pub use clock::Clock;
 pub use counters::HookCounters;
+pub use device::link_speed;
 pub use error::LiveError;
 pub use logger::TARGET as LOG_TARGET;
 pub use object::embedded;
