@@ -45,9 +45,8 @@ fn a_script_hears_every_request_under_load() {
     run("ip", &[&host[..], &["redis-cli", "-h", "10.77.0.2", "PING"]].concat()).unwrap();
 
     let said = |text: &str, line: &str| text.lines().filter(|other| *other == line).count();
-    let of_each = |text: &str| {
-        ["SET", "GET", "PING"].map(|command| said(text, &format!("{command} answered 6379")))
-    };
+    let of_each =
+        |text: &str| ["SET", "GET", "PING"].map(|command| said(text, &format!("{command} answered 6379")));
     let expected = [8_000, 8_000, 1];
     let is_all = || of_each(&live.running().stdout_so_far()) == expected;
     assert!(until(patience(20), is_all), "{:?}", of_each(&live.running().stdout_so_far()));
@@ -55,7 +54,8 @@ fn a_script_hears_every_request_under_load() {
     assert_eq!(of_each(&outcome.stdout), expected);
     let workers = ["worker 0", "worker 1"].map(|worker| said(&outcome.stdout, worker));
     assert_eq!(workers, [1, 1], "every worker has a state of its own");
-    let report = outcome.stdout.lines().last().unwrap_or_default();
+    // The report stands behind what the script printed.
+    let report = &outcome.stdout[outcome.stdout.find("\n{\n").unwrap()..];
     let report: Value = serde_json::from_str(report).unwrap_or_else(|error| panic!("{error}: {report}"));
     let ledger = report["ledger"].to_string();
     assert!(ledger.contains("\"script_errors\":1"), "{ledger}");

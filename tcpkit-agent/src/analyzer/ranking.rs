@@ -132,9 +132,8 @@ impl<K: Copy + Ord + Hash, V: Weighed> Ranking<K, V> {
 /// Whatever the order in which keys came.
 impl<K: Copy + Ord + Hash, V: Weighed + PartialEq> PartialEq for Ranking<K, V> {
     fn eq(&self, other: &Self) -> bool {
-        let is_in_other = |(key, sum): &(K, V)| {
-            other.places.get(key).is_some_and(|place| other.sums[*place].1 == *sum)
-        };
+        let is_in_other =
+            |(key, sum): &(K, V)| other.places.get(key).is_some_and(|place| other.sums[*place].1 == *sum);
         (self.sums.len(), self.folded, self.bound) == (other.sums.len(), other.folded, other.bound)
             && self.other == other.other
             && self.sums.iter().all(is_in_other)

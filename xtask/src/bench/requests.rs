@@ -45,7 +45,10 @@ pub(super) fn run(tcpkit: &Path, options: &Options) -> Result<Vec<Verdict>> {
             shares.push(watched.measured as f64 / watched.counted as f64);
         }
         let share = shares.iter().copied().fold(f64::INFINITY, f64::min);
-        answer(format_args!("redis, pipelines of {depth}: the worst run measured {:.4} % of all requests", share * 100.0));
+        answer(format_args!(
+            "redis, pipelines of {depth}: the worst run measured {:.4} % of all requests",
+            share * 100.0
+        ));
         let [throughput, measured] = names;
         verdicts.push(Verdict { name: throughput, ratio: median(ratios), limit: Limit::AtLeast(0.95) });
         verdicts.push(Verdict { name: measured, ratio: share, limit: Limit::AtLeast(1.0) });
@@ -120,7 +123,8 @@ impl<'a> Bed<'a> {
         let counted = self.counted()? - before;
         let output = agent.finish()?;
         let report: Value = serde_json::from_slice(&output.stdout).context("tcpkit's report is not JSON")?;
-        let measured = report["latency"]["requests"]["requests"].as_u64().context("no requests in the report")?;
+        let measured =
+            report["latency"]["requests"]["requests"].as_u64().context("no requests in the report")?;
         Ok(Watched { per_second, measured, counted })
     }
 

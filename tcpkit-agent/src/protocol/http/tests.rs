@@ -31,8 +31,12 @@ fn server(at: i64, text: &str) -> (Party, i64, &[u8], usize) {
 fn lines(out: &[Exchange]) -> Vec<String> {
     let line = |exchange: &Exchange| {
         let Exchange { request, response, status, outcome, .. } = exchange;
-        let asked =
-            format!("{} {}..{}", String::from_utf8_lossy(request.label()), request.extent.start.0, request.extent.end.0);
+        let asked = format!(
+            "{} {}..{}",
+            String::from_utf8_lossy(request.label()),
+            request.extent.start.0,
+            request.extent.end.0
+        );
         let answer = response.map_or(outcome.name().to_owned(), |response| {
             format!("{} {}..{} {}", status.to_str(), response.start.0, response.end.0, response.len)
         });

@@ -46,12 +46,8 @@ pub(super) fn request(cursor: &mut Cursor<'_>) -> Option<Asked> {
         return None;
     }
     let extent = taken(cursor, at);
-    let request = Request {
-        command,
-        words: Words::spaced(key, arguments),
-        extent,
-        is_blocking: habit.is_blocking,
-    };
+    let request =
+        Request { command, words: Words::spaced(key, arguments), extent, is_blocking: habit.is_blocking };
     let arguments = u32::try_from(count - 1).unwrap_or(u32::MAX);
     Some(Asked { request, effect: habit.effect, arguments, is_cut: false })
 }
