@@ -4,14 +4,17 @@
 //! microseconds with nanosecond decimals (`_us`, floats); sizes are bytes.
 //! A field that this version of tcpkit cannot fill is absent; `null` means *not seen*.
 
+mod agent;
 mod capture;
 mod event;
+mod figures;
 mod flow;
 mod handshake;
 mod handshakes;
 mod ledger;
 pub mod merge;
 mod observed;
+mod problem;
 mod record;
 mod request;
 mod requests;
@@ -20,8 +23,12 @@ mod snapshot;
 mod stream;
 mod totals;
 
+pub use agent::AgentReport;
 pub use capture::{CaptureInfo, InterfaceInfo};
 pub use event::{Event, EventKind};
+pub use figures::{
+    DURATION_BOUNDS_NS, DURATION_BUCKETS, Durations, Figures, RequestDurations, RoundTripDurations, TrafficFigure,
+};
 pub use flow::{
     Close, DirectionRecord, FlowRecord, HandshakeResult, RetransmissionsByCause, RstRecord, RttRecord,
     StallRecord, StallsByKind,
@@ -29,7 +36,8 @@ pub use flow::{
 pub use handshake::HandshakeRecord;
 pub use handshakes::{HandshakeCounts, HandshakeReport, IcmpErrorCount, ServerHandshakes};
 pub use ledger::{Ledger, LedgerEntry};
-pub use record::{LedgerReport, Record};
+pub use problem::Problem;
+pub use record::{EventsLost, PartReport, Record};
 pub(crate) use request::millis;
 pub use request::{Culprit, RequestRecord, TimeSpent};
 pub use requests::{
@@ -44,13 +52,14 @@ pub use stream::{
 };
 pub use totals::{BandwidthReport, Count, InterfaceBandwidth, ResetCount, SizeBucket, SpanSummary, Totals};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Version of the report's shape; a field may be added without a new one, none removed or changed.
 pub const SCHEMA: &str = "tcpkit.report/1";
 
 /// What tcpkit says of a capture: the whole of it, or so far.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: &'static str,
@@ -74,7 +83,13 @@ pub struct Report {
     pub stalls: StallReport,
     /// Who used how much.
     pub bandwidth: BandwidthReport,
+    /// The agent's own health; absent where nobody has asked for anything while the capture ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentReport>,
     /// Requests as git-hulk/tcpkit counts them, for its statistics; its JSON is that of `/stats`.
     #[serde(skip)]
     pub services: Services,
+    /// What metrics need beside all that.
+    #[serde(skip)]
+    pub figures: Figures,
 }

@@ -34,6 +34,8 @@ pub(crate) fn report() -> Report {
         latency: latency(),
         stalls: stalls(),
         bandwidth: bandwidth(),
+        agent: None,
+        figures: Figures::default(),
     }
 }
 
@@ -57,6 +59,8 @@ pub(crate) fn empty() -> Report {
         latency: LatencyReport::default(),
         stalls: StallReport::default(),
         bandwidth: BandwidthReport::default(),
+        agent: None,
+        figures: Figures::default(),
     }
 }
 
