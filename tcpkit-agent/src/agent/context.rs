@@ -128,6 +128,9 @@ impl Description {
             sources,
             interfaces: names,
             hookless: self.hookless,
+            exact_flows: None,
+            bursts: Vec::new(),
+            ring_fills: Vec::new(),
         }
     }
 

@@ -17,11 +17,12 @@ use super::{
 use crate::{
     cli::{BackendChoice, CaptureOutput, Config, Failure, HookChoice, Input, Live},
     filter,
-    pipeline::{CaptureTap, Pipeline, RingPlan, Translation},
+    pipeline::{CaptureTap, FlowsAsked, Pipeline, RingPlan, Translation},
     report::{
         Count, Event, EventKind, Report,
-        merge::{ReportContext, SourceCounts, assemble},
+        merge::{ReportContext, SourceCounts, assemble, assemble_sum},
     },
+    sink::flows::FlowRequest,
     source::{
         Block, Interface, InterfaceTable,
         live::{self, Clock, HookCounters, LiveCapture, LiveError, LiveInterface, ObjectFilter},
@@ -228,8 +229,14 @@ struct Run<'a> {
 impl Subject for Run<'_> {
     fn report(&mut self) -> Report {
         // The shards first: what they have delivered, the kernel has counted.
-        let snapshots = self.pipeline.snapshots();
-        assemble(self.context(None, false), &snapshots)
+        self.pipeline.gather();
+        let mut context = self.context(None, false);
+        context.ring_fills = self.pipeline.ring_fills();
+        assemble_sum(context, self.pipeline.sum())
+    }
+
+    fn list(&mut self, FlowRequest { query, reply }: FlowRequest) {
+        self.pipeline.ask_for_flows(&FlowsAsked { query, reply });
     }
 
     fn print(&mut self) {

@@ -13,6 +13,10 @@ pub trait Weighed: Clone + Default {
     fn weight(&self) -> (u64, u64);
     /// Adds another sum.
     fn add(&mut self, other: &Self);
+    /// Adds what was summed up of the same key elsewhere, or later.
+    fn join(&mut self, other: &Self) {
+        self.add(other);
+    }
 }
 
 /// Sums by key.
@@ -39,14 +43,17 @@ impl<K: Copy + Ord + Hash, V: Weighed> Ranking<K, V> {
         self.sums.entry(key).or_default()
     }
 
-    /// Adds another shard's sums.
+    /// Adds another shard's sums, or later ones of the same shard; the whole may have [`MERGED`] times as many keys.
     pub fn merge(&mut self, other: &Self) {
         for (key, sum) in &other.sums {
-            self.sums.entry(*key).or_default().add(sum);
+            self.sums.entry(*key).or_default().join(sum);
         }
         self.other.add(&other.other);
         self.folded += other.folded;
         self.bound = self.bound.max(other.bound);
+        if self.sums.len() > self.bound * MERGED {
+            self.fold(self.bound * MERGED / 2);
+        }
     }
 
     /// The heaviest `count` keys, the heaviest first; equals in order of their keys.
@@ -102,6 +109,9 @@ impl<K: Copy + Ord + Hash, V: Weighed> Ranking<K, V> {
     }
 }
 
+/// Sums of several shards hold so many times the keys that one shard may have.
+const MERGED: usize = 4;
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -148,6 +158,17 @@ mod tests {
         assert!(ranking.len() <= 64, "{}", ranking.len());
         assert!(ranking.folded() > 0);
         assert_eq!(total(&ranking), 1_500);
+    }
+
+    #[test]
+    fn what_is_merged_again_and_again_stays_bounded() {
+        let mut sum = Ranking::new(8);
+        for round in 0..100 {
+            sum.merge(&fed(8, &[(round * 3, 1), (round * 3 + 1, 2), (7_777, 5)]));
+        }
+        assert!(sum.len() <= 8 * MERGED && sum.folded() > 0);
+        assert_eq!(sum.top(1), [(7_777, &500)]);
+        assert_eq!(total(&sum), 800);
     }
 
     proptest! {

@@ -89,6 +89,20 @@ impl SpanHistogram {
         Span(u64::try_from(self.sum).unwrap_or(u64::MAX))
     }
 
+    /// How many are at most as long as each of these bounds, in nanoseconds, and longer than the one before; the last
+    /// number is of those beyond. The middle of a bucket stands for what fell into it, as for the percentiles.
+    #[must_use]
+    pub fn by_bound<const BUCKETS: usize>(&self, bounds: &[u64]) -> [u64; BUCKETS] {
+        let mut counts = [0; BUCKETS];
+        for (bucket, count) in self.buckets.iter().enumerate().filter(|(_, count)| **count > 0) {
+            let place = bounds.partition_point(|bound| *bound < middle_of(bucket));
+            if let Some(sum) = counts.get_mut(place) {
+                *sum += count;
+            }
+        }
+        counts
+    }
+
     /// The duration that this many per thousand do not exceed (nearest rank).
     #[must_use]
     pub fn per_mille(&self, per_mille: u32) -> Option<Span> {
@@ -156,6 +170,13 @@ mod tests {
         let one = set(&[1_234_567]);
         assert_eq!(one.per_mille(500), Some(Span(1_234_567)));
         assert_eq!(one.per_mille(990), Some(Span(1_234_567)));
+    }
+
+    #[test]
+    fn bounds_part_what_is_clearly_below_from_what_is_clearly_above() {
+        let spans = set(&[0, 9_900, 10_100, 24_000, 999_000_000, 1_000_000_000_000]);
+        assert_eq!(spans.by_bound::<4>(&[10_000, 25_000, 1_000_000_000]), [2, 2, 1, 1]);
+        assert_eq!(set(&[]).by_bound::<4>(&[1, 2, 3]), [0; 4]);
     }
 
     proptest! {

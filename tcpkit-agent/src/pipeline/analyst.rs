@@ -1,11 +1,12 @@
 //! A shard and its outlets: what a worker thread owns, whether its frames come from a ring or from a reader.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
 use super::{
-    EngineSettings, Foreign, InterfaceFacts, Output, Shard,
+    EngineSettings, FlowsAsked, Foreign, InterfaceFacts, Output, Shard,
+    flows::Lister,
     outlet::{Delivery, Listener, Outlet},
 };
 use crate::{
@@ -17,14 +18,27 @@ use crate::{
 /// What the control plane may ask of a worker.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// The state so far.
-    Snapshot(Sender<ShardSnapshot>),
+    /// What was measured since the last time.
+    HandOver(Sender<Handover>),
+    /// Flows as they stand, within a second.
+    Flows(FlowsAsked),
     /// A new interface, or other facts about a known one.
     Interface(InterfaceId, InterfaceFacts),
     /// Live only: the hooks are gone; empty the ring and say so.
     Drain(Sender<()>),
     /// Live only: nothing comes any more; finish at this time.
     Finish(Timestamp),
+}
+
+/// What one worker has measured since it was asked last.
+#[derive(Debug)]
+pub(super) struct Handover {
+    /// Whose it is.
+    pub(super) shard: u32,
+    /// The measurements.
+    pub(super) measured: Box<ShardSnapshot>,
+    /// How full its ring is, from 0 to 1, where it has one.
+    pub(super) ring_fill: Option<f64>,
 }
 
 /// One shard, its outlet and its neighbours.
@@ -40,6 +54,7 @@ pub(super) struct Analyst {
     now: Timestamp,
     /// The progress that was told last.
     told: Timestamp,
+    lister: Lister,
     listener: Option<Arc<dyn Listener>>,
 }
 
@@ -62,6 +77,7 @@ impl Analyst {
             neighbours,
             now: Timestamp::MIN,
             told: Timestamp::MIN,
+            lister: Lister::default(),
             listener: None,
         }
     }
@@ -120,12 +136,38 @@ impl Analyst {
         self.now = self.now.max(end);
         self.shard.finish(self.now, &mut self.output);
         self.deliver(Timestamp(i64::MAX));
-        self.shard.snapshot()
+        self.shard.hand_over()
     }
 
-    /// The state so far.
-    pub(super) fn snapshot(&self) -> ShardSnapshot {
-        self.shard.snapshot()
+    /// What was measured since the last time.
+    pub(super) fn hand_over_measured(&mut self, ring_fill: Option<f64>) -> Handover {
+        Handover { shard: self.index, measured: Box::new(self.shard.hand_over()), ring_fill }
+    }
+
+    /// Does something that keeps the worker from its frames, and notes for how long.
+    #[expect(clippy::disallowed_methods, reason = "how long a worker pauses is its own affair, not the capture's")]
+    pub(super) fn pause(&mut self, work: impl FnOnce(&mut Self)) {
+        let begun = Instant::now();
+        work(self);
+        let nanoseconds = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.shard.on_pause(Span(nanoseconds));
+    }
+
+    /// Takes a request for a listing of flows.
+    pub(super) fn ask_for_flows(&mut self, asked: FlowsAsked) {
+        self.lister.ask(asked);
+    }
+
+    /// Whether a listing is under way: [`list_on`](Self::list_on) is to be called again soon.
+    pub(super) fn is_listing(&self) -> bool {
+        self.lister.is_busy()
+    }
+
+    /// Looks at some more flows for a listing; takes a fraction of a millisecond.
+    pub(super) fn list_on(&mut self) {
+        if self.is_listing() {
+            self.pause(|analyst| analyst.lister.go_on(&analyst.shard));
+        }
     }
 
     /// Gives the neighbours what is theirs. While an inbox is full the own one is emptied, so that two shards that

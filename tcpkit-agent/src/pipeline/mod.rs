@@ -6,7 +6,9 @@
 mod analyst;
 mod batch;
 mod facts;
+mod flows;
 mod fragments;
+mod gathering;
 mod outlet;
 mod output;
 mod reader;
@@ -23,6 +25,7 @@ mod worker;
 mod tests;
 
 pub use facts::Facts;
+pub use flows::FlowsAsked;
 pub use outlet::{Delivery, Listener};
 pub use output::{DecidedHandshake, Finished, FinishedRequest, Foreign, Output};
 pub use reader::{BlockSource, InterfaceTally, ReadError, ReaderOutcome, ReaderTally, SourceNote};

@@ -54,8 +54,8 @@ pub struct ReaderTally {
     pub notes: Vec<SourceNote>,
     /// Bytes read, and the bytes there are.
     pub progress: Option<Progress>,
-    /// The account of fragments, which are put together before the shards.
-    pub fragments: Option<ShardSnapshot>,
+    /// The account of fragments, which are put together before the shards, since it was taken out last.
+    pub fragments: Option<Box<ShardSnapshot>>,
 }
 
 /// What one file or interface counted itself.
@@ -250,15 +250,18 @@ impl<S: BlockSource> Reader<S> {
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         tally.notes = self.source.notes();
         tally.progress = self.source.progress();
-        tally.fragments = match (last, self.router.take()) {
+        let account = match (last, self.router.take()) {
             (true, Some(router)) => Some(router.finish(watermark)),
-            (false, Some(router)) => {
-                let snapshot = router.snapshot();
+            (false, Some(mut router)) => {
+                let account = router.hand_over();
                 self.router = Some(router);
-                Some(snapshot)
+                Some(account)
             }
             (_, None) => None,
         };
+        if let Some(account) = account {
+            tally.fragments.get_or_insert_default().merge(&account);
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     analyzer::{Conversations, Fate, MeasuredRequest, Note},
     flow::{Arrival, Changes, FlowLimits, FlowTable, Taken, WireCount},
     report::ShardSnapshot,
-    time::Timestamp,
+    time::{Span, Timestamp},
     wire::{
         self, Datagram, Frame, IcmpError, InterfaceId, MalformedSegment, Packet, ParseError, ParseOptions,
         Parsed, Segment, Unanalyzed, fragment::Defragmenter,
@@ -154,6 +154,29 @@ impl Shard {
             conversations.add_to(&mut snapshot.requests);
         }
         snapshot
+    }
+
+    /// What was measured since the last time, which the shard then forgets: nothing is copied, so this takes
+    /// microseconds however much it is. The parts add up by [`ShardSnapshot::merge`], but for the flows and the open
+    /// dialogues, which are how things stand.
+    #[must_use]
+    pub fn hand_over(&mut self) -> ShardSnapshot {
+        self.measured.round_trips.on_round_trips(&self.changes.round_trips);
+        self.changes.round_trips.clear();
+        let slow_us = self.measured.requests.slow_us;
+        let mut measured = std::mem::take(&mut self.measured);
+        self.measured.requests.slow_us = slow_us;
+        measured.flows = self.table.counts();
+        if let Some(conversations) = &mut self.requests {
+            conversations.add_to(&mut measured.requests);
+            conversations.forget_counts();
+        }
+        measured
+    }
+
+    /// The worker was kept from its frames for so long.
+    pub fn on_pause(&mut self, pause: Span) {
+        self.measured.pauses.record(pause);
     }
 
     #[inline]

@@ -5,10 +5,13 @@
 //! A field that this version of tcpkit cannot fill is absent; `null` means *not seen*.
 
 mod agent;
+mod bursts;
 mod capture;
 mod event;
+mod exact_flows;
 mod figures;
 mod flow;
+pub mod flows;
 mod handshake;
 mod handshakes;
 mod ledger;
@@ -24,10 +27,13 @@ mod stream;
 mod totals;
 
 pub use agent::AgentReport;
+pub use bursts::{BurstFlow, BurstReport, BurstWindows};
 pub use capture::{CaptureInfo, InterfaceInfo};
 pub use event::{Event, EventKind};
+pub use exact_flows::{ExactFlow, ExactFlowCounts, ExactOther, ExactRate, ExactTraffic};
 pub use figures::{
-    DURATION_BOUNDS_NS, DURATION_BUCKETS, Durations, Figures, RequestDurations, RoundTripDurations, TrafficFigure,
+    DURATION_BOUNDS_NS, DURATION_BUCKETS, Durations, Figures, RequestDurations, RoundTripDurations,
+    TrafficFigure,
 };
 pub use flow::{
     Close, DirectionRecord, FlowRecord, HandshakeResult, RetransmissionsByCause, RstRecord, RttRecord,
@@ -92,4 +98,7 @@ pub struct Report {
     /// What metrics need beside all that.
     #[serde(skip)]
     pub figures: Figures,
+    /// Traffic by flow as the kernel counts it, for views; `None` where it does not (`--flow-counters`).
+    #[serde(skip)]
+    pub exact_flows: Option<std::sync::Arc<ExactFlowCounts>>,
 }

@@ -3,7 +3,7 @@
 use crate::{
     analyzer::{
         BandwidthAnalyzer, FateAnalyzer, HandshakeAnalyzer, RequestAnalyzer, RetransmitAnalyzer,
-        RoundTripAnalyzer, StallAnalyzer,
+        RoundTripAnalyzer, SpanHistogram, StallAnalyzer,
     },
     flow::FlowCounts,
     time::Timestamp,
@@ -30,6 +30,8 @@ pub struct ShardSnapshot {
     pub flows: FlowCounts,
     /// When frames came.
     pub extent: Extent,
+    /// How long each request of the control plane kept the worker from its frames.
+    pub pauses: SpanHistogram,
 }
 
 impl ShardSnapshot {
@@ -44,6 +46,7 @@ impl ShardSnapshot {
         self.bandwidth.merge(&other.bandwidth);
         self.flows.merge(&other.flows);
         self.extent.merge(&other.extent);
+        self.pauses.merge(&other.pauses);
     }
 
     /// The sum of these.

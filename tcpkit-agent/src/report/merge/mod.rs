@@ -1,16 +1,17 @@
 //! From the shards' measurements to one report, with a ledger that is checked.
 
 mod bandwidth;
+mod figures;
 mod handshake;
 mod ledger;
 mod requests;
 mod stream;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    CaptureInfo, Count, LatencyReport, Report, ResetCount, SCHEMA, Services, ShardSnapshot, SpanSummary,
-    Totals,
+    AgentReport, BurstReport, CaptureInfo, Count, ExactFlowCounts, LatencyReport, Report, ResetCount, SCHEMA, Services,
+    ShardSnapshot, SpanSummary, Totals,
 };
 use crate::{
     analyzer::{Place, SpanHistogram},
@@ -32,6 +33,12 @@ pub struct ReportContext {
     pub interfaces: BTreeMap<InterfaceId, String>,
     /// The ledger's word for frames without hook: `file` or `pcap`.
     pub hookless: &'static str,
+    /// Traffic by flow as the kernel counts it.
+    pub exact_flows: Option<Arc<ExactFlowCounts>>,
+    /// How full each worker's ring was, from 0 to 1.
+    pub ring_fills: Vec<f64>,
+    /// Rates within milliseconds, by interface and direction.
+    pub bursts: Vec<BurstReport>,
 }
 
 /// What the kernel or the reader counted at one place, before the shards saw anything.
@@ -56,7 +63,13 @@ pub struct SourceCounts {
 /// The report of a capture, or of what there is of it so far.
 #[must_use]
 pub fn assemble(context: ReportContext, snapshots: &[ShardSnapshot]) -> Report {
-    let sum = ShardSnapshot::sum(snapshots);
+    assemble_sum(context, &ShardSnapshot::sum(snapshots))
+}
+
+/// The same of measurements that are summed up already.
+#[must_use]
+pub fn assemble_sum(context: ReportContext, sum: &ShardSnapshot) -> Report {
+    let figures = figures::figures(&context, sum);
     let ledger = ledger::close(&context, &sum.fates);
     let duration = sum.extent.first().zip(sum.extent.last()).map(|(first, last)| last.since(first));
     let bandwidth = bandwidth::report(&context, &sum.bandwidth, duration);
@@ -70,7 +83,7 @@ pub fn assemble(context: ReportContext, snapshots: &[ShardSnapshot]) -> Report {
         completeness,
         capture,
         ledger,
-        totals: totals(&sum, bandwidth.total, duration),
+        totals: totals(sum, bandwidth.total, duration),
         handshake: handshake::report(&sum.handshakes),
         retransmit: stream::retransmit(&sum.retransmissions),
         latency: LatencyReport {
@@ -80,6 +93,9 @@ pub fn assemble(context: ReportContext, snapshots: &[ShardSnapshot]) -> Report {
         stalls: stream::stalls(&sum.stalls),
         bandwidth,
         services: Services::of(&sum.requests, &sum.flows),
+        exact_flows: context.exact_flows,
+        agent: agent(sum),
+        figures,
     }
 }
 
@@ -88,6 +104,10 @@ impl ReportContext {
     fn interface(&self, id: InterfaceId) -> String {
         self.interfaces.get(&id).cloned().unwrap_or_else(|| format!("interface {}", id.0))
     }
+}
+
+fn agent(sum: &ShardSnapshot) -> Option<AgentReport> {
+    (sum.pauses.samples() > 0).then(|| AgentReport { pause_us: summary(&sum.pauses) })
 }
 
 fn totals(sum: &ShardSnapshot, all: Count, duration: Option<Span>) -> Totals {

@@ -63,11 +63,12 @@ fn flows(analyzer: &RetransmitAnalyzer) -> Vec<FlowRetransmissions> {
 }
 
 fn count(sum: &SentAgain) -> SentAgainCount {
+    let retransmitted_segments = Cause::ALL.map(|cause| sum.of(cause)).iter().sum();
     SentAgainCount {
         data_segments: sum.data_segments,
-        retransmitted_segments: sum.segments(),
-        retransmission_rate: share(sum.segments(), sum.data_segments),
-        retransmissions: Cause::ALL.map(|cause| (cause.name(), sum.causes[cause.index()])).into(),
+        retransmitted_segments,
+        retransmission_rate: share(retransmitted_segments, sum.data_segments),
+        retransmissions: Cause::ALL.map(|cause| (cause.name(), sum.of(cause))).into(),
     }
 }
 

@@ -54,7 +54,7 @@ pub use error::LiveError;
 pub use logger::TARGET as LOG_TARGET;
 pub use object::embedded;
 pub use options::{HookChoice, LiveOptions, ObjectFilter, Place, TcAttach, XdpKind};
-pub use ring::RingReader;
+pub use ring::{RingReader, RingWaker};
 pub use standing::Standing;
 pub use watch::{InterfaceChange, InterfaceState};
 
