@@ -14,7 +14,10 @@ use crate::{
     filter::Matcher,
     flow::{FlowLimits, Patience},
     pipeline::{BlockPlan, BlockSource, EngineSettings, FlowsAsked, Pipeline, ReaderTally},
-    report::{Event, EventKind, Report, merge::{assemble, assemble_sum}},
+    report::{
+        Event, EventKind, Report,
+        merge::{assemble, assemble_sum},
+    },
     sink::{flows::FlowRequest, progress::Progress},
     source::{FlowTimers, InterfaceTable, LiveOptions},
 };

@@ -73,8 +73,10 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
     settings.flows.idle = config.limits.idle_timeout;
     settings.wanted = Wanted {
         flows: config.output.flow_log.is_some() || config.heard.flows,
-        events: config.output.event_log.is_some() || config.output.text,
-        handshakes: matches!(config.view, View::Peek(_)) || config.heard.handshakes,
+        events: config.output.event_log.is_some() || config.output.text || config.output.listen.is_some(),
+        handshakes: matches!(config.view, View::Peek(_))
+            || config.heard.handshakes
+            || peek::socket_lines::is_wanted(config),
         loss_delay: config.output.event_after,
         stall: config.output.event_after,
         requests: config.output.request_log.is_some() || config.heard.requests,

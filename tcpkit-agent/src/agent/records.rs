@@ -14,6 +14,7 @@ use crate::{
     pipeline::{Delivery, FinishedRequest},
     report::{Event, FlowRecord, Record, RequestRecord},
     sink::{
+        http::EventHub,
         log::{FlushPolicy, JsonLines, LogError},
         merge::{FlowOrder, OrderedMerge},
         text::{self, TextOptions},
@@ -37,6 +38,8 @@ pub(super) struct RecordSinks {
     pub(super) requests: Option<RequestLines>,
     /// Session lines of tcpeek.
     pub(super) peek: Option<PeekLines>,
+    /// The endpoint's readers of events.
+    pub(super) events: Option<EventHub>,
 }
 
 /// Event lines for people: at once where one may sit and watch, else by the buffer.
@@ -115,6 +118,7 @@ impl RecordSinks {
             lines: output.text.then(|| EventLines::new(live)),
             requests: None,
             peek: None,
+            events: None,
         })
     }
 
@@ -176,6 +180,7 @@ impl RecordSinks {
     }
 
     fn event(&mut self, event: &Event) -> anyhow::Result<()> {
+        self.events.iter().for_each(|hub| hub.publish(event));
         if let Some(log) = &mut self.event_log {
             log.write(event)?;
         }

@@ -242,10 +242,13 @@ pub struct OutputArgs {
     /// Print the report as JSON instead of text.
     #[arg(long)]
     pub json: bool,
-    /// Serve reports by HTTP on this address and port; `off` serves none [default: 127.0.0.1:33333 live, off for
-    /// files].
+    /// Serve reports, flows, events and metrics by HTTP on this address and port, or on the Unix socket unix:PATH,
+    /// which answers tcpeek's lines too; `off` serves none [default: 127.0.0.1:33333 live, off for files].
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = value::listen)]
     pub stats_listen: Option<Listen>,
+    /// Tell so many servers and commands apart in metrics; all others are one, named `other`.
+    #[arg(long, value_name = "N", default_value = "10", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub metrics_top: u16,
     /// Print no event lines, no progress and no summary; errors, --json and the logs remain.
     #[arg(long)]
     pub quiet: bool,

@@ -1,8 +1,10 @@
 //! Values of options: words to numbers, with a reason when they are none.
 
 use std::{
+    fmt,
     net::{IpAddr, SocketAddr},
     num::{NonZeroU16, NonZeroU32},
+    path::PathBuf,
     str::FromStr,
     time::Duration,
 };
@@ -20,13 +22,34 @@ pub(super) const MIN_RING_BYTES: u32 = 1 << 16;
 pub(super) const MAX_RING_BYTES: u32 = 1 << 30;
 
 /// `--stats-listen`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
     /// Serve nothing.
     Off,
     /// Serve here.
-    At(SocketAddr),
+    At(ListenAt),
 }
+
+/// Where an endpoint may listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenAt {
+    /// Address and port.
+    Tcp(SocketAddr),
+    /// The path of a Unix socket.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for ListenAt {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(formatter),
+            Self::Unix(path) => write!(formatter, "{UNIX}{}", path.display()),
+        }
+    }
+}
+
+/// What stands before the path of a Unix socket.
+const UNIX: &str = "unix:";
 
 /// Bytes of each frame to keep: 0 is all of them.
 pub(super) fn snaplen(word: &str) -> Result<u32, String> {
@@ -102,13 +125,16 @@ pub(super) fn milliseconds(word: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("give milliseconds from 0 to {}", MAX_SECONDS * 1_000))
 }
 
-/// An address and a port, or `off`.
+/// An address and a port, `unix:` and a path, or `off`.
 pub(super) fn listen(word: &str) -> Result<Listen, String> {
     if word == "off" {
         return Ok(Listen::Off);
     }
-    SocketAddr::from_str(word).map(Listen::At).map_err(|_| {
-        "give a numeric address and a port, as 127.0.0.1:33333 or [::1]:33333, or off".to_owned()
+    if let Some(path) = word.strip_prefix(UNIX).filter(|path| !path.is_empty()) {
+        return Ok(Listen::At(ListenAt::Unix(path.into())));
+    }
+    SocketAddr::from_str(word).map(|address| Listen::At(ListenAt::Tcp(address))).map_err(|_| {
+        "give a numeric address and a port, as 127.0.0.1:33333 or [::1]:33333, unix:/PATH, or off".to_owned()
     })
 }
 
@@ -124,7 +150,7 @@ fn bytes(word: &str) -> Result<u64, String> {
 
 fn number<T: FromStr>(word: &str) -> Result<T, String>
 where
-    T::Err: std::fmt::Display,
+    T::Err: fmt::Display,
 {
     word.parse().map_err(|error: T::Err| error.to_string())
 }
@@ -176,7 +202,13 @@ mod tests {
     #[test]
     fn listening_needs_address_and_port() {
         assert_eq!(listen("off"), Ok(Listen::Off));
-        assert_eq!(listen("[::1]:80"), Ok(Listen::At("[::1]:80".parse().unwrap())));
+        let at = |word: &str| match listen(word) {
+            Ok(Listen::At(at)) => Some((at.to_string(), matches!(at, ListenAt::Unix(_)))),
+            _ => None,
+        };
+        assert_eq!(at("[::1]:80"), Some(("[::1]:80".into(), false)));
+        assert_eq!(at("unix:/run/tcpkit.sock"), Some(("unix:/run/tcpkit.sock".into(), true)));
+        assert_eq!(at("unix:"), None);
         assert!(listen("localhost:80").unwrap_err().contains("127.0.0.1:33333"));
         assert!(listen("33333").is_err());
     }

@@ -145,7 +145,10 @@ impl Analyst {
     }
 
     /// Does something that keeps the worker from its frames, and notes for how long.
-    #[expect(clippy::disallowed_methods, reason = "how long a worker pauses is its own affair, not the capture's")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long a worker pauses is its own affair, not the capture's"
+    )]
     pub(super) fn pause(&mut self, work: impl FnOnce(&mut Self)) {
         let begun = Instant::now();
         work(self);

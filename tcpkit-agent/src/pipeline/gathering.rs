@@ -37,15 +37,26 @@ impl Gathering {
         Self { sum: ShardSnapshot::default(), standing, sender, receiver }
     }
 
-    /// Asks workers by `ask`, which is false for one that has ended, and takes what they hand over. One that is too
-    /// busy to answer in time will be heard the next time: nothing is lost.
-    pub(super) fn gather(&mut self, ask: impl Fn(usize, Sender<Handover>) -> bool) {
+    /// Asks the workers that go on, and takes what they hand over. One that is too busy to answer in time will be heard
+    /// the next time: nothing is lost.
+    pub(super) fn gather(&mut self, goes_on: impl Fn(usize) -> bool, ask: impl Fn(usize, Sender<Handover>)) {
         for (worker, standing) in self.standing.iter_mut().enumerate() {
-            standing.is_asked = standing.is_asked || ask(worker, self.sender.clone());
+            if !standing.is_asked && goes_on(worker) {
+                standing.is_asked = true;
+                ask(worker, self.sender.clone());
+            }
         }
-        while self.standing.iter().any(|standing| standing.is_asked) {
-            let Ok(handover) = self.receiver.recv_timeout(PATIENCE) else { break };
-            self.take(handover);
+        let mut patience = PATIENCE;
+        while self.standing.iter().any(|standing| standing.is_asked) && patience > Duration::ZERO {
+            if let Ok(handover) = self.receiver.recv_timeout(LOOK_EVERY) {
+                self.take(handover);
+                continue;
+            }
+            patience = patience.saturating_sub(LOOK_EVERY);
+            // One that has ended since hands everything over at its end.
+            for (worker, standing) in self.standing.iter_mut().enumerate() {
+                standing.is_asked = standing.is_asked && goes_on(worker);
+            }
         }
         self.sum.flows = FlowCounts::default();
         self.sum.requests.take_open();
@@ -92,6 +103,9 @@ impl Gathering {
         self.sum.merge(&measured);
     }
 }
+
+/// How often workers that were asked are looked at: one may end meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// How long workers may take: each looks at its requests after every few hundred frames.
 const PATIENCE: Duration = Duration::from_secs(2);

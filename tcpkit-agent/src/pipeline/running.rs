@@ -147,10 +147,13 @@ impl Pipeline {
     /// microseconds.
     pub fn gather(&mut self) -> &ShardSnapshot {
         let Self { gathering, workers, requests, .. } = self;
-        gathering.gather(|worker, reply| {
-            let goes_on = workers.get(worker).is_some_and(|worker| !worker.is_finished());
-            goes_on && requests[worker].send(Request::HandOver(reply))
-        });
+        gathering.gather(
+            |worker| workers.get(worker).is_some_and(|worker| !worker.is_finished()),
+            |worker, reply| {
+                // One that has ended meanwhile hands everything over at its end.
+                requests[worker].send(Request::HandOver(reply));
+            },
+        );
         if let Some(fragments) = self.take_fragments() {
             self.gathering.add(&fragments);
         }
@@ -374,4 +377,3 @@ const INBOX: usize = 4_096;
 
 /// Requests on their way to one worker.
 const REQUESTS: usize = 16;
-

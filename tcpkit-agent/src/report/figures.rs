@@ -75,7 +75,7 @@ pub struct TrafficFigure {
 }
 
 /// What metrics need beside the report.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Figures {
     /// First SYN to the ACK that completes the handshake.
     pub handshake: Durations,

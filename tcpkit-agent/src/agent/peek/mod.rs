@@ -4,6 +4,7 @@
 
 mod lines;
 mod outlet;
+pub(super) mod socket_lines;
 mod stat;
 mod user;
 
@@ -23,6 +24,7 @@ use crate::{
 
 pub(super) use lines::{LIVE_WAIT, PeekLines};
 pub(super) use outlet::PeekOutlet;
+pub(super) use socket_lines::SocketLines;
 pub use stat::peekstat;
 
 /// Runs tcpeek until the files end, or the user says so.
@@ -73,6 +75,7 @@ fn config(args: PeekArgs, input: Input, system: &System) -> Config {
             text: false,
             progress: false,
             listen: None,
+            metrics_top: 0,
             log: args.log,
         },
         view: View::Peek(Box::new(args)),

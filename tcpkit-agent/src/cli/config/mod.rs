@@ -19,12 +19,13 @@ use super::{
     failure::Failure,
     kit::{self, Background},
     system::System,
-    value::Listen as ListenChoice,
+    value::{Listen as ListenChoice, ListenAt},
 };
 use crate::time::Span;
 
 /// Where the agent listens when live, unless told otherwise.
-pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 33_333);
+pub const DEFAULT_LISTEN: ListenAt =
+    ListenAt::Tcp(SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 33_333));
 
 /// Live, a flow without a frame for this long is forgotten, unless told otherwise.
 const DEFAULT_IDLE_TIMEOUT: Span = Span::from_secs(3_600);
@@ -252,7 +253,8 @@ fn output(agent: &AgentArgs, live: bool, system: &System) -> Result<Output, Fail
         json: args.json,
         text: false,
         progress: !live && !args.quiet && !agent.kit.daemon && system.stderr_is_terminal,
-        listen: kit::listen(&agent.kit).or_else(|| listen(args.stats_listen, live)),
+        listen: kit::listen(&agent.kit).or_else(|| listen(args.stats_listen.clone(), live)),
+        metrics_top: args.metrics_top,
         log: args.log,
     })
 }

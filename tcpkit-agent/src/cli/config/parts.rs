@@ -1,10 +1,6 @@
 //! The parts of a [`Config`](super::Config): what is captured, measured, remembered, written and shown.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use crate::{
     cli::{
@@ -12,6 +8,7 @@ use crate::{
         kit::Kit,
         latency::LatencyPlan,
         peek::PeekArgs,
+        value::ListenAt,
     },
     time::Span,
 };
@@ -136,6 +133,8 @@ pub struct Output {
     pub progress: bool,
     /// Serve reports.
     pub listen: Option<Listen>,
+    /// Servers and commands that metrics tell apart.
+    pub metrics_top: u16,
     /// The agent's own messages.
     pub log: LogLevel,
 }
@@ -152,10 +151,10 @@ pub struct CaptureOutput {
 }
 
 /// Where the endpoint listens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
-    /// Address and port.
-    pub address: SocketAddr,
+    /// Address and port, or the path of a Unix socket.
+    pub address: ListenAt,
     /// The user asked for it: that it is busy is then an error, else a warning.
     pub asked: bool,
 }

@@ -10,8 +10,8 @@ mod stream;
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    AgentReport, BurstReport, CaptureInfo, Count, ExactFlowCounts, LatencyReport, Report, ResetCount, SCHEMA, Services,
-    ShardSnapshot, SpanSummary, Totals,
+    AgentReport, BurstReport, CaptureInfo, Count, ExactFlowCounts, LatencyReport, Report, ResetCount, SCHEMA,
+    Services, ShardSnapshot, SpanSummary, Totals,
 };
 use crate::{
     analyzer::{Place, SpanHistogram},

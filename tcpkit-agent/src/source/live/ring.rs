@@ -65,7 +65,18 @@ impl RingReader {
         let producer = Mapping::new(ring.as_fd(), page + 2 * bytes as usize, page, false)?;
         let mask = u64::from(bytes) - 1;
         let waker = RingWaker::new()?;
-        Ok(Self { shard, ring, consumer, producer, sleepers, data: page, mask, position: 0, malformed: 0, waker })
+        Ok(Self {
+            shard,
+            ring,
+            consumer,
+            producer,
+            sleepers,
+            data: page,
+            mask,
+            position: 0,
+            malformed: 0,
+            waker,
+        })
     }
 
     /// The map, for the program's array of rings.
