@@ -265,9 +265,9 @@ impl Weighed for FlowTrouble {
         self.retransmitted_segments += other.retransmitted_segments;
     }
 
-    /// Each tells what the flow has come to, and it never comes to less.
+    /// Each tells what the flow has come to, and it never comes to less; of equals the later one knows more.
     fn join(&mut self, other: &Self) {
-        *self = if other.weight() > self.weight() { *other } else { *self };
+        *self = if other.weight() >= self.weight() { *other } else { *self };
     }
 }
 

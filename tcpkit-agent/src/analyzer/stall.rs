@@ -81,9 +81,9 @@ impl Weighed for HeldUp {
         self.time = Span(self.time.0.saturating_add(other.time.0));
     }
 
-    /// Each tells how long it was so far.
+    /// Each tells how long it was so far; of equals the later one knows more.
     fn join(&mut self, other: &Self) {
-        *self = if other.weight() > self.weight() { *other } else { *self };
+        *self = if other.weight() >= self.weight() { *other } else { *self };
     }
 }
 

@@ -61,7 +61,7 @@ pub(crate) struct Compiler {
 }
 
 /// Programs that tests and benchmarks run, and the Debian packages that hold them.
-const TEST_PROGRAMS: [(&str, &str); 20] = [
+const TEST_PROGRAMS: [(&str, &str); 22] = [
     ("tcpdump", "tcpdump"),
     ("tshark", "tshark"),
     ("tcptrace", "tcptrace"),
@@ -76,6 +76,9 @@ const TEST_PROGRAMS: [(&str, &str); 20] = [
     ("dnsmasq", "dnsmasq-base"),
     ("openssl", "openssl"),
     ("iperf3", "iperf3"),
+    // Only the programs are used: its service is not started.
+    ("prometheus", "prometheus"),
+    ("promtool", "prometheus"),
     ("nft", "nftables"),
     ("ethtool", "ethtool"),
     ("ip", "iproute2"),

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::{Observed, observe, scenario::*};
 use crate::{
+    analyzer::RequestSettings,
     pipeline::{EngineSettings, Output, Shard},
     report::{HandshakeResult, ShardSnapshot},
     time::{Span, Timestamp},
@@ -128,6 +129,38 @@ proptest! {
             (out.finished.into_iter().map(|it| (it.at, it.record)).collect::<Vec<_>>(), shard.snapshot())
         };
         prop_assert_eq!(run(false), run(true));
+    }
+
+    #[test]
+    fn what_is_handed_over_piece_by_piece_adds_up(frames in frames(), every in 1usize..9) {
+        let settings =
+            EngineSettings { requests: Some(RequestSettings::every()), ..EngineSettings::live(1) };
+        let run = |every: usize| {
+            let mut shard = Shard::new(&settings, 0);
+            let (mut out, mut now) = (Output::default(), Timestamp::MIN);
+            let mut sum = ShardSnapshot::default();
+            for (number, captured) in frames.iter().enumerate() {
+                now = now.max(captured.timestamp);
+                shard.on_frame(&captured.frame(), now, &mut out);
+                if number % every == every - 1 {
+                    let mut part = shard.hand_over();
+                    // How things stand, which is not to be added up.
+                    part.flows = Default::default();
+                    part.requests.take_open();
+                    sum.merge(&part);
+                }
+            }
+            shard.finish(now, &mut out);
+            sum.merge(&shard.hand_over());
+            sum
+        };
+        let whole = run(usize::MAX);
+        let parts = run(every);
+        prop_assert_eq!(&parts.fates, &whole.fates);
+        prop_assert_eq!(&parts.handshakes, &whole.handshakes);
+        prop_assert_eq!(&parts.retransmissions, &whole.retransmissions);
+        prop_assert_eq!(&parts.requests, &whole.requests);
+        prop_assert_eq!(parts, whole);
     }
 
     #[test]

@@ -93,6 +93,7 @@ fn parameter(one: &Parameter) -> Value {
         }
         Kind::Choice(words, default) => json!({ "type": "string", "enum": words, "default": default }),
         Kind::Text => json!({ "type": "string" }),
+        Kind::Pattern(pattern) => json!({ "type": "string", "pattern": pattern }),
     };
     json!({ "name": one.name, "in": "query", "required": false, "description": one.about, "schema": schema })
 }

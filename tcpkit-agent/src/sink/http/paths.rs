@@ -173,7 +173,7 @@ const FILTER: Parameter = Parameter {
 const CURSOR: Parameter = Parameter {
     name: "cursor",
     about: "What the page before said in after; sort and order must be the same.",
-    kind: Kind::Text,
+    kind: Kind::Pattern(r"^([0-9a-f]{1,16}\.){7}[0-9a-f]{1,4}\.[0-9a-f]{1,4}$"),
 };
 
 const SORTS: [&str; FlowOrder::ALL.len()] = {

@@ -23,8 +23,10 @@ pub(super) enum Kind {
     Number(u64, u64, u64),
     /// One of these words; the second is what holds without it.
     Choice(&'static [&'static str], &'static str),
-    /// Any text.
+    /// Any text that means something.
     Text,
+    /// A text of this pattern (ECMA-262).
+    Pattern(&'static str),
 }
 
 /// A query whose parameters are all known, and of their kinds.
@@ -81,7 +83,8 @@ impl Kind {
             }
             Self::Choice(words, _) if words.contains(&value) => return Ok(()),
             Self::Choice(words, _) => words.iter().map(|word| (*word).to_owned()).collect(),
-            Self::Text => return Ok(()),
+            // What it means is found out by whoever takes it.
+            Self::Text | Self::Pattern(_) => return Ok(()),
         };
         let shown: String = value.chars().take(SHOWN).collect();
         Err(bad_query(name, format!("'{shown}' is none of what it may be"), allowed))

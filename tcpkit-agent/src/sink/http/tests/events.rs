@@ -33,7 +33,7 @@ fn until(mut holds: impl FnMut() -> bool) {
 }
 
 /// The next line that begins so.
-fn line(reader: &mut impl std::io::BufRead, begin: &str) -> String {
+fn line(reader: &mut impl io::BufRead, begin: &str) -> String {
     let lines = reader.lines().map(Result::unwrap);
     lines.map(|line| line.trim_end().to_owned()).find(|line| line.starts_with(begin)).unwrap()
 }
