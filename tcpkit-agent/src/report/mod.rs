@@ -7,6 +7,7 @@
 mod agent;
 mod bursts;
 mod capture;
+mod doctor;
 mod event;
 mod exact_flows;
 mod figures;
@@ -29,6 +30,7 @@ mod totals;
 pub use agent::AgentReport;
 pub use bursts::{BurstFlow, BurstReport, BurstWindows};
 pub use capture::{CaptureInfo, InterfaceInfo};
+pub use doctor::{DoctorReport, ExaminedRecord, FindingRecord};
 pub use event::{Event, EventKind};
 pub use exact_flows::{ExactFlow, ExactFlowCounts, ExactOther, ExactRate, ExactTraffic};
 pub use figures::{
