@@ -166,24 +166,22 @@ fn schemathesis_finds_nothing_wrong() {
     assert_eq!(report["ledger"]["closes"], true);
 }
 
-/// How long a scrape may take on a machine that does much else.
+/// What workers note of requests themselves: the least of many, because a busy machine may interrupt any of them.
 #[test]
-fn an_idle_capture_answers_at_once() {
-    if !can_run("an_idle_capture_answers_at_once", &[Need::Ebpf]) {
+fn a_scrape_keeps_workers_from_their_frames_for_less_than_a_millisecond() {
+    if !can_run("a_scrape_keeps_workers_from_their_frames_for_less_than_a_millisecond", &[Need::Ebpf]) {
         return;
     }
     let pair = Pair::new("promptly").unwrap();
     let live = Live::start(&pair.server, &["-i", "veth0", "--json"]);
-    let took = || {
-        let begun = std::time::Instant::now();
+    transfer(&pair, 200_000).unwrap();
+    for _ in 0..20 {
         get(&pair.server, ENDPOINT, "/metrics").unwrap();
         // The report before is used again within a tenth of a second.
         std::thread::sleep(Duration::from_millis(150));
-        begun.elapsed().saturating_sub(Duration::from_millis(150))
-    };
-    let least = (0..20).map(|_| took()).min().unwrap();
-    assert!(least < Duration::from_millis(40), "{least:?}: nobody wakes who sleeps");
+    }
     let pause = &live.get("/api/v1/report")["agent"]["pause_us"];
-    assert!(pause["samples"].as_u64() >= Some(20) && pause["min"].as_f64() < Some(1_000.0), "{pause}");
+    assert!(pause["samples"].as_u64() >= Some(20), "{pause}");
+    assert!(pause["min"].as_f64() < Some(1_000.0) && pause["p50"].as_f64() < Some(1_000.0), "{pause}");
     live.end(libc::SIGINT).success();
 }
