@@ -87,7 +87,8 @@ fn content(path: &Path, generator: &mut SchemaGenerator) -> Value {
 
 fn parameter(one: &Parameter) -> Value {
     let schema = match one.kind {
-        Kind::Flag => json!({ "type": "boolean", "default": false }),
+        // A flag may stand there without a value, which no boolean of JSON Schema can.
+        Kind::Flag => json!({ "type": "string", "enum": ["", "true", "false"], "default": "false" }),
         Kind::Number(least, most, default) => {
             json!({ "type": "integer", "minimum": least, "maximum": most, "default": default })
         }
