@@ -15,7 +15,7 @@ use super::{
     process::Begun,
 };
 use crate::{
-    cli::{BackendChoice, CaptureOutput, Config, Failure, HookChoice, Input, Live},
+    cli::{BackendChoice, CaptureOutput, Config, Failure, HookChoice, Input, Live, View},
     filter,
     pipeline::{CaptureTap, FlowsAsked, Pipeline, RingPlan, Translation},
     report::{
@@ -98,6 +98,8 @@ impl OpenError {
 fn open(config: &Config, live: &Live) -> Result<LiveCapture, OpenError> {
     let filter =
         config.expression.as_deref().map(|expression| object_filter(expression, live)).transpose()?;
+    let is_shown = matches!(config.view, View::Agent);
+    let flow_counters = live.flow_counters.number(is_shown);
     Ok(LiveCapture::open(live::LiveOptions {
         interfaces: live.interfaces.clone(),
         hook: match live.hook {
@@ -114,6 +116,8 @@ fn open(config: &Config, live: &Live) -> Result<LiveCapture, OpenError> {
         no_decap: !config.decapsulate,
         promiscuous: live.promiscuous.unwrap_or(false),
         reattach: live.reattach,
+        flow_counters,
+        bursts: flow_counters > 0,
         log_level: live.kernel_log.number(),
         filter,
     })?)

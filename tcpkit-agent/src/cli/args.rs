@@ -10,7 +10,7 @@ use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use super::{
     kit::KitArgs,
     latency::LatencyCommandArgs,
-    value::{self, Listen},
+    value::{self, FlowCounters, Listen},
 };
 
 /// The whole command line.
@@ -160,6 +160,10 @@ pub struct CaptureArgs {
     /// Size of each shard's ring between kernel and agent, a power of two from 64K to 1G.
     #[arg(long, value_name = "BYTES", default_value = "32M", value_parser = value::ring_bytes, conflicts_with = "read")]
     pub ring_bytes: u32,
+    /// Count traffic by flow and by millisecond in the kernel too, which stays right when records are lost: `on`, `off`,
+    /// or for how many flows in each direction; `auto` is on for views that show it.
+    #[arg(long, value_name = "auto|on|off|FLOWS", default_value = "auto", value_parser = value::flow_counters, conflicts_with = "read")]
+    pub flow_counters: FlowCounters,
     /// Show messages of the eBPF programs on standard error from this level on, whatever --log says (debug: why a frame
     /// has no record); this costs time for each frame, and some messages are lost when there are many.
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = LogLevel::Off, conflicts_with = "read")]

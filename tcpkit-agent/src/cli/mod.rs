@@ -26,6 +26,7 @@ pub use latency::{LatencyCommandArgs, LatencyPlan, SortColumn};
 pub use peek::{PeekArgs, PeekStatArgs};
 pub use system::System;
 pub use usage::{Parsed, parse};
+pub use value::FlowCounters;
 
 #[cfg(test)]
 mod tests;

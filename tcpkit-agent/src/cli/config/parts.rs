@@ -12,6 +12,7 @@ use crate::{
         kit::Kit,
         latency::LatencyPlan,
         peek::PeekArgs,
+        value::FlowCounters,
     },
     time::Span,
 };
@@ -81,6 +82,8 @@ pub struct Live {
     pub pcap_bytes: u32,
     /// Take frames that are not addressed to this host; `None` is as the backend does by itself.
     pub promiscuous: Option<bool>,
+    /// Traffic by flow and by millisecond, counted in the kernel.
+    pub flow_counters: FlowCounters,
     /// aya-log level of the eBPF programs.
     pub kernel_log: LogLevel,
     /// Stop after this time.
