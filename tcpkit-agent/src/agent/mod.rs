@@ -20,6 +20,7 @@ mod records;
 mod screen;
 mod scripting;
 mod sources;
+mod traffic;
 mod writer;
 
 pub use filter_command::filter;

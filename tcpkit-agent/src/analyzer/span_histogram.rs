@@ -33,13 +33,21 @@ impl Default for SpanHistogram {
 impl SpanHistogram {
     /// Adds a duration.
     pub fn record(&mut self, span: Span) {
+        self.record_many(span, 1);
+    }
+
+    /// Adds a duration so many times.
+    pub fn record_many(&mut self, span: Span, samples: u64) {
+        if samples == 0 {
+            return;
+        }
         let bucket = bucket_of(span.0);
         if bucket >= self.buckets.len() {
             self.buckets.resize(bucket + 1, 0);
         }
-        self.buckets[bucket] += 1;
-        self.samples += 1;
-        self.sum += u128::from(span.0);
+        self.buckets[bucket] += samples;
+        self.samples += samples;
+        self.sum += u128::from(span.0) * u128::from(samples);
         self.min = self.min.min(span);
         self.max = self.max.max(span);
     }

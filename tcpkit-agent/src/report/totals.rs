@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::BurstReport;
+use super::{BurstReport, ExactFlowsReport};
 
 /// Frames and what they stood for on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -96,6 +96,10 @@ pub struct BandwidthReport {
     pub packet_sizes: Vec<SizeBucket>,
     /// How high the rate went within milliseconds, by interface and direction.
     pub bursts: Vec<BurstReport>,
+    /// Traffic by flow as the kernel counted it, right also where frames were lost on their way to the analysis; absent
+    /// where it was not counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exact_flows: Option<ExactFlowsReport>,
 }
 
 /// One interface's share.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::ReportContext;
+use super::{ReportContext, exact};
 use crate::{
     analyzer::{BandwidthAnalyzer, SIZE_BOUNDS, Traffic, TrafficCount},
     report::{BandwidthReport, Count, InterfaceBandwidth, SizeBucket},
@@ -35,6 +35,7 @@ pub(super) fn report(
             .collect(),
         packet_sizes: packet_sizes(&traffic),
         bursts: context.bursts.clone(),
+        exact_flows: exact::report(context),
     }
 }
 

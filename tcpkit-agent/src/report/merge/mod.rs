@@ -1,10 +1,14 @@
 //! From the shards' measurements to one report, with a ledger that is checked.
 
 mod bandwidth;
+mod bursts;
+mod exact;
 mod handshake;
 mod ledger;
 mod requests;
 mod stream;
+
+pub use bursts::{BurstLength, BurstSender, bursts};
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -324,6 +324,7 @@ fn bandwidth() -> BandwidthReport {
             InterfaceBandwidth { interface: "lo".into(), count: count(4_500_000) },
         ],
         bursts: Vec::new(),
+        exact_flows: None,
         packet_sizes: [(Some(64), 10), (Some(127), 3_000_000), (Some(1_518), 1_000_000), (None, 499_990)]
             .map(|(up_to, packets)| SizeBucket { up_to, packets })
             .to_vec(),
