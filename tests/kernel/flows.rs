@@ -133,9 +133,9 @@ fn what_has_no_flow_and_what_was_merged_is_counted_too() {
             }
         }
     }
-    // 5,000 bytes in segments of 1,000.
-    let merged = segment(1, 2, 5_000);
-    bench.feed(Hook::TcIngress, &merged, Context { gso_size: 1_000, ..Context::default() });
+    // 2,500 bytes in segments of 500.
+    let merged = segment(1, 2, 2_500);
+    bench.feed(Hook::TcIngress, &merged, Context { gso_size: 500, ..Context::default() });
     for hook in Hook::ALL {
         let (rows, other) = assert_closes(&mut bench.capture, hook);
         assert!(other.no_flow.frames > 0, "{hook:?}");
@@ -162,6 +162,8 @@ fn readings_add_up_and_flows_that_give_way_are_told() {
             let frame = segment(port, 443, usize::from(round));
             bench.feed(hook, &frame, Context::default());
             *fed.entry(port).or_default() += frame.len() as u64;
+            // Who was silent longest is known by the millisecond.
+            std::thread::sleep(Duration::from_millis(3));
         }
         assert_closes(&mut bench.capture, hook);
     }

@@ -5,6 +5,7 @@ pub(crate) mod attach;
 pub(crate) mod backend;
 mod endpoint;
 mod filter;
+mod flow_counters;
 mod handshake;
 mod kit;
 mod kv;

@@ -81,6 +81,7 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
         requests: config.output.request_log.is_some() || config.heard.requests,
         slow_request: config.requests.as_ref().map_or(EngineSettings::EVENT, |requests| requests.slower_than),
         shown_us: kit::shown_us(&config.view),
+        bursts: matches!(config.view, View::Agent),
     };
     settings.slow_us = kit::slow_us(&config.view);
     settings.requests = config.requests.as_ref().map(requests).or_else(|| heard_requests(config));

@@ -49,6 +49,8 @@ pub struct Wanted {
     pub slow_request: Span,
     /// A record of each request that was answered after at least so many microseconds, as git-hulk/tcpkit shows them.
     pub shown_us: Option<u64>,
+    /// The reader of blocks looks at milliseconds; over rings the kernel does.
+    pub bursts: bool,
 }
 
 impl Wanted {
@@ -117,6 +119,7 @@ impl EngineSettings {
                 requests: false,
                 slow_request: Self::EVENT,
                 shown_us: None,
+                bursts: false,
             },
             requests: None,
             slow_us: 0,

@@ -4,6 +4,7 @@
 //! of names that come from a capture.
 
 mod bounds;
+mod bursts;
 mod event;
 mod number;
 mod request;

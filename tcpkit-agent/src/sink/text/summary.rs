@@ -9,6 +9,7 @@
 //! REQUESTS      how they ended, how long they took, the slowest ones
 //! RETRANSMISSIONS, ROUND TRIPS, STALLS   what the network and the ends did to the flows
 //! BANDWIDTH     by protocol, direction and interface
+//! BURSTS        the rate within milliseconds
 //! PACKET SIZES  as in RMON
 //! ```
 //! A section without content is left out.
@@ -39,6 +40,7 @@ pub fn render(report: &Report, options: TextOptions) -> String {
     screen.round_trips(&report.latency);
     screen.stalls(&report.stalls);
     screen.bandwidth(&report.bandwidth);
+    screen.bursts(&report.bandwidth.bursts);
     screen.sizes(&report.bandwidth.packet_sizes);
     screen.text
 }
