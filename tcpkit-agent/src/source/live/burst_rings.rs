@@ -61,11 +61,16 @@ impl BurstRings {
         burst_row(cpus, 0, Hook::XdpIngress, slots, bins)
     }
 
-    /// Maps the memory of the map; what passes before `now_ns` is not looked at.
-    pub(super) fn map(fd: BorrowedFd<'_>, cpus: u32, slots: u32, bins: u32, now_ns: u64) -> io::Result<Self> {
+    /// Maps the memory of the map.
+    pub(super) fn map(fd: BorrowedFd<'_>, cpus: u32, slots: u32, bins: u32) -> io::Result<Self> {
         let len = Self::entries(cpus, slots, bins) as usize * size_of::<BurstBin>();
         let memory = Mapping::new(fd, len.next_multiple_of(sys::page_size()), 0, false)?;
-        Ok(Self { memory, cpus, slots, bins, next: now_ns / BURST_BIN_NS })
+        Ok(Self { memory, cpus, slots, bins, next: 0 })
+    }
+
+    /// What passed before is not looked at.
+    pub(super) const fn begin(&mut self, now_ns: u64) {
+        self.next = now_ns / BURST_BIN_NS;
     }
 
     /// What passed since the reading before, for each of these interfaces and hooks taken together.

@@ -57,10 +57,17 @@ impl Counting {
             counting.flows = Some(table.map_err(failed("counters by flow"))?);
         }
         if burst_bins > 0 {
-            let rings = BurstRings::map(object::map_fd(ebpf, "BURSTS")?, cpus, slots, burst_bins, now_ns());
+            let rings = BurstRings::map(object::map_fd(ebpf, "BURSTS")?, cpus, slots, burst_bins);
             counting.bursts = Some(rings.map_err(failed("counters by millisecond"))?);
         }
         Ok(counting)
+    }
+
+    /// The capture begins: milliseconds before this one are none of it.
+    pub(super) fn begin(&mut self) {
+        if let Some(bursts) = &mut self.bursts {
+            bursts.begin(now_ns());
+        }
     }
 
     /// From here on everything that will ever be counted is there.

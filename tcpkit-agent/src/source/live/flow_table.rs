@@ -128,6 +128,8 @@ pub(super) struct FlowTable {
     /// By interface and hook.
     aside: Vec<Aside>,
     read_ns: Option<u64>,
+    /// The next reading looks at all places, however long ago they were touched.
+    looks_everywhere: bool,
     recent_ns: u64,
     reading: u64,
 }
@@ -186,6 +188,7 @@ impl FlowTable {
             flows: HashMap::new(),
             aside: vec![Aside::default(); interfaces * Hook::ALL.len()],
             read_ns: None,
+            looks_everywhere: true,
             recent_ns: 0,
             reading: 0,
         })
@@ -195,18 +198,20 @@ impl FlowTable {
     pub(super) fn read(&mut self, now_ns: u64) {
         self.reading += 1;
         self.recent_ns = self.read_ns.map_or(0, |before| now_ns.saturating_sub(before));
-        let age = self.read_ns.map_or(u32::MAX, |before| touched(now_ns).wrapping_sub(touched(before)));
+        let before = self.read_ns.filter(|_| !self.looks_everywhere);
+        let age = before.map_or(u32::MAX, |before| touched(now_ns).wrapping_sub(touched(before)));
         self.read_evicted();
         for index in 0..self.count {
             self.read_set(index, touched(now_ns), age.saturating_add(SLACK));
         }
         self.read_ns = Some(now_ns);
+        self.looks_everywhere = false;
         self.forget();
     }
 
     /// The next reading looks at everything, however long ago it was touched.
     pub(super) const fn look_everywhere(&mut self) {
-        self.read_ns = None;
+        self.looks_everywhere = true;
     }
 
     pub(super) const fn reading(&self) -> FlowReading<'_> {

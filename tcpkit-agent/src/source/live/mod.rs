@@ -156,6 +156,8 @@ impl LiveCapture {
             options,
             xdp,
         };
+        // Before the first program is attached, whose first frame counts already.
+        capture.counting.begin();
         capture.begin(asked)?;
         Ok(capture)
     }
