@@ -3,6 +3,7 @@
 mod accuracy;
 pub(crate) mod attach;
 pub(crate) mod backend;
+mod doctor;
 mod endpoint;
 mod filter;
 mod flow_counters;
@@ -21,6 +22,7 @@ mod replay;
 mod requests;
 mod reset;
 mod rtt;
+mod script;
 mod signals;
 mod sql;
 mod stall;

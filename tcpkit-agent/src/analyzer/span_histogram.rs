@@ -32,24 +32,33 @@ impl Default for SpanHistogram {
 
 impl SpanHistogram {
     /// Adds a duration.
+    #[inline]
     pub fn record(&mut self, span: Span) {
-        self.record_many(span, 1);
+        self.record_at(Bucket::of(span), span);
     }
 
-    /// Adds a duration so many times.
-    pub fn record_many(&mut self, span: Span, samples: u64) {
-        if samples == 0 {
-            return;
-        }
-        let bucket = bucket_of(span.0);
+    /// The same, where its bucket is known: one duration is often added to several sets.
+    #[inline]
+    pub fn record_at(&mut self, bucket: Bucket, span: Span) {
+        self.record_many(bucket, span, 1);
+    }
+
+    /// The same, so many times.
+    #[inline]
+    pub fn record_many(&mut self, Bucket(bucket): Bucket, span: Span, samples: u64) {
         if bucket >= self.buckets.len() {
-            self.buckets.resize(bucket + 1, 0);
+            self.reach(bucket);
         }
         self.buckets[bucket] += samples;
         self.samples += samples;
         self.sum += u128::from(span.0) * u128::from(samples);
         self.min = self.min.min(span);
         self.max = self.max.max(span);
+    }
+
+    #[cold]
+    fn reach(&mut self, bucket: usize) {
+        self.buckets.resize(bucket + 1, 0);
     }
 
     /// Adds all durations of another set.
@@ -111,6 +120,19 @@ impl SpanHistogram {
             }
         }
         None
+    }
+}
+
+/// The bucket of a duration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bucket(usize);
+
+impl Bucket {
+    /// Which it is.
+    #[must_use]
+    #[inline]
+    pub const fn of(span: Span) -> Self {
+        Self(bucket_of(span.0))
     }
 }
 

@@ -7,7 +7,7 @@ mod frames;
 
 pub use frames::{BurstAnalyzer, BurstKey, Late};
 
-use super::SpanHistogram;
+use super::{Bucket, SpanHistogram};
 use crate::time::Span;
 
 /// Milliseconds of the longer windows.
@@ -92,8 +92,10 @@ impl<F: Copy + PartialEq> BurstSeries<F> {
             self.push(number, Bin::EMPTY);
         }
         let rest = idle - single;
-        self.one.bytes.record_many(Span(0), rest);
-        self.ten.bytes.record_many(Span(0), rest);
+        if rest > 0 {
+            self.one.bytes.record_many(Bucket::of(Span(0)), Span(0), rest);
+            self.ten.bytes.record_many(Bucket::of(Span(0)), Span(0), rest);
+        }
         self.observed += rest;
         self.next = Some(end.max(next));
     }

@@ -16,6 +16,7 @@ mod clock;
 mod counters;
 mod counting;
 mod device;
+pub mod doctor;
 mod error;
 mod flow_table;
 mod life;
