@@ -31,6 +31,15 @@ fn exact(report: &Value) -> &Value {
     exact
 }
 
+/// A part of a report without what the kernel counts by its own clock and a file does not have.
+pub(super) fn of_frames(report: &Value, part: &str) -> Value {
+    let mut part = report[part].clone();
+    if let Some(fields) = part.as_object_mut() {
+        fields.retain(|name, _| !["bursts", "exact_flows"].contains(&name.as_str()));
+    }
+    part
+}
+
 /// Frames and bytes by sender's port.
 fn by_port(exact: &Value) -> BTreeMap<u64, (u64, u64)> {
     let rows = exact["top"].as_array().unwrap().iter();

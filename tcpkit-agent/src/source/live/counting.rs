@@ -85,7 +85,9 @@ impl LiveCapture {
     /// To be called about once a second: what gives way in the kernel is lost to its row, and rates are means over the
     /// time between two calls.
     pub fn read_flow_counts(&mut self) -> Option<FlowReading<'_>> {
-        self.counting.flows.as_mut()?.read(now_ns());
+        let matched = |interface: &usize| Hook::ALL.map(|hook| self.counters.sum(*interface, hook).matched());
+        let frames = (0..self.interfaces.len()).flat_map(|interface| matched(&interface)).sum();
+        self.counting.flows.as_mut()?.read(now_ns(), frames);
         self.flow_counts()
     }
 

@@ -128,6 +128,11 @@ pub(super) struct FlowTable {
     /// By interface and hook.
     aside: Vec<Aside>,
     read_ns: Option<u64>,
+    /// When the table was last looked at.
+    scanned_ns: Option<u64>,
+    /// Frames that were counted when it was last read, and how many readings that number did not change.
+    frames: u64,
+    quiet: u32,
     /// The next reading looks at all places, however long ago they were touched.
     looks_everywhere: bool,
     recent_ns: u64,
@@ -188,23 +193,34 @@ impl FlowTable {
             flows: HashMap::new(),
             aside: vec![Aside::default(); interfaces * Hook::ALL.len()],
             read_ns: None,
+            scanned_ns: None,
+            frames: 0,
+            quiet: 0,
             looks_everywhere: true,
             recent_ns: 0,
             reading: 0,
         })
     }
 
-    /// Reads what was counted since the reading before; `now_ns` is the monotonic clock's time.
-    pub(super) fn read(&mut self, now_ns: u64) {
+    /// Reads what was counted since the reading before; `now_ns` is the monotonic clock's time, and `frames` how many
+    /// frames were counted in all: while that stays the same there is nothing to read.
+    pub(super) fn read(&mut self, now_ns: u64, frames: u64) {
         self.reading += 1;
         self.recent_ns = self.read_ns.map_or(0, |before| now_ns.saturating_sub(before));
-        let before = self.read_ns.filter(|_| !self.looks_everywhere);
+        self.read_ns = Some(now_ns);
+        self.quiet = if self.frames == frames { self.quiet + 1 } else { 0 };
+        self.frames = frames;
+        // Seen twice, because a program may be between its counts.
+        if self.quiet > 1 && !self.looks_everywhere {
+            return;
+        }
+        let before = self.scanned_ns.filter(|_| !self.looks_everywhere);
         let age = before.map_or(u32::MAX, |before| touched(now_ns).wrapping_sub(touched(before)));
         self.read_evicted();
         for index in 0..self.count {
             self.read_set(index, touched(now_ns), age.saturating_add(SLACK));
         }
-        self.read_ns = Some(now_ns);
+        self.scanned_ns = Some(now_ns);
         self.looks_everywhere = false;
         self.forget();
     }
