@@ -54,31 +54,33 @@ impl CountedFlow {
     /// The sender's port.
     #[must_use]
     pub const fn source_port(&self) -> u16 {
-        (self.0[4] >> 16) as u16
+        let [.., high, low, _, _] = self.0[4].to_be_bytes();
+        u16::from_be_bytes([high, low])
     }
 
     /// The receiver's port.
     #[must_use]
     pub const fn destination_port(&self) -> u16 {
-        self.0[4] as u16
+        let [.., high, low] = self.0[4].to_be_bytes();
+        u16::from_be_bytes([high, low])
     }
 
     /// IANA protocol number of what the ports belong to, or of a fragment; else 0.
     #[must_use]
     pub const fn protocol(&self) -> u8 {
-        (self.0[4] >> 32) as u8
+        self.0[4].to_be_bytes()[3]
     }
 
     /// Slot of the interface.
     #[must_use]
     pub const fn slot(&self) -> u8 {
-        (self.0[4] >> 40) as u8
+        self.0[4].to_be_bytes()[2]
     }
 
     /// The hook.
     #[must_use]
     pub const fn hook(&self) -> Option<Hook> {
-        Hook::from_number((self.0[4] >> 48) as u8)
+        Hook::from_number(self.0[4].to_be_bytes()[1])
     }
 }
 
@@ -119,6 +121,7 @@ const _: () = assert!(size_of::<FlowCounter>() == 88 && size_of::<FlowSet>() == 
 /// Nanoseconds of the monotonic clock in units of about a millisecond (2^20 ns), which wrap after 52 days.
 #[inline(always)]
 #[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "it wraps, as it says")]
 pub const fn touched(monotonic_ns: u64) -> u32 {
     (monotonic_ns >> 20) as u32
 }
