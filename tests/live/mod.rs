@@ -26,4 +26,6 @@ mod script;
 mod signals;
 mod sql;
 mod stall;
+mod stat;
+mod talkers;
 mod web;

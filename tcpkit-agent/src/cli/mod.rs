@@ -14,13 +14,16 @@ mod latency;
 mod layers;
 mod manual;
 pub mod peek;
+pub mod prof;
+pub mod stat;
 pub mod system;
 mod usage;
 pub mod value;
 
 pub use args::{AgentArgs, Args, BackendChoice, Command, FilterCommandArgs, HookChoice, LogLevel, Mode};
 pub use config::{
-    CaptureOutput, Config, Heard, Input, Limits, Listen, Live, Output, Requests, ScriptPlan, Stream, View,
+    CaptureOutput, Config, Heard, Input, Limits, Listen, Live, Output, Requests, ScriptPlan, Stream, Talkers,
+    View,
 };
 pub use doctor::DoctorCommandArgs;
 pub use expression::effective_expression;
@@ -30,6 +33,8 @@ pub use latency::{LatencyCommandArgs, LatencyPlan, SortColumn};
 pub use layers::{ConfigAction, ConfigCommandArgs, ConfigFileArgs, template};
 pub use manual::{GenerateCommandArgs, Generated, generate, pages};
 pub use peek::{PeekArgs, PeekStatArgs};
+pub use prof::ProfArgs;
+pub use stat::{StatAction, StatArgs, StatInput};
 pub use system::System;
 pub use usage::{Parsed, parse};
 pub use value::FlowCounters;

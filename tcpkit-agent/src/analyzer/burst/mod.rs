@@ -49,12 +49,12 @@ pub struct BurstSeries<F> {
 pub struct Windows<F> {
     /// Bytes of each, in the place of nanoseconds.
     bytes: SpanHistogram,
-    peak: Option<Peak<F>>,
+    peak: Option<BurstPeak<F>>,
 }
 
 /// The window with the most bytes; the first one, where several have as many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peak<F> {
+pub struct BurstPeak<F> {
     /// Number of the millisecond with which it begins.
     pub begin: i64,
     /// What passed in it.
@@ -149,14 +149,14 @@ impl<F: Copy> Windows<F> {
 
     /// The highest.
     #[must_use]
-    pub const fn peak(&self) -> Option<&Peak<F>> {
+    pub const fn peak(&self) -> Option<&BurstPeak<F>> {
         self.peak.as_ref()
     }
 
     fn record(&mut self, begin: i64, bin: Bin<F>) {
         self.bytes.record(Span(bin.bytes));
         if self.peak.as_ref().is_none_or(|peak| bin.bytes > peak.bin.bytes) {
-            self.peak = Some(Peak { begin, bin });
+            self.peak = Some(BurstPeak { begin, bin });
         }
     }
 }

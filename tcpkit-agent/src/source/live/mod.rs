@@ -56,6 +56,7 @@ pub use addresses::addresses;
 pub use burst_rings::{BurstReading, Millisecond};
 pub use clock::Clock;
 pub use counters::HookCounters;
+pub use device::link_speed;
 pub use error::LiveError;
 pub use flow_table::{FlowOther, FlowReading, FlowRow, FlowSum};
 pub use logger::TARGET as LOG_TARGET;
@@ -359,7 +360,8 @@ fn share(
     let rings = object::map_fd(ebpf, "RINGS")?;
     let bytes = options::ring_bytes(options.ring_bytes);
     let mut readers = Vec::new();
-    for shard in 0..options.shards.clamp(1, MAX_SHARDS) {
+    let rings_wanted = if options.counts_only { 0 } else { options.shards.clamp(1, MAX_SHARDS) };
+    for shard in 0..rings_wanted {
         let reader = RingReader::create(shard, bytes, Arc::clone(&sleepers))
             .map_err(|source| LiveError::Ring { bytes, source })?;
         sys::update_map(rings, &shard, &std::os::fd::AsRawFd::as_raw_fd(&reader.fd()))

@@ -31,6 +31,8 @@ pub struct LiveOptions {
     pub flow_counters: u32,
     /// The kernel counts traffic by millisecond.
     pub bursts: bool,
+    /// Only the counters are wanted: there are no rings, so every frame that the filter wants ends as `ring_full`.
+    pub counts_only: bool,
     /// aya-log level of the programs; 0 is silent and costs nothing.
     pub log_level: u32,
     /// The filter, if there is one.
@@ -53,6 +55,7 @@ impl Default for LiveOptions {
             reattach: false,
             flow_counters: 0,
             bursts: false,
+            counts_only: false,
             log_level: 0,
             filter: None,
         }
