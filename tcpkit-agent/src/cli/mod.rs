@@ -12,6 +12,7 @@ pub mod kit;
 mod latency;
 pub mod peek;
 pub mod system;
+pub mod track;
 mod usage;
 pub mod value;
 
@@ -25,6 +26,7 @@ pub use kit::{Background, Dialect, Kit, KitLines};
 pub use latency::{LatencyCommandArgs, LatencyPlan, SortColumn};
 pub use peek::{PeekArgs, PeekStatArgs};
 pub use system::System;
+pub use track::TrackArgs;
 pub use usage::{Parsed, parse};
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::{
     dialect,
     failure::Failure,
     peek::{Asked, PEEK_USAGE, PEEKSTAT_USAGE, PeekArgs, PeekStatArgs},
+    track::{TRACK_USAGE, TrackArgs},
 };
 
 /// What the words were.
@@ -20,6 +21,8 @@ pub enum Parsed {
     Peek(Box<PeekArgs>),
     /// tcpeekstat.
     PeekStat(Box<PeekStatArgs>),
+    /// tcptrack.
+    Track(Box<TrackArgs>),
     /// The version of tcpeek, which names that of libpcap too.
     PeekVersion,
     /// The user asked for this text, which belongs on standard output.
@@ -61,12 +64,16 @@ fn translated(mut words: impl Iterator<Item = OsString>) -> Vec<OsString> {
 enum Personality {
     Peek,
     PeekStat,
+    Track,
 }
 
 impl Personality {
     /// The older tools: their names as programs, and as words behind `tcpkit`.
-    const ALL: [(Self, &'static str, &'static str); 2] =
-        [(Self::Peek, "tcpeek", "peek"), (Self::PeekStat, "tcpeekstat", "peekstat")];
+    const ALL: [(Self, &'static str, &'static str); 3] = [
+        (Self::Peek, "tcpeek", "peek"),
+        (Self::PeekStat, "tcpeekstat", "peekstat"),
+        (Self::Track, "tcptrack", "track"),
+    ];
 
     fn parse(self, program: &str, words: &[OsString]) -> Result<Parsed, Failure> {
         let words = words.iter().cloned();
@@ -80,6 +87,14 @@ impl Personality {
                 Asked::Run(args) => Parsed::PeekStat(args),
                 Asked::Help => Parsed::Text(PEEKSTAT_USAGE.to_owned()),
                 Asked::Version => Parsed::Text(format!("tcpeekstat {}\n", env!("CARGO_PKG_VERSION"))),
+            },
+            Self::Track => match TrackArgs::parse(program, words)? {
+                Asked::Run(args) => Parsed::Track(args),
+                Asked::Help => Parsed::Text(TRACK_USAGE.to_owned()),
+                // The version that this stands for, as scripts look for it.
+                Asked::Version => {
+                    Parsed::Text(format!("tcptrack v1.4.3 (tcpkit {})\n", env!("CARGO_PKG_VERSION")))
+                }
             },
         })
     }

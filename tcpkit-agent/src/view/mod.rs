@@ -6,3 +6,4 @@ mod clock;
 pub mod kit;
 pub mod latency;
 pub mod peek;
+pub mod track;

@@ -1,0 +1,105 @@
+//! Listings for the screen, asked for on a thread of their own: keys are answered meanwhile.
+
+use std::{
+    io,
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use tokio::runtime::{self, Runtime};
+
+use crate::{
+    report::flows::{FlowListing, FlowQuery, FlowRow},
+    sink::{
+        flows::FlowSource,
+        http::{ReportSource, Unavailable},
+    },
+};
+
+/// What the screen asks for.
+pub(super) struct Ask {
+    /// The table.
+    pub(super) query: FlowQuery,
+    /// The one connection that is looked at.
+    pub(super) chosen: Option<FlowQuery>,
+}
+
+/// What it gets.
+pub(super) struct Answer {
+    /// The table.
+    pub(super) listing: FlowListing,
+    /// The one connection.
+    pub(super) chosen: Option<FlowRow>,
+    /// The share of the frames that it rests on.
+    pub(super) completeness: Option<f64>,
+}
+
+/// The thread; dropping it ends it.
+pub(super) struct Fetcher {
+    asks: Option<Sender<Ask>>,
+    answers: Receiver<Result<Answer, Unavailable>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Fetcher {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// No thread or no event loop can be had.
+    pub(super) fn start(flows: FlowSource, reports: ReportSource) -> io::Result<Self> {
+        let runtime = runtime::Builder::new_current_thread().enable_time().build()?;
+        let (asks, asked) = bounded::<Ask>(1);
+        let (reply, answers) = bounded(1);
+        let work = move || {
+            for ask in asked {
+                if reply.send(answer(&runtime, &flows, &reports, ask)).is_err() {
+                    return;
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("listings".into()).spawn(work)?;
+        Ok(Self { asks: Some(asks), answers, thread: Some(thread) })
+    }
+
+    /// Asks; there must not be a question open.
+    pub(super) fn ask(&self, ask: Ask) {
+        if let Some(asks) = &self.asks {
+            // A thread that has ended answers nothing any more, and the capture ends too.
+            drop(asks.try_send(ask));
+        }
+    }
+
+    /// The answer, when it is there.
+    pub(super) fn answer(&self) -> Option<Result<Answer, Unavailable>> {
+        self.answers.try_recv().ok()
+    }
+}
+
+impl Drop for Fetcher {
+    fn drop(&mut self) {
+        self.asks = None;
+        // The capture may not answer any more; the thread then ends with the process.
+        if let Some(thread) = self.thread.take().filter(JoinHandle::is_finished) {
+            drop(thread.join());
+        }
+    }
+}
+
+fn answer(
+    runtime: &Runtime,
+    flows: &FlowSource,
+    reports: &ReportSource,
+    ask: Ask,
+) -> Result<Answer, Unavailable> {
+    runtime.block_on(async {
+        let report = reports.report();
+        let listing = flows.list(ask.query).await?;
+        let chosen = match ask.chosen {
+            Some(query) => flows.list(query).await?.flows.pop(),
+            None => None,
+        };
+        let completeness = Arc::clone(&report.await?).completeness;
+        Ok(Answer { listing, chosen, completeness })
+    })
+}
