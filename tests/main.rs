@@ -15,4 +15,5 @@ mod oracle;
 mod peek;
 mod requests;
 mod script;
+mod track;
 mod vm;

@@ -23,4 +23,5 @@ mod rtt;
 mod signals;
 mod sql;
 mod stall;
+mod track;
 mod web;

@@ -136,8 +136,12 @@ impl Work {
     /// Waits a moment for the user, then takes all that was done; whether the screen is another one now.
     fn look(&mut self) -> io::Result<bool> {
         // Asked for the events of a terminal that is gone, crossterm would ask it without end.
-        wait_for_input(LOOK)?;
+        let is_there = wait_for_input(LOOK)?;
         let mut is_changed = false;
+        if !event::poll(Duration::ZERO)? && is_there {
+            // A new size that comes with a key keeps crossterm from seeing the key until the next one.
+            thread::sleep(LOOK);
+        }
         while event::poll(Duration::ZERO)? {
             let event = event::read()?;
             let reaction = match &event {
@@ -154,11 +158,11 @@ impl Work {
     }
 }
 
-/// Waits until the terminal has something for us, at most so long.
+/// Waits until the terminal has something for us, at most so long; whether it has.
 ///
 /// # Errors
 /// The terminal is gone.
-fn wait_for_input(patience: Duration) -> io::Result<()> {
+fn wait_for_input(patience: Duration) -> io::Result<bool> {
     let mut input = libc::pollfd { fd: libc::STDIN_FILENO, events: libc::POLLIN, revents: 0 };
     let patience = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX);
     // SAFETY: one valid `pollfd` is handed in, and lives until the call returns.
@@ -166,12 +170,12 @@ fn wait_for_input(patience: Duration) -> io::Result<()> {
     if found < 0 {
         let error = io::Error::last_os_error();
         // A signal (a new size) is a reason to look.
-        return if error.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(error) };
+        return if error.kind() == io::ErrorKind::Interrupted { Ok(false) } else { Err(error) };
     }
     if input.revents & (libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) != 0 {
         return Err(io::ErrorKind::BrokenPipe.into());
     }
-    Ok(())
+    Ok(found > 0)
 }
 
 /// Whether a thread that was told to end does so within a second.

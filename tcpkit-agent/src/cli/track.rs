@@ -115,9 +115,9 @@ impl TrackArgs {
             ("--backend", self.backend != BackendChoice::Auto),
         ];
         match live.iter().find(|(_, given)| *given) {
-            Some((option, _)) => {
-                Err(format!("{option} and -T: a file is not captured, and gives a table; give one of them only"))
-            }
+            Some((option, _)) => Err(format!(
+                "{option} and -T: a file is not captured, and gives a table; give one of them only"
+            )),
             None => Ok(()),
         }
     }

@@ -7,8 +7,8 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 use super::{
     EngineSettings, FlowsAsked, Foreign, InterfaceFacts, Output, Shard,
     flows::Lister,
-    tables::TableMaker,
     outlet::{Delivery, Listener, Outlet},
+    tables::TableMaker,
 };
 use crate::{
     report::ShardSnapshot,

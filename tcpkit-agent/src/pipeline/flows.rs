@@ -102,12 +102,7 @@ impl Lister {
     }
 
     /// How much a flow carried in a second; `None` where it was there already when we looked at it first.
-    fn throughput(
-        &mut self,
-        slot: u32,
-        view: &FlowView<'_>,
-        now: Timestamp,
-    ) -> Option<[Throughput; 2]> {
+    fn throughput(&mut self, slot: u32, view: &FlowView<'_>, now: Timestamp) -> Option<[Throughput; 2]> {
         let begun = *self.begun.get_or_insert(now);
         let slot = slot as usize;
         if slot >= self.samples.len() {

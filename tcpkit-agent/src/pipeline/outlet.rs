@@ -80,7 +80,11 @@ impl Delivery {
     /// Records and events in it.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.finished.len() + self.events.len() + self.handshakes.len() + self.requests.len() + self.tables.len()
+        self.finished.len()
+            + self.events.len()
+            + self.handshakes.len()
+            + self.requests.len()
+            + self.tables.len()
     }
 
     /// Whether it tells of nothing but progress.

@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    sync::Arc,
     thread::{self, JoinHandle},
 };
 
@@ -10,7 +9,10 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use tokio::runtime::{self, Runtime};
 
 use crate::{
-    report::flows::{FlowListing, FlowQuery, FlowRow},
+    report::{
+        Report,
+        flows::{FlowListing, FlowQuery, FlowRow},
+    },
     sink::{
         flows::FlowSource,
         http::{ReportSource, Unavailable},
@@ -31,7 +33,7 @@ pub(super) struct Answer {
     pub(super) listing: FlowListing,
     /// The one connection.
     pub(super) chosen: Option<FlowRow>,
-    /// The share of the frames that it rests on.
+    /// The share of the wanted frames that were not lost before the analysis.
     pub(super) completeness: Option<f64>,
 }
 
@@ -99,7 +101,14 @@ fn answer(
             Some(query) => flows.list(query).await?.flows.pop(),
             None => None,
         };
-        let completeness = Arc::clone(&report.await?).completeness;
-        Ok(Answer { listing, chosen, completeness })
+        Ok(Answer { listing, chosen, completeness: completeness(&*report.await?) })
     })
+}
+
+/// What is on its way through a ring while somebody looks is not lost.
+#[expect(clippy::cast_precision_loss, reason = "a share needs no more than the 53 digits of a float")]
+fn completeness(report: &Report) -> Option<f64> {
+    let total = &report.ledger.total;
+    let lost = total.ring_full + total.helper_failed;
+    (total.matched > 0).then(|| 1.0 - lost as f64 / total.matched as f64)
 }

@@ -15,8 +15,8 @@ use std::{
 use super::{log_to_stderr, run};
 use crate::{
     cli::{
-        Background, Config, Failure, Heard, HookChoice, Input, Limits, Live, LogLevel, Output, Stream, System,
-        TrackArgs, View,
+        Background, Config, Failure, Heard, HookChoice, Input, Limits, Live, LogLevel, Output, Stream,
+        System, TrackArgs, View,
     },
     pipeline::{EngineSettings, TableSettings},
     report::flows::{FlowFilter, FlowOrder, FlowQuery},
@@ -43,7 +43,8 @@ pub fn track(args: TrackArgs, system: &System) -> anyhow::Result<()> {
 
 /// By what rows are ordered, and whether the greatest comes first.
 fn sorting(args: &TrackArgs) -> Result<(FlowOrder, bool), Failure> {
-    let usual = if args.files.is_empty() || args.interval.is_some() { FlowOrder::Rate } else { FlowOrder::Bytes };
+    let usual =
+        if args.files.is_empty() || args.interval.is_some() { FlowOrder::Rate } else { FlowOrder::Bytes };
     let Some(word) = &args.sort else { return Ok((usual, true)) };
     let (name, descending) = word.strip_prefix('-').map_or((word.as_str(), true), |name| (name, false));
     let order = FlowOrder::from_name(name).ok_or_else(|| {
@@ -63,7 +64,8 @@ fn table_query(args: &TrackArgs, closed_within: Option<Span>) -> FlowQuery {
     FlowQuery {
         order,
         descending,
-        limit: args.rows.unwrap_or(FlowQuery::MOST_ROWS),
+        // Those that get no line count in the last one.
+        limit: FlowQuery::MOST_ROWS,
         filter: FlowFilter::parse(only).unwrap_or_default(),
         closed_within,
         after: None,

@@ -11,11 +11,15 @@ use super::{
 };
 use crate::{
     agent::{control::Wakes, screen::Screen},
-    cli::{Config, TrackArgs, View},
+    cli::{Config, TrackArgs, View, track::MOST_ROWS},
     report::Report,
     sink::{flows::FlowSource, http::ReportSource, write_stdout},
+    time::Span,
     view::track::{Look, TrackView},
 };
+
+/// Steps of an idle capture's time.
+const STEP: Span = Span::from_secs(1);
 
 /// The view of a run: a screen, or tables by the clock; tables of files are the recorder's.
 pub(in crate::agent) struct TrackOutlet {
@@ -52,9 +56,10 @@ impl TrackOutlet {
             return Ok(());
         }
         if let Some(interval) = self.args.interval {
-            let query = table_query(&self.args, Some(interval));
-            let interval = Duration::from_nanos(interval.0);
-            self.periodic = Some(Periodic::start(flows.clone(), query, interval, wakes.clone())?);
+            // Time goes on in steps where nothing comes; what has closed is in one table at least.
+            let query = table_query(&self.args, Some(Span(interval.0.saturating_add(STEP.0))));
+            let pace = (Duration::from_nanos(interval.0), self.args.rows.unwrap_or(MOST_ROWS));
+            self.periodic = Some(Periodic::start(flows.clone(), query, pace, wakes.clone())?);
             return Ok(());
         }
         let pace = if self.args.is_fast { Pace::Fast } else { Pace::Usual };

@@ -33,7 +33,7 @@ impl Periodic {
     pub(super) fn start(
         flows: FlowSource,
         query: FlowQuery,
-        every: Duration,
+        (every, rows): (Duration, usize),
         wakes: Wakes,
     ) -> io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread().enable_time().build()?;
@@ -51,7 +51,7 @@ impl Periodic {
                         _ = ticks.tick() => {}
                     }
                     let Ok(listing) = flows.list(query.clone()).await else { continue };
-                    if write_stdout(&table_of(&listing)).is_err() {
+                    if write_stdout(&table_of(&listing, rows)).is_err() {
                         return wakes.send(Wake::SinkFailed);
                     }
                 }

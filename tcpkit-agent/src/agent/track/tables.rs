@@ -64,8 +64,8 @@ impl TrackTables {
     /// # Errors
     /// Standard output does not take it.
     pub(in crate::agent) fn print(&self, table: ShardListing) -> anyhow::Result<()> {
-        let query = FlowQuery { limit: self.rows, ..FlowQuery::default() };
-        Ok(write_stdout(&table_of(&FlowListing::merge(&query, vec![table])))?)
+        let query = FlowQuery { limit: FlowQuery::MOST_ROWS, ..FlowQuery::default() };
+        Ok(write_stdout(&table_of(&FlowListing::merge(&query, vec![table]), self.rows))?)
     }
 
     /// Prints the table of all of them.
@@ -82,13 +82,14 @@ impl TrackTables {
     }
 }
 
-/// A table of connections as they stand.
-pub(super) fn table_of(listing: &FlowListing) -> String {
-    let lines: Vec<_> = listing.flows.iter().map(TableLine::of_row).collect();
+/// A table of connections as they stand, of at most so many lines.
+pub(super) fn table_of(listing: &FlowListing, rows: usize) -> String {
+    let mut lines: Vec<_> = listing.flows.iter().map(TableLine::of_row).collect();
     let mut totals = TableTotals::default();
     lines.iter().for_each(|line| totals.add(line));
-    // Those beyond the rows are counted, and nothing more is known of them here.
-    totals.connections = listing.matched;
+    // Of those that are in no listing nothing more is known here.
+    totals.unlisted = listing.matched.saturating_sub(totals.connections);
+    lines.truncate(rows);
     let [client, server] = listing.bytes_per_second;
     let title = format!(
         "{}   {} connections, {} open   → {client:.0} B/s   ← {server:.0} B/s",

@@ -28,7 +28,8 @@ pub(super) fn draw(view: &TrackView, frame: &mut Frame<'_>) {
     }
     let width = usize::from(area.width);
     let room = usize::from(area.height - AROUND);
-    let mut lines = vec![reversed(" Client                Server                State        Idle A Speed", width)];
+    let mut lines =
+        vec![reversed(" Client                Server                State        Idle A Speed", width)];
     let mut shown = 0;
     for row in view.rows().iter().skip(view.first_row) {
         let connection = connection(row, view.before_us);
@@ -51,7 +52,11 @@ fn connection(row: &FlowRow, before_us: i64) -> Vec<String> {
     let rest = format!("{:<13}{:<5}{star} {}", state(row.state), idle(row.idle_us), speed(rate));
     let (client, server) = (address::client(row), address::server(row));
     match (row.client_ip, row.server_ip) {
-        (IpAddr::V4(_), IpAddr::V4(_)) => vec![format!(" {client:<21} {server:<21} {rest}", client = client.to_string(), server = server.to_string())],
+        (IpAddr::V4(_), IpAddr::V4(_)) => vec![format!(
+            " {client:<21} {server:<21} {rest}",
+            client = client.to_string(),
+            server = server.to_string()
+        )],
         _ => {
             let client = client.to_string();
             vec![format!(" {client:<43} {rest}"), format!("{:23}{server}", "")]

@@ -123,8 +123,8 @@ impl Columns {
     pub(super) fn of(view: &TrackView) -> Self {
         let width = view.size.0;
         let ends = view.rows().iter().take(view.first_row + view.page()).skip(view.first_row);
-        let longest =
-            ends.map(|row| address::client(row).to_string().len().max(address::server(row).to_string().len()));
+        let longest = ends
+            .map(|row| address::client(row).to_string().len().max(address::server(row).to_string().len()));
         let wanted = u16::try_from(longest.max().unwrap_or(0)).unwrap_or(END_MOST).clamp(END_LEAST, END_MOST);
         let mut shown = ALWAYS.to_vec();
         let needed = |shown: &[Column]| {
@@ -172,7 +172,8 @@ impl Columns {
 
     /// The one at a column of the terminal.
     pub(super) fn at(&self, column: u16) -> Option<Column> {
-        let found = self.0.iter().find(|placed| (placed.start..=placed.start + placed.width).contains(&column));
+        let found =
+            self.0.iter().find(|placed| (placed.start..=placed.start + placed.width).contains(&column));
         found.map(|placed| placed.column)
     }
 }
@@ -180,7 +181,8 @@ impl Columns {
 /// What stands in a column for a connection.
 pub(super) fn cell(view: &TrackView, row: &FlowRow, placed: &Placed) -> String {
     let width = usize::from(placed.width);
-    let rate = |rate: Option<f64>| or_dash(rate.map(|rate| short(if view.in_bits { rate * 8.0 } else { rate })));
+    let rate =
+        |rate: Option<f64>| or_dash(rate.map(|rate| short(if view.in_bits { rate * 8.0 } else { rate })));
     match placed.column {
         Column::Client => address::fitted(address::client(row), width),
         Column::Server => address::fitted(address::server(row), width),

@@ -17,7 +17,8 @@ use crate::report::flows::{DirectionRow, FlowRow};
 /// Draws the connection that was chosen.
 pub(super) fn draw(view: &TrackView, frame: &mut Frame<'_>) {
     let Some(row) = &view.chosen else { return };
-    let is_gone = !view.is_paused && view.listing.now_us.saturating_sub(row.end_us) > GONE_US && !row.state.is_open();
+    let is_gone =
+        !view.is_paused && view.listing.now_us.saturating_sub(row.end_us) > GONE_US && !row.state.is_open();
     let mut text = head(view, row, is_gone);
     let _ = writeln!(text, "\n{:<14}{:>20}  {:>20}", "", "→ client sends", "← server sends");
     let (client, server) = (&row.client, &row.server);

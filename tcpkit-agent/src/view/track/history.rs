@@ -111,7 +111,11 @@ mod tests {
         assert_eq!(history.sums().len(), SECONDS);
         history.note(900_000_000, [5.0, 0.0]);
         let sums = history.sums();
-        assert_eq!((sums.len(), sums.iter().sum::<f32>()), (SECONDS, 5.0), "what is older than a minute is gone");
+        assert_eq!(
+            (sums.len(), sums.iter().sum::<f32>()),
+            (SECONDS, 5.0),
+            "what is older than a minute is gone"
+        );
         history.note(1_000_000, [6.0, 0.0]);
         assert_eq!(history.sums().last(), Some(&6.0), "time that steps back does no harm");
     }

@@ -27,7 +27,10 @@ pub(super) const AROUND: u16 = 4;
 pub(super) fn draw(view: &TrackView, frame: &mut Frame<'_>) {
     let area = frame.area();
     if area.width < LEAST.0 || area.height < LEAST.1 {
-        let text = format!("{} columns and {} lines are needed, here are {} and {}", LEAST.0, LEAST.1, area.width, area.height);
+        let text = format!(
+            "{} columns and {} lines are needed, here are {} and {}",
+            LEAST.0, LEAST.1, area.width, area.height
+        );
         frame.render_widget(Paragraph::new(text), area);
         return;
     }
@@ -90,7 +93,8 @@ fn headings(view: &TrackView, columns: &Columns) -> Line<'static> {
 }
 
 fn connection(view: &TrackView, columns: &Columns, row: &FlowRow, has_cursor: bool) -> Line<'static> {
-    let line = if has_cursor { Style::new().add_modifier(Modifier::REVERSED) } else { style(view, row.state) };
+    let line =
+        if has_cursor { Style::new().add_modifier(Modifier::REVERSED) } else { style(view, row.state) };
     let mut text = String::new();
     for placed in columns.placed() {
         text.push_str(&aligned(&cell(view, row, placed), placed));
@@ -151,19 +155,22 @@ fn total(view: &TrackView, width: u16) -> Line<'static> {
 fn last_line(view: &TrackView) -> Line<'static> {
     if let Some((text, mistake)) = view.filtering.editing() {
         let mut spans = vec![Span::styled("/", bold()), Span::raw(text.to_owned()), Span::raw("█")];
-        let hint = mistake.unwrap_or("host, net, port, client, server, state, and, or, not; or any part of a line");
-        spans.push(Span::styled(format!("   {hint}"), Style::new().add_modifier(Modifier::DIM)));
+        let hint = mistake.unwrap_or("as: port 443 and host 10.0.0.1; not estab");
+        spans.push(Span::styled(format!("  {hint}"), Style::new().add_modifier(Modifier::DIM)));
         return Line::from(spans);
     }
     let rows = view.rows().len();
     let last = (view.first_row + view.page()).min(rows);
     let first = if rows == 0 { 0 } else { view.first_row + 1 };
     let completeness = view.completeness.map_or_else(|| "-".to_owned(), percent);
-    let direction = if view.descending { "down" } else { "up" };
+    let direction = if view.descending { '▼' } else { '▲' };
     let mut spans = vec![
-        Span::raw(format!("{first}-{last} of {}   completeness ", grouped(view.listing.matched))),
-        Span::styled(completeness, if view.completeness.is_some_and(|share| share < 1.0) { bold() } else { Style::new() }),
-        Span::raw(format!("   by {} {direction}   / filter  Enter details  ? help  q quit", view.order.name())),
+        Span::raw(format!("{first}-{last} of {}  completeness ", grouped(view.listing.matched))),
+        Span::styled(
+            completeness,
+            if view.completeness.is_some_and(|share| share < 1.0) { bold() } else { Style::new() },
+        ),
+        Span::raw(format!("  by {}{direction}  /filter  ?help  q quit", view.order.name())),
     ];
     if let Some(trouble) = view.trouble.as_ref().filter(|_| rows > 0) {
         spans.insert(0, Span::styled(format!("{trouble}   "), bold()));
@@ -179,13 +186,13 @@ fn percent(share: f64) -> String {
 
 fn help(frame: &mut Frame<'_>) {
     const KEYS: &str = "\
-s S  > <  Left Right   sort by the column beside; a click on a heading does too
+s S  > <  Left Right   sort by the column beside; or click on a heading
 r                      turn the order round
-Up Down j k  PgUp PgDn  Home End   move; the wheel does too
-Enter                  details of the connection under the cursor; again: back
+Up Down j k  PgUp PgDn  Home End   move; or by the wheel
+Enter                  details of the connection at the cursor, and back
 f                      follow it: the cursor stays with it
-/                      filter as you type: port 443 and host 10.0.0.1, estab, …
-Esc                    back; without anything to go back from: no filter
+/                      filter as you type: port 443 and host 10.0.0.1
+Esc                    back; where there is nothing to leave: no filter
 p Space                pause, go on
 b                      rates in bits, in bytes
 c                      tcptrack's own screen
@@ -193,9 +200,10 @@ c                      tcptrack's own screen
 q                      quit
 
 → is what the client sends, ← the server; bytes are those on the wire.
-RTT is the smoothed round trip of both halves, RETR segments sent again.
+RTT is the smoothed round trip of both halves, RETR segments sent again,
+STALL time that the connection waited with something to do.
 A closed connection stays for the seconds of -r.";
-    popup(frame, " keys ", KEYS, 78, 19);
+    popup(frame, " keys ", KEYS, 76, 19);
 }
 
 /// Text in a frame, in the middle.

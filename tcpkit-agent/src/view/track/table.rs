@@ -52,6 +52,8 @@ pub struct TableTotals {
     pub payload: u64,
     /// Segments sent again.
     pub retransmissions: u64,
+    /// Connections that are not in these sums.
+    pub unlisted: u64,
 }
 
 impl TableTotals {
@@ -167,11 +169,15 @@ pub fn render(title: &str, lines: &[TableLine], totals: &TableTotals) -> String 
         let mut line = String::new();
         for (place, cell) in row.iter().enumerate() {
             let width = widths[place];
-            let _ = if place < TEXTS { write!(line, "{cell:<width$}  ") } else { write!(line, "{cell:>width$}  ") };
+            let _ = if place < TEXTS {
+                write!(line, "{cell:<width$}  ")
+            } else {
+                write!(line, "{cell:>width$}  ")
+            };
         }
         let _ = writeln!(text, "{}", line.trim_end());
     }
-    let TableTotals { connections, packets, bytes, payload, retransmissions } = totals;
+    let TableTotals { connections, packets, bytes, payload, retransmissions, unlisted } = totals;
     let _ = writeln!(
         text,
         "TOTAL  {} connections  {} packets  {} bytes  {} payload  {} sent again",
@@ -183,7 +189,10 @@ pub fn render(title: &str, lines: &[TableLine], totals: &TableTotals) -> String 
     );
     let left_out = connections.saturating_sub(lines.len() as u64);
     if left_out > 0 {
-        let _ = writeln!(text, "{} more connections have no line here", grouped(left_out));
+        let _ = writeln!(text, "{} of them have no line here", grouped(left_out));
+    }
+    if *unlisted > 0 {
+        let _ = writeln!(text, "{} more connections are neither listed nor summed up", grouped(*unlisted));
     }
     text
 }
@@ -194,7 +203,7 @@ fn cells(line: &TableLine) -> [String; TITLES.len()] {
         line.client.to_string(),
         line.server.to_string(),
         line.state.name().to_owned(),
-        time(line.lasted_us),
+        format!("{:.3}", line.lasted_us / 1e6),
         grouped(line.packets[0]),
         grouped(line.packets[1]),
         grouped(line.bytes[0]),
@@ -208,8 +217,19 @@ fn cells(line: &TableLine) -> [String; TITLES.len()] {
 }
 
 const TITLES: [&str; 13] = [
-    "CLIENT", "SERVER", "STATE", "LASTED", "→ PKTS", "← PKTS", "→ BYTES", "← BYTES", "→ B/s", "← B/s", "RTT",
-    "RETR", "STALL",
+    "CLIENT",
+    "SERVER",
+    "STATE",
+    "SECONDS",
+    "→ PKTS",
+    "← PKTS",
+    "→ BYTES",
+    "← BYTES",
+    "→ B/s",
+    "← B/s",
+    "RTT",
+    "RETR",
+    "STALL",
 ];
 
 /// Columns of text, before those of numbers.
