@@ -4,6 +4,7 @@
 //! second or so that the listing took.
 
 mod filter;
+mod overlay;
 mod query;
 mod row;
 
