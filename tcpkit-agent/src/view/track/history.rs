@@ -54,7 +54,7 @@ impl Histories {
 }
 
 impl History {
-    /// The rates of now; a second without figures carried nothing that we know of.
+    /// The rates of now. They hold for a second that a late listing left out; of a longer time nothing is known.
     fn note(&mut self, now_us: i64, rates: [f32; 2]) {
         let now = second(now_us);
         let passed = usize::try_from(now.saturating_sub(self.second)).unwrap_or(0).min(SECONDS);
@@ -65,7 +65,8 @@ impl History {
             return;
         }
         if !self.rates.is_empty() {
-            self.rates.extend(std::iter::repeat_n([0.0; 2], passed - 1));
+            let between = if passed <= LATE { rates } else { [0.0; 2] };
+            self.rates.extend(std::iter::repeat_n(between, passed - 1));
         }
         self.rates.push_back(rates);
         let beyond = self.rates.len().saturating_sub(SECONDS);
@@ -83,6 +84,9 @@ impl History {
         self.rates.iter().map(|rates| rates[direction]).collect()
     }
 }
+
+/// Seconds from one listing to the next where one comes late.
+const LATE: usize = 3;
 
 fn key(row: &FlowRow) -> (FourTuple, i64) {
     (row.tuple(), row.start_us)
@@ -102,10 +106,12 @@ mod tests {
         history.note(5_000_000, [1.0, 0.0]);
         history.note(5_900_000, [2.0, 0.0]);
         assert_eq!(history.sums(), [2.0], "the latest figures of a second hold");
-        history.note(8_000_000, [3.0, 4.0]);
-        assert_eq!(history.sums(), [2.0, 0.0, 0.0, 7.0]);
-        assert_eq!(history.of(1), [0.0, 0.0, 0.0, 4.0]);
-        for second in 9..200 {
+        history.note(9_000_000, [3.0, 4.0]);
+        assert_eq!(history.sums(), [2.0, 0.0, 0.0, 0.0, 7.0]);
+        assert_eq!(history.of(1), [0.0, 0.0, 0.0, 0.0, 4.0]);
+        history.note(11_000_000, [1.0, 0.0]);
+        assert_eq!(history.sums()[4..], [7.0, 1.0, 1.0], "a listing was late");
+        for second in 12..200 {
             history.note(second * 1_000_000, [1.0, 0.0]);
         }
         assert_eq!(history.sums().len(), SECONDS);

@@ -77,13 +77,18 @@ impl TrackView {
     fn on_key(&mut self, key: Key) -> Wish {
         match key {
             Key::Char('q') => return Wish::Quit,
+            // What tcptrack's own screen has no place for.
+            Key::Char('r' | 'b' | 'f' | '/') if self.look.is_classic => {}
             Key::Char('?' | 'h') => self.shows_help = !self.shows_help,
             Key::Char('p' | ' ') => return self.pause(),
             Key::Char('s' | '>') | Key::Tab { forward: true } => return self.sort_beside(true),
             Key::Char('S' | '<') | Key::Tab { forward: false } => return self.sort_beside(false),
             Key::Char('r') => return self.sort_by(self.order, !self.descending),
             Key::Char('b') => self.in_bits = !self.in_bits,
-            Key::Char('c') => self.look.is_classic = !self.look.is_classic,
+            Key::Char('c') => {
+                self.look.is_classic = !self.look.is_classic;
+                self.shows_details = false;
+            }
             Key::Char('f') => self.follow(),
             Key::Char('/') => self.filtering.begin(),
             Key::Char('j') => return self.step(1),

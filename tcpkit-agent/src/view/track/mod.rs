@@ -168,6 +168,9 @@ impl TrackView {
         } else {
             screen::draw(self, frame);
         }
+        if self.shows_help {
+            screen::help(frame);
+        }
     }
 
     fn rows(&self) -> &[FlowRow] {

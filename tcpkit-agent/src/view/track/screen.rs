@@ -49,9 +49,6 @@ pub(super) fn draw(view: &TrackView, frame: &mut Frame<'_>) {
     if view.shows_details {
         details::draw(view, frame);
     }
-    if view.shows_help {
-        help(frame);
-    }
 }
 
 fn title(view: &TrackView) -> Line<'static> {
@@ -184,7 +181,8 @@ fn percent(share: f64) -> String {
     format!("{shown:.3} %")
 }
 
-fn help(frame: &mut Frame<'_>) {
+/// What the keys do.
+pub(super) fn help(frame: &mut Frame<'_>) {
     const KEYS: &str = "\
 s S  > <  Left Right   sort by the column beside; or click on a heading
 r                      turn the order round

@@ -369,6 +369,9 @@ fn the_classic_screen_is_tcptrack_s() {
     );
     let _ = press(&mut view, "p");
     assert_eq!(bottom(&mut view), " Connections 2-3 of 3                         Paused    Unsorted");
+    let _ = press(&mut view, "p/frb?");
+    assert!(view.filtering.editing().is_none() && view.followed.is_none(), "there is no place for them");
+    assert!(screen(&mut view, 80, 24).join("\n").contains("this help"));
     let empty = TrackView::new(Look { is_classic: true, ..look() });
     assert_eq!(
         bottom(&mut empty.clone()),
