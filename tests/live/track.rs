@@ -36,33 +36,57 @@ fn a_screen_is_used_by_keys_and_mouse_and_left_as_it_was_found() {
     }
     let pair = Pair::new("screen").unwrap();
     let listener = pair.server.enter(|| TcpListener::bind("10.77.0.2:7301")).unwrap().unwrap();
-    let mut terminal =
-        Terminal::start(&pair.client, &["track", "-i", "veth0", "tcp port 7301"], 80, 24).unwrap();
+    let words = ["track", "-i", "veth0", "tcp port 7301"];
+    let mut terminal = Terminal::start(&pair.client, &words, 80, 24).unwrap();
     terminal.until("a screen", |screen| has(screen, 2, "no connection yet"));
     assert!(!terminal.is_as_a_shell_wants_it());
     let first = connect(&pair, &listener).unwrap();
     let second = connect(&pair, &listener).unwrap();
-    let end = |ends: &[TcpStream; 2]| ends[0].local_addr().unwrap().to_string();
-    let (one, other) = (end(&first), end(&second));
-    let both = |screen: &[String]| [&one, &other].iter().all(|end| line_of(screen, end).is_some());
+    let ends = [&first, &second].map(|ends| ends[0].local_addr().unwrap());
+    let names = ends.map(|end| end.to_string());
+    let both = |screen: &[String]| names.iter().all(|end| line_of(screen, end).is_some());
     let screen = terminal.until("both connections", both);
     assert!(screen[0].starts_with("tcpkit track veth0  2 connections, 2 open"), "{screen:#?}");
     assert_eq!(screen[1], "CLIENT            SERVER            STATE   IDLE → B/s ← B/s BYTES    RTT  RETR");
-    let row = line_of(&screen, &one).unwrap();
+    let row = line_of(&screen, &names[0]).unwrap();
     assert!(row.contains(" 10.77.0.2:7301    estab ") && row.ends_with(" 0"), "{row}");
     assert!(
         screen[22].starts_with("TOTAL ") && screen[23].contains("1-2 of 2  completeness 100.000 %  by rate▼")
     );
 
+    filter(&mut terminal, ends[0].port(), &names);
+    sort_and_open(&mut terminal);
+    play_tcptrack(&mut terminal, &names[0]);
+    terminal.resize(60, 20);
+    terminal.until("too narrow", |screen| has(screen, 0, "80 columns and 6 lines are needed, here are 60"));
+    terminal.resize(160, 30);
+    terminal.until("wide", |screen| has(screen, 1, "LAST MINUTE"));
+    drop(first);
+    let is_closed =
+        |screen: &[String]| line_of(screen, &names[0]).is_some_and(|row| row.contains(" closed "));
+    terminal.until("one is closed", is_closed);
+    terminal.until("and goes", |screen| line_of(screen, &names[0]).is_none());
+
+    terminal.press("q");
+    assert_eq!(terminal.wait().code(), Some(0));
+    assert!(terminal.is_as_a_shell_wants_it());
+    let octets = String::from_utf8_lossy(&terminal.octets()).into_owned();
+    for undone in ["\x1b[?1049l", "\x1b[?1006l", "\x1b[?25h"] {
+        assert!(octets.contains(undone), "{undone:?}");
+    }
+}
+
+fn filter(terminal: &mut Terminal, port: u16, names: &[String; 2]) {
     terminal.press("/port ");
     terminal.until("what is wrong", |screen| has(screen, 23, "/port █  'port' needs a number"));
-    let port = first[0].local_addr().unwrap().port().to_string();
     terminal.press(&format!("{port}\r"));
     let screen = terminal.until("one of them", |screen| has(screen, 0, "1 connections, 1 open (of 2)"));
-    assert!(line_of(&screen, &one).is_some() && line_of(&screen, &other).is_none(), "{screen:#?}");
+    assert!(line_of(&screen, &names[0]).is_some() && line_of(&screen, &names[1]).is_none(), "{screen:#?}");
     terminal.press("\x1b");
-    terminal.until("both again", both);
+    terminal.until("both again", |screen| names.iter().all(|end| line_of(screen, end).is_some()));
+}
 
+fn sort_and_open(terminal: &mut Terminal) {
     terminal.press("s");
     terminal.until("sorted by client", |screen| has(screen, 1, "CLIENT▲"));
     // The first button at column 40 of line 2, as xterm's mouse protocol 1006 tells it.
@@ -73,10 +97,13 @@ fn a_screen_is_used_by_keys_and_mouse_and_left_as_it_was_found() {
     assert!(line_of(&screen, "established   on veth0").is_some(), "{screen:#?}");
     terminal.press("\r?");
     terminal.until("help", |screen| line_of(screen, "this help").is_some());
+}
+
+fn play_tcptrack(terminal: &mut Terminal, name: &str) {
     terminal.press("?c");
     let classic = " Client                Server                State        Idle A Speed";
     let screen = terminal.until("the classic screen", |screen| screen[0] == classic);
-    assert!(line_of(&screen, &one).unwrap().contains("ESTABLISHED"), "{screen:#?}");
+    assert!(line_of(&screen, name).unwrap().contains("ESTABLISHED"), "{screen:#?}");
     assert!(
         screen[23].starts_with(" Connections 1-2 of 2                         Unpaused  "),
         "{screen:#?}"
@@ -85,23 +112,6 @@ fn a_screen_is_used_by_keys_and_mouse_and_left_as_it_was_found() {
     terminal.until("paused", |screen| has(screen, 23, " Paused "));
     terminal.press("pc");
     terminal.until("back", |screen| has(screen, 0, "tcpkit track veth0"));
-
-    terminal.resize(60, 20);
-    terminal.until("too narrow", |screen| has(screen, 0, "80 columns and 6 lines are needed, here are 60"));
-    terminal.resize(160, 30);
-    terminal.until("wide", |screen| has(screen, 1, "LAST MINUTE"));
-    drop(first);
-    let is_closed = |screen: &[String]| line_of(screen, &one).is_some_and(|row| row.contains(" closed "));
-    terminal.until("one is closed", is_closed);
-    terminal.until("and goes", |screen| line_of(screen, &one).is_none());
-
-    terminal.press("q");
-    assert_eq!(terminal.wait().code(), Some(0));
-    assert!(terminal.is_as_a_shell_wants_it());
-    let octets = String::from_utf8_lossy(&terminal.octets()).into_owned();
-    for undone in ["\x1b[?1049l", "\x1b[?1006l", "\x1b[?25h"] {
-        assert!(octets.contains(undone), "{undone:?}");
-    }
 }
 
 #[test]
