@@ -25,5 +25,7 @@ mod script;
 mod signals;
 mod sql;
 mod stall;
+mod stat;
+mod talkers;
 mod track;
 mod web;

@@ -14,6 +14,8 @@ mod latency;
 mod layers;
 mod manual;
 pub mod peek;
+pub mod prof;
+pub mod stat;
 pub mod system;
 pub mod track;
 mod usage;
@@ -21,7 +23,8 @@ pub mod value;
 
 pub use args::{AgentArgs, Args, BackendChoice, Command, FilterCommandArgs, HookChoice, LogLevel, Mode};
 pub use config::{
-    CaptureOutput, Config, Heard, Input, Limits, Listen, Live, Output, Requests, ScriptPlan, Stream, View,
+    CaptureOutput, Config, Heard, Input, Limits, Listen, Live, Output, Requests, ScriptPlan, Stream, Talkers,
+    View,
 };
 pub use doctor::DoctorCommandArgs;
 pub use expression::effective_expression;
@@ -31,6 +34,8 @@ pub use latency::{LatencyCommandArgs, LatencyPlan, SortColumn};
 pub use layers::{ConfigAction, ConfigCommandArgs, ConfigFileArgs, template};
 pub use manual::{GenerateCommandArgs, Generated, generate, pages};
 pub use peek::{PeekArgs, PeekStatArgs};
+pub use prof::ProfArgs;
+pub use stat::{StatAction, StatArgs, StatInput};
 pub use system::System;
 pub use track::TrackArgs;
 pub use usage::{Parsed, parse};

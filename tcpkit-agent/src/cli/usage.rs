@@ -10,6 +10,8 @@ use super::{
     failure::Failure,
     layers,
     peek::{Asked, PEEK_USAGE, PEEKSTAT_USAGE, PeekArgs, PeekStatArgs},
+    prof::ProfArgs,
+    stat::StatArgs,
     track::{TRACK_USAGE, TrackArgs},
 };
 
@@ -24,6 +26,10 @@ pub enum Parsed {
     PeekStat(Box<PeekStatArgs>),
     /// tcptrack.
     Track(Box<TrackArgs>),
+    /// tcpstat.
+    Stat(Box<StatArgs>),
+    /// tcpprof.
+    Prof(Box<ProfArgs>),
     /// The version of tcpeek, which names that of libpcap too.
     PeekVersion,
     /// The user asked for this text, which belongs on standard output.
@@ -67,13 +73,17 @@ enum Personality {
     Peek,
     PeekStat,
     Track,
+    Stat,
+    Prof,
 }
 
 impl Personality {
     /// The older tools: their names as programs, and as words behind `tcpkit`.
-    const ALL: [(Self, &'static str, &'static str); 3] = [
+    const ALL: [(Self, &'static str, &'static str); 5] = [
         (Self::Peek, "tcpeek", "peek"),
         (Self::PeekStat, "tcpeekstat", "peekstat"),
+        (Self::Stat, "tcpstat", "stat"),
+        (Self::Prof, "tcpprof", "prof"),
         (Self::Track, "tcptrack", "track"),
     ];
 
@@ -98,6 +108,8 @@ impl Personality {
                     Parsed::Text(format!("tcptrack v1.4.3 (tcpkit {})\n", env!("CARGO_PKG_VERSION")))
                 }
             },
+            Self::Stat => Parsed::Stat(Box::new(StatArgs::parse(program, words)?)),
+            Self::Prof => Parsed::Prof(Box::new(ProfArgs::parse(program, words)?)),
         })
     }
 }

@@ -19,6 +19,7 @@ mod settings;
 pub mod shard;
 mod tables;
 mod telling;
+mod traffic;
 mod worker;
 
 #[cfg(test)]

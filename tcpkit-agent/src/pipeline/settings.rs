@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    analyzer::{RequestSettings, RequestsTold},
+    analyzer::{PrefixLengths, RequestSettings, RequestsTold},
     flow::{FlowLimits, Patience, StallKind, StreamStep, StreamStepKind},
     report::flows::FlowQuery,
     time::Span,
@@ -27,6 +27,8 @@ pub struct EngineSettings {
     pub requests: Option<RequestSettings>,
     /// Microseconds from which on git-hulk/tcpkit calls a request slow; 0 for none.
     pub slow_us: u64,
+    /// What makes a prefix, for talkers by prefix.
+    pub prefixes: PrefixLengths,
     /// Whether an ICMP error decides the handshake that it answers.
     pub icmp: bool,
     /// Listings of the flows over capture time; they are whole with one shard only.
@@ -132,6 +134,7 @@ impl EngineSettings {
             },
             requests: None,
             slow_us: 0,
+            prefixes: PrefixLengths::default(),
             icmp: true,
             tables: None,
         }

@@ -95,13 +95,18 @@ fn answer(
     ask: Ask,
 ) -> Result<Answer, Unavailable> {
     runtime.block_on(async {
-        let report = reports.report();
-        let listing = flows.list(ask.query).await?;
-        let chosen = match ask.chosen {
+        let mut listing = flows.list(ask.query.clone()).await?;
+        let mut chosen = match ask.chosen {
             Some(query) => flows.list(query).await?.flows.pop(),
             None => None,
         };
-        Ok(Answer { listing, chosen, completeness: completeness(&*report.await?) })
+        let report = reports.report().await?;
+        // Where frames were lost on the way, the kernel has counted them all the same.
+        if let Some(exact) = &report.exact_flows {
+            listing.overlay(exact, &ask.query);
+            chosen.iter_mut().for_each(|row| row.overlay(exact));
+        }
+        Ok(Answer { listing, chosen, completeness: completeness(&report) })
     })
 }
 
