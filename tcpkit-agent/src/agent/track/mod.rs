@@ -16,7 +16,7 @@ use super::{log_to_stderr, run};
 use crate::{
     cli::{
         Background, Config, Failure, Heard, HookChoice, Input, Limits, Live, LogLevel, Output, Stream,
-        System, TrackArgs, View,
+        System, Talkers, TrackArgs, View,
     },
     pipeline::{EngineSettings, TableSettings},
     report::flows::{FlowFilter, FlowOrder, FlowQuery},
@@ -134,6 +134,7 @@ fn config(args: TrackArgs, input: Input, system: &System) -> Config {
             progress: is_file && system.stderr_is_terminal,
             listen: None,
             log: LogLevel::Warn,
+            talkers: Talkers::default(),
         },
         view: View::Track(Box::new(args)),
         background: Background::default(),
