@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{BurstReport, Count, TalkersReport};
 
 /// Who used how much.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct BandwidthReport {
     /// All interfaces together.
     pub total: TrafficReport,
