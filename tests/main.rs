@@ -6,6 +6,7 @@
     reason = "a scenario that does not go as planned fails right there"
 )]
 
+mod bandwidth;
 mod cli;
 mod configuration;
 mod kernel;
@@ -16,4 +17,6 @@ mod oracle;
 mod peek;
 mod requests;
 mod script;
+mod stat;
+mod track;
 mod vm;

@@ -10,6 +10,9 @@ use super::{
     args::Args,
     failure::Failure,
     peek::{PEEK_USAGE, PEEKSTAT_USAGE},
+    prof::PROF_USAGE,
+    stat::STAT_USAGE,
+    track::TRACK_USAGE,
 };
 
 /// `tcpkit generate`.
@@ -48,7 +51,7 @@ struct OlderTool {
     see: &'static str,
 }
 
-const OLDER_TOOLS: [OlderTool; 2] = [
+const OLDER_TOOLS: [OlderTool; 5] = [
     OlderTool {
         name: "tcpeek",
         about: "watch TCP handshakes: which fail, how, and how long the others take",
@@ -62,6 +65,29 @@ const OLDER_TOOLS: [OlderTool; 2] = [
         about: "ask a running tcpeek for its statistics",
         usage: PEEKSTAT_USAGE,
         description: "tcpkit under the name of tcpeekstat. tcpkit peekstat is the same.",
+        see: "tcpeek",
+    },
+    OlderTool {
+        name: "tcpstat",
+        about: "statistics of an interface or a capture file, by interval",
+        usage: STAT_USAGE,
+        description: "tcpkit under the name of tcpstat 1.5: its options and formats, on files to the byte; live from \
+                      the kernel's counters. tcpkit stat is the same.",
+        see: "tcpprof",
+    },
+    OlderTool {
+        name: "tcpprof",
+        about: "who and what the packets of an interface or a capture file were, ranked by bytes",
+        usage: PROF_USAGE,
+        description: "tcpkit under the name of tcpprof: its options and tables. tcpkit prof is the same.",
+        see: "tcpstat",
+    },
+    OlderTool {
+        name: "tcptrack",
+        about: "watch TCP connections as they are, or those of a file as a table",
+        usage: TRACK_USAGE,
+        description: "tcpkit under the name of tcptrack: its options and its screen, on tcpkit's engine; a table of the \
+                      connections of files. tcpkit track is the same.",
         see: "tcpeek",
     },
 ];
@@ -132,8 +158,9 @@ impl OlderTool {
         page.text([roman(format!("{} - {}", self.name, self.about))]);
         page.control("SH", ["SYNOPSIS"]);
         page.control("nf", []);
-        for line in self.usage.lines() {
-            page.text([roman(line.strip_prefix("usage: ").unwrap_or(line))]);
+        for line in self.usage.replace("%s", self.name).lines() {
+            let line = line.strip_prefix("usage: ").or_else(|| line.strip_prefix("Usage: ")).unwrap_or(line);
+            page.text([roman(line)]);
         }
         page.control("fi", []);
         page.control("SH", ["DESCRIPTION"]);

@@ -14,13 +14,17 @@ mod latency;
 mod layers;
 mod manual;
 pub mod peek;
+pub mod prof;
+pub mod stat;
 pub mod system;
+pub mod track;
 mod usage;
 pub mod value;
 
 pub use args::{AgentArgs, Args, BackendChoice, Command, FilterCommandArgs, HookChoice, LogLevel, Mode};
 pub use config::{
-    CaptureOutput, Config, Heard, Input, Limits, Listen, Live, Output, Requests, ScriptPlan, Stream, View,
+    CaptureOutput, Config, Heard, Input, Limits, Listen, Live, Output, Requests, ScriptPlan, Stream, Talkers,
+    View,
 };
 pub use doctor::DoctorCommandArgs;
 pub use expression::effective_expression;
@@ -30,9 +34,12 @@ pub use latency::{LatencyCommandArgs, LatencyPlan, SortColumn};
 pub use layers::{ConfigAction, ConfigCommandArgs, ConfigFileArgs, template};
 pub use manual::{GenerateCommandArgs, Generated, generate, pages};
 pub use peek::{PeekArgs, PeekStatArgs};
+pub use prof::ProfArgs;
+pub use stat::{StatAction, StatArgs, StatInput};
 pub use system::System;
+pub use track::TrackArgs;
 pub use usage::{Parsed, parse};
-pub use value::ListenAt;
+pub use value::{FlowCounters, ListenAt};
 
 #[cfg(test)]
 mod tests;

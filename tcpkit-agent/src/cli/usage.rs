@@ -10,6 +10,9 @@ use super::{
     failure::Failure,
     layers,
     peek::{Asked, PEEK_USAGE, PEEKSTAT_USAGE, PeekArgs, PeekStatArgs},
+    prof::ProfArgs,
+    stat::StatArgs,
+    track::{TRACK_USAGE, TrackArgs},
 };
 
 /// What the words were.
@@ -21,6 +24,12 @@ pub enum Parsed {
     Peek(Box<PeekArgs>),
     /// tcpeekstat.
     PeekStat(Box<PeekStatArgs>),
+    /// tcptrack.
+    Track(Box<TrackArgs>),
+    /// tcpstat.
+    Stat(Box<StatArgs>),
+    /// tcpprof.
+    Prof(Box<ProfArgs>),
     /// The version of tcpeek, which names that of libpcap too.
     PeekVersion,
     /// The user asked for this text, which belongs on standard output.
@@ -63,12 +72,20 @@ fn translated(mut words: impl Iterator<Item = OsString>) -> Vec<OsString> {
 enum Personality {
     Peek,
     PeekStat,
+    Track,
+    Stat,
+    Prof,
 }
 
 impl Personality {
     /// The older tools: their names as programs, and as words behind `tcpkit`.
-    const ALL: [(Self, &'static str, &'static str); 2] =
-        [(Self::Peek, "tcpeek", "peek"), (Self::PeekStat, "tcpeekstat", "peekstat")];
+    const ALL: [(Self, &'static str, &'static str); 5] = [
+        (Self::Peek, "tcpeek", "peek"),
+        (Self::PeekStat, "tcpeekstat", "peekstat"),
+        (Self::Stat, "tcpstat", "stat"),
+        (Self::Prof, "tcpprof", "prof"),
+        (Self::Track, "tcptrack", "track"),
+    ];
 
     fn parse(self, program: &str, words: &[OsString]) -> Result<Parsed, Failure> {
         let words = words.iter().cloned();
@@ -83,6 +100,16 @@ impl Personality {
                 Asked::Help => Parsed::Text(PEEKSTAT_USAGE.to_owned()),
                 Asked::Version => Parsed::Text(format!("tcpeekstat {}\n", env!("CARGO_PKG_VERSION"))),
             },
+            Self::Track => match TrackArgs::parse(program, words)? {
+                Asked::Run(args) => Parsed::Track(args),
+                Asked::Help => Parsed::Text(TRACK_USAGE.to_owned()),
+                // The version that this stands for, as scripts look for it.
+                Asked::Version => {
+                    Parsed::Text(format!("tcptrack v1.4.3 (tcpkit {})\n", env!("CARGO_PKG_VERSION")))
+                }
+            },
+            Self::Stat => Parsed::Stat(Box::new(StatArgs::parse(program, words)?)),
+            Self::Prof => Parsed::Prof(Box::new(ProfArgs::parse(program, words)?)),
         })
     }
 }

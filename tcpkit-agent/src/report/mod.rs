@@ -5,11 +5,13 @@
 //! A field that this version of tcpkit cannot fill is absent; `null` means *not seen*.
 
 mod agent;
+mod bandwidth;
 mod bursts;
 mod capture;
 mod doctor;
 mod event;
 mod exact_flows;
+mod exact_report;
 mod figures;
 mod flow;
 pub mod flows;
@@ -25,14 +27,17 @@ mod requests;
 mod service;
 mod snapshot;
 mod stream;
+mod talkers;
 mod totals;
 
 pub use agent::AgentReport;
+pub use bandwidth::{BandwidthReport, InterfaceBandwidth, LinkUse, PeakRate, SizeBucket, TrafficReport};
 pub use bursts::{BurstFlow, BurstReport, BurstWindows};
 pub use capture::{CaptureInfo, InterfaceInfo};
 pub use doctor::{DoctorReport, ExaminedRecord, FindingRecord};
 pub use event::{Event, EventKind};
 pub use exact_flows::{ExactFlow, ExactFlowCounts, ExactOther, ExactRate, ExactTraffic};
+pub use exact_report::{ExactFlowRecord, ExactFlowsReport};
 pub use figures::{
     DURATION_BOUNDS_NS, DURATION_BUCKETS, Durations, Figures, RequestDurations, RoundTripDurations,
     TrafficFigure,
@@ -58,10 +63,20 @@ pub use stream::{
     FlowName, FlowRetransmissions, FlowStalls, LatencyReport, PortRetransmissions, RetransmitReport,
     RoundTripReport, SentAgainCount, ServerRetransmissions, StallReport, StallSummary,
 };
-pub use totals::{BandwidthReport, Count, InterfaceBandwidth, ResetCount, SizeBucket, SpanSummary, Totals};
+pub use talkers::{AddressTalk, PortTalk, PrefixTalk, SentCount, ServiceTalk, TalkCount, TalkersReport};
+pub use totals::{Count, ResetCount, SpanSummary, Totals};
 
 use schemars::JsonSchema;
 use serde::Serialize;
+
+/// A protocol by IANA's number: the names of those that tcpkit follows, else the number.
+pub(crate) fn protocol_name(number: u8) -> String {
+    match number {
+        6 => "tcp".to_owned(),
+        17 => "udp".to_owned(),
+        other => other.to_string(),
+    }
+}
 
 /// Version of the report's shape; a field may be added without a new one, none removed or changed.
 pub const SCHEMA: &str = "tcpkit.report/1";

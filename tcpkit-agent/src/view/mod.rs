@@ -7,3 +7,6 @@ pub mod doctor;
 pub mod kit;
 pub mod latency;
 pub mod peek;
+pub mod prof;
+pub mod stat;
+pub mod track;

@@ -2,7 +2,7 @@
 
 use super::ReportContext;
 use crate::{
-    analyzer::{RequestSum, RoundTrips, SpanHistogram, Traffic},
+    analyzer::{Cut, RequestSum, RoundTrips, SpanHistogram, Traffic},
     flow::{Half, StallKind},
     report::{
         Count, DURATION_BOUNDS_NS, Durations, Figures, RequestDurations, RoundTripDurations, ShardSnapshot,
@@ -79,7 +79,8 @@ fn cells(interface: &str, traffic: &Traffic) -> Vec<TrafficFigure> {
     let mut cells = Vec::new();
     for (protocol, transport) in TRANSPORTS {
         for (direction, way) in DIRECTIONS {
-            let count = traffic.count(None, Some(transport), Some(way));
+            let count =
+                traffic.count(Cut { version: None, transport: Some(transport), direction: Some(way) });
             if count.frames > 0 {
                 let count = Count { frames: count.frames, packets: count.packets, bytes: count.bytes };
                 cells.push(TrafficFigure { interface: interface.to_owned(), direction, protocol, count });

@@ -1,11 +1,16 @@
 //! From the shards' measurements to one report, with a ledger that is checked.
 
 mod bandwidth;
+mod bursts;
+mod exact;
 mod figures;
 mod handshake;
 mod ledger;
 mod requests;
 mod stream;
+mod talkers;
+
+pub use bursts::{BurstLength, BurstSender, bursts};
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -39,7 +44,14 @@ pub struct ReportContext {
     pub ring_fills: Vec<f64>,
     /// Rates within milliseconds, by interface and direction.
     pub bursts: Vec<BurstReport>,
+    /// Speeds of links in bits per second, where they are known.
+    pub speeds: BTreeMap<InterfaceId, u64>,
+    /// Rows of each list of talkers; `None` is [`NAMED`].
+    pub top: Option<usize>,
 }
+
+/// Rows of each list, unless asked otherwise; the others are summed up.
+pub const NAMED: usize = 100;
 
 /// What the kernel or the reader counted at one place, before the shards saw anything.
 #[derive(Clone, Debug)]
@@ -72,7 +84,7 @@ pub fn assemble_sum(context: ReportContext, sum: &ShardSnapshot) -> Report {
     let figures = figures::figures(&context, sum);
     let ledger = ledger::close(&context, &sum.fates);
     let duration = sum.extent.first().zip(sum.extent.last()).map(|(first, last)| last.since(first));
-    let bandwidth = bandwidth::report(&context, &sum.bandwidth, duration);
+    let bandwidth = bandwidth::report(&context, &sum.bandwidth, &sum.talkers, duration);
     let completeness = share(ledger.total.delivered, ledger.total.matched);
     let mut capture = context.capture;
     capture.first_us = sum.extent.first().map(Timestamp::as_micros);
@@ -83,7 +95,7 @@ pub fn assemble_sum(context: ReportContext, sum: &ShardSnapshot) -> Report {
         completeness,
         capture,
         ledger,
-        totals: totals(sum, bandwidth.total, duration),
+        totals: totals(sum, bandwidth.total.count, duration),
         handshake: handshake::report(&sum.handshakes),
         retransmit: stream::retransmit(&sum.retransmissions),
         latency: LatencyReport {

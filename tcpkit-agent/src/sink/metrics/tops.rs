@@ -143,7 +143,9 @@ fn commands(report: &Report) -> Vec<Row> {
 
 fn interfaces(report: &Report) -> Vec<Row> {
     let interfaces = report.bandwidth.interfaces.iter();
-    interfaces.map(|one| Row { key: vec![one.interface.clone()], counts: counts(one.count) }).collect()
+    interfaces
+        .map(|one| Row { key: vec![one.interface.clone()], counts: counts(one.traffic.count) })
+        .collect()
 }
 
 fn traffic(report: &Report) -> Vec<Row> {

@@ -59,7 +59,7 @@ pub(super) const METRICS: &[Metric] = &[
             let bandwidth = &context.report.bandwidth;
             let bound = |up_to: Option<u32>| up_to.map_or(f64::INFINITY, f64::from);
             let buckets = bandwidth.packet_sizes.iter().map(|one| (bound(one.up_to), one.packets));
-            let bytes: u64 = bandwidth.protocols.values().map(|count| count.bytes).sum();
+            let bytes: u64 = bandwidth.protocols.values().map(|traffic| traffic.count.bytes).sum();
             let buckets: Vec<_> = buckets.collect();
             if !buckets.is_empty() {
                 out.sizes(buckets, number(bytes));
