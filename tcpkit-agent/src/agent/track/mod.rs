@@ -15,8 +15,8 @@ use std::{
 use super::{log_to_stderr, run};
 use crate::{
     cli::{
-        Background, Config, Failure, Heard, HookChoice, Input, Limits, Live, LogLevel, Output, Stream,
-        System, Talkers, TrackArgs, View,
+        Background, Config, Failure, FlowCounters, Heard, HookChoice, Input, Limits, Live, LogLevel, Output,
+        Stream, System, Talkers, TrackArgs, View,
     },
     pipeline::{EngineSettings, TableSettings},
     report::flows::{FlowFilter, FlowOrder, FlowQuery},
@@ -167,6 +167,7 @@ fn live(args: &TrackArgs, system: &System) -> Result<Input, Failure> {
         promiscuous: Some(args.promiscuous),
         kernel_log: LogLevel::Off,
         duration: None,
+        flow_counters: FlowCounters::On,
     }))
 }
 
