@@ -28,4 +28,5 @@ mod sql;
 mod stall;
 mod stat;
 mod talkers;
+mod track;
 mod web;

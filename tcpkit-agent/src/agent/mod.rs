@@ -24,6 +24,7 @@ mod screen;
 mod scripting;
 mod sources;
 mod stat;
+mod track;
 mod traffic;
 mod writer;
 
@@ -33,6 +34,7 @@ pub use filter_command::filter;
 pub use peek::{peek, peekstat, version as peek_version};
 pub use prof::prof;
 pub use stat::stat;
+pub use track::track;
 
 use std::{io::IsTerminal as _, net::IpAddr};
 
@@ -83,7 +85,7 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
     let talkers = &config.output.talkers;
     settings.prefixes = PrefixLengths { v4: talkers.prefix_v4, v6: talkers.prefix_v6 };
     settings.wanted = Wanted {
-        flows: config.output.flow_log.is_some() || config.heard.flows,
+        flows: config.output.flow_log.is_some() || config.heard.flows || shows_finished(config),
         events: config.output.event_log.is_some() || config.output.text,
         handshakes: matches!(config.view, View::Peek(_)) || config.heard.handshakes,
         loss_delay: config.output.event_after,
@@ -100,7 +102,19 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
         settings.flows.patience = Patience::FromLastSegment;
         settings.parse.verify = Verify { ip: args.checksums.ip, transport: args.checksums.transport };
     }
+    if let View::Track(args) = &config.view {
+        settings.tables = track::table_settings(args);
+        if settings.tables.is_some() {
+            // What has closed stays for the table of the time in which it did.
+            settings.flows.max_lingering = settings.flows.max_flows;
+        }
+    }
     settings
+}
+
+/// Whether a table of finished flows is wanted.
+fn shows_finished(config: &Config) -> bool {
+    matches!(&config.view, View::Track(args) if !args.files.is_empty() && args.interval.is_none())
 }
 
 fn requests(requests: &Requests) -> RequestSettings {

@@ -12,6 +12,7 @@ use super::{
     process::{Begun, Process},
     records::{RecordOutcome, RecordSinks, Recorder},
     scripting::Scripting,
+    track::TrackOutlet,
     writer::{self, Writing},
 };
 use crate::{
@@ -46,6 +47,7 @@ pub(super) struct Outlets {
     kit: Option<KitOutlet>,
     packets: Option<PacketLines>,
     latency: Option<LatencyOutlet>,
+    track: Option<TrackOutlet>,
     statistics: StatsAnswer,
     process: Process,
     /// The user's script, where there is one.
@@ -73,6 +75,8 @@ impl Outlets {
         let mut records = RecordSinks::open(&config.output, live)?;
         records.requests = kit.as_ref().and_then(KitOutlet::requests);
         records.peek = peek.as_ref().map(PeekOutlet::lines).transpose()?;
+        let track = TrackOutlet::open(config);
+        records.track = track.as_ref().and_then(TrackOutlet::tables);
         let filter = config.expression.as_deref();
         let timers =
             FlowTimers { handshake: limits.handshake_timeout, linger: limits.linger, idle: limits.idle };
@@ -94,6 +98,7 @@ impl Outlets {
             peek,
             packets: kit.as_ref().and_then(|kit| kit.packets(config)),
             latency: LatencyOutlet::open(config),
+            track,
             statistics: kit::statistics(config),
             kit,
             process,
@@ -152,6 +157,9 @@ impl Outlets {
         if let Some(latency) = &mut self.latency {
             latency.start(&self.reports, &self.wakes)?;
         }
+        if let Some(track) = &mut self.track {
+            track.start(&self.flows, &self.reports, &self.wakes)?;
+        }
         self.process.ready().map_err(Into::into)
     }
 
@@ -195,6 +203,9 @@ impl Outlets {
         }
         if let Some(latency) = &mut self.latency {
             latency.conclude(report)?;
+        }
+        if let Some(track) = &mut self.track {
+            track.conclude(report)?;
         }
         self.kit.as_mut().map_or(Ok(()), |kit| kit.conclude(report))
     }

@@ -22,7 +22,7 @@ use super::{
     name = "tcpkit",
     version,
     about = "Watch TCP on a live interface or in capture files: who talks, which handshakes fail, and how far the numbers may be off.",
-    override_usage = "tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit latency -i INTERFACE|-r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit filter [OPTIONS] EXPRESSION...\n       tcpkit doctor [-i INTERFACE]\n       tcpkit config check FILE|default\n       tcpkit generate man|bash|zsh|fish [PAGE]\n       tcpkit peek|peekstat [OPTIONS]  (tcpeek and tcpeekstat; see tcpkit peek --help)\n       tcpkit stat|prof [OPTIONS]  (tcpstat and tcpprof; see tcpkit stat -h)",
+    override_usage = "tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit latency -i INTERFACE|-r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit filter [OPTIONS] EXPRESSION...\n       tcpkit doctor [-i INTERFACE]\n       tcpkit config check FILE|default\n       tcpkit generate man|bash|zsh|fish [PAGE]\n       tcpkit track -i INTERFACE|-T FILE [OPTIONS] [EXPRESSION]...  (tcptrack; see tcpkit track --help)\n       tcpkit peek|peekstat [OPTIONS]  (tcpeek and tcpeekstat; see tcpkit peek --help)\n       tcpkit stat|prof [OPTIONS]  (tcpstat and tcpprof; see tcpkit stat -h)",
     after_help = EXAMPLES,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,

@@ -17,6 +17,7 @@ pub mod peek;
 pub mod prof;
 pub mod stat;
 pub mod system;
+pub mod track;
 mod usage;
 pub mod value;
 
@@ -36,6 +37,7 @@ pub use peek::{PeekArgs, PeekStatArgs};
 pub use prof::ProfArgs;
 pub use stat::{StatAction, StatArgs, StatInput};
 pub use system::System;
+pub use track::TrackArgs;
 pub use usage::{Parsed, parse};
 pub use value::FlowCounters;
 

@@ -17,6 +17,7 @@ mod router;
 mod running;
 mod settings;
 pub mod shard;
+mod tables;
 mod telling;
 mod traffic;
 mod worker;
@@ -33,5 +34,5 @@ pub use reader::{
 };
 pub use ring_worker::{CaptureTap, Translation};
 pub use running::{BlockPlan, Panicked, Pipeline, RingPlan};
-pub use settings::{EngineSettings, InterfaceFacts, Wanted};
+pub use settings::{EngineSettings, InterfaceFacts, TableSettings, Wanted};
 pub use shard::Shard;

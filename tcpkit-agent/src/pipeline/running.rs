@@ -196,6 +196,7 @@ impl Pipeline {
                 events,
                 handshakes: Vec::new(),
                 requests: Vec::new(),
+                tables: Vec::new(),
                 progress,
             });
         }

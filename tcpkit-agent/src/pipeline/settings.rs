@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     analyzer::{PrefixLengths, RequestSettings, RequestsTold},
     flow::{FlowLimits, Patience, StallKind, StreamStep, StreamStepKind},
+    report::flows::FlowQuery,
     time::Span,
     wire::{ParseOptions, fragment::FragmentLimits},
 };
@@ -30,6 +31,17 @@ pub struct EngineSettings {
     pub prefixes: PrefixLengths,
     /// Whether an ICMP error decides the handshake that it answers.
     pub icmp: bool,
+    /// Listings of the flows over capture time; they are whole with one shard only.
+    pub tables: Option<TableSettings>,
+}
+
+/// Listings of the flows over capture time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableSettings {
+    /// Capture time from one to the next.
+    pub every: Span,
+    /// What is in them.
+    pub query: FlowQuery,
 }
 
 /// What shards hand out beside their measurements; what nobody reads is not made.
@@ -127,6 +139,7 @@ impl EngineSettings {
             slow_us: 0,
             prefixes: PrefixLengths::default(),
             icmp: true,
+            tables: None,
         }
     }
 

@@ -12,6 +12,7 @@ use crate::{
         kit::Kit,
         latency::LatencyPlan,
         peek::PeekArgs,
+        track::TrackArgs,
         value::FlowCounters,
     },
     time::Span,
@@ -52,6 +53,8 @@ pub enum View {
     Kit(Box<Kit>),
     /// Tables of requests.
     Latency(LatencyPlan),
+    /// tcptrack's table of connections.
+    Track(Box<TrackArgs>),
 }
 
 /// Where frames come from.
