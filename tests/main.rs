@@ -6,7 +6,9 @@
     reason = "a scenario that does not go as planned fails right there"
 )]
 
+mod bandwidth;
 mod cli;
+mod configuration;
 mod kernel;
 mod kit;
 mod latency;
@@ -15,4 +17,6 @@ mod oracle;
 mod peek;
 mod requests;
 mod script;
+mod stat;
+mod track;
 mod vm;

@@ -14,6 +14,9 @@ fn main() -> ExitCode {
         Ok(Parsed::Run(args)) => run(&args),
         Ok(Parsed::Peek(args)) => agent::peek(*args, &System::current()),
         Ok(Parsed::PeekStat(args)) => agent::peekstat(&args),
+        Ok(Parsed::Track(args)) => agent::track(*args, &System::current()),
+        Ok(Parsed::Stat(args)) => agent::stat(&args, &System::current()),
+        Ok(Parsed::Prof(args)) => agent::prof(&args, &System::current()),
         Ok(Parsed::PeekVersion) => sink::write_stdout(&agent::peek_version()).map_err(Into::into),
         Err(failure) => Err(failure.into()),
     };
@@ -31,6 +34,9 @@ fn run(args: &Args) -> anyhow::Result<()> {
     let system = System::current();
     let config = match &args.command {
         Some(Command::Filter(filter)) => return agent::filter(filter),
+        Some(Command::Doctor(args)) => return agent::doctor(args),
+        Some(Command::Generate(args)) => return Ok(sink::write_stdout(&cli::generate(args)?)?),
+        Some(Command::Config(config)) => return agent::config(config, &system),
         Some(Command::Latency(latency)) => Config::latency(latency, &system)?,
         None => Config::new(&args.agent, &system)?,
     };

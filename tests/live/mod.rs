@@ -3,8 +3,10 @@
 mod accuracy;
 pub(crate) mod attach;
 pub(crate) mod backend;
+mod doctor;
 mod endpoint;
 mod filter;
+mod flow_counters;
 mod handshake;
 mod kit;
 mod kv;
@@ -24,4 +26,7 @@ mod script;
 mod signals;
 mod sql;
 mod stall;
+mod stat;
+mod talkers;
+mod track;
 mod web;

@@ -4,8 +4,10 @@
 //! ends a run, what was captured until then is analysed, written and reported.
 
 mod blocks;
+mod config_command;
 mod context;
 mod control;
+mod doctor;
 mod ending;
 mod filter_command;
 mod interfaces;
@@ -16,14 +18,23 @@ mod outlets;
 mod overwrite;
 mod peek;
 mod process;
+mod prof;
 mod records;
 mod screen;
 mod scripting;
 mod sources;
+mod stat;
+mod track;
+mod traffic;
 mod writer;
 
+pub use config_command::config;
+pub use doctor::doctor;
 pub use filter_command::filter;
 pub use peek::{peek, peekstat, version as peek_version};
+pub use prof::prof;
+pub use stat::stat;
+pub use track::track;
 
 use std::{io::IsTerminal as _, net::IpAddr};
 
@@ -31,7 +42,7 @@ use tcpkit_common::flow::Address;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _};
 
 use crate::{
-    analyzer::{RequestLimits, RequestSettings},
+    analyzer::{PrefixLengths, RequestLimits, RequestSettings},
     cli::{Config, Input, LogLevel, Mode, Requests, View},
     flow::Patience,
     pipeline::{EngineSettings, Wanted},
@@ -71,8 +82,10 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
     settings.flows.max_half_open = config.limits.max_half_open;
     settings.flows.handshake_timeout = config.limits.handshake_timeout;
     settings.flows.idle = config.limits.idle_timeout;
+    let talkers = &config.output.talkers;
+    settings.prefixes = PrefixLengths { v4: talkers.prefix_v4, v6: talkers.prefix_v6 };
     settings.wanted = Wanted {
-        flows: config.output.flow_log.is_some() || config.heard.flows,
+        flows: config.output.flow_log.is_some() || config.heard.flows || shows_finished(config),
         events: config.output.event_log.is_some() || config.output.text,
         handshakes: matches!(config.view, View::Peek(_)) || config.heard.handshakes,
         loss_delay: config.output.event_after,
@@ -80,6 +93,7 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
         requests: config.output.request_log.is_some() || config.heard.requests,
         slow_request: config.requests.as_ref().map_or(EngineSettings::EVENT, |requests| requests.slower_than),
         shown_us: kit::shown_us(&config.view),
+        bursts: matches!(config.view, View::Agent),
     };
     settings.slow_us = kit::slow_us(&config.view);
     settings.requests = config.requests.as_ref().map(requests).or_else(|| heard_requests(config));
@@ -88,7 +102,19 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
         settings.flows.patience = Patience::FromLastSegment;
         settings.parse.verify = Verify { ip: args.checksums.ip, transport: args.checksums.transport };
     }
+    if let View::Track(args) = &config.view {
+        settings.tables = track::table_settings(args);
+        if settings.tables.is_some() {
+            // What has closed stays for the table of the time in which it did.
+            settings.flows.max_lingering = settings.flows.max_flows;
+        }
+    }
     settings
+}
+
+/// Whether a table of finished flows is wanted.
+fn shows_finished(config: &Config) -> bool {
+    matches!(&config.view, View::Track(args) if !args.files.is_empty() && args.interval.is_none())
 }
 
 fn requests(requests: &Requests) -> RequestSettings {

@@ -5,13 +5,14 @@ use std::thread::{self, JoinHandle};
 use crossbeam_channel::{Receiver, Sender};
 
 use super::{
-    control::Wakes,
+    control::{Requests, Wakes},
     kit::{self, KitOutlet, PacketLines},
     latency::LatencyOutlet,
     peek::PeekOutlet,
     process::{Begun, Process},
     records::{RecordOutcome, RecordSinks, Recorder},
     scripting::Scripting,
+    track::TrackOutlet,
     writer::{self, Writing},
 };
 use crate::{
@@ -21,7 +22,8 @@ use crate::{
     report::Report,
     sink::{
         capture::CaptureWriter,
-        http::{Endpoint, Health, ReportRequests, ReportSource, Serving, StatsAnswer, report_channel},
+        flows::{FlowSource, flow_channel},
+        http::{Endpoint, Health, ReportSource, Serving, StatsAnswer, report_channel},
         json,
         text::{self, TextOptions},
         write_stderr, write_stdout,
@@ -38,18 +40,20 @@ pub(super) struct Outlets {
     writing: Option<Writing>,
     endpoint: Option<Endpoint>,
     reports: ReportSource,
+    flows: FlowSource,
     serving: Option<Serving>,
     health: Health,
     peek: Option<PeekOutlet>,
     kit: Option<KitOutlet>,
     packets: Option<PacketLines>,
     latency: Option<LatencyOutlet>,
+    track: Option<TrackOutlet>,
     statistics: StatsAnswer,
     process: Process,
     /// The user's script, where there is one.
     pub(super) scripting: Option<Scripting>,
-    /// Whoever wants a report while the run goes on.
-    pub(super) requests: ReportRequests,
+    /// Whoever wants a report or a listing while the run goes on.
+    pub(super) requests: Requests,
     wakes: Wakes,
 }
 
@@ -71,12 +75,15 @@ impl Outlets {
         let mut records = RecordSinks::open(&config.output, live)?;
         records.requests = kit.as_ref().and_then(KitOutlet::requests);
         records.peek = peek.as_ref().map(PeekOutlet::lines).transpose()?;
+        let track = TrackOutlet::open(config);
+        records.track = track.as_ref().and_then(TrackOutlet::tables);
         let filter = config.expression.as_deref();
         let timers =
             FlowTimers { handshake: limits.handshake_timeout, linger: limits.linger, idle: limits.idle };
         let create = |output| writer::create(output, filter, timers);
         let writer = config.output.capture.as_ref().map(create).transpose()?;
-        let (reports, requests) = report_channel();
+        let (reports, report_requests) = report_channel();
+        let (flows, flow_requests) = flow_channel();
         let endpoint = config.output.listen.map(bind).transpose()?.flatten();
         Ok(Self {
             records: Some(records),
@@ -85,16 +92,18 @@ impl Outlets {
             writing: None,
             endpoint,
             reports,
+            flows,
             serving: None,
             health: Health::starting(),
             peek,
             packets: kit.as_ref().and_then(|kit| kit.packets(config)),
             latency: LatencyOutlet::open(config),
+            track,
             statistics: kit::statistics(config),
             kit,
             process,
             scripting,
-            requests,
+            requests: Requests { reports: report_requests, flows: flow_requests },
             wakes,
         })
     }
@@ -148,6 +157,9 @@ impl Outlets {
         if let Some(latency) = &mut self.latency {
             latency.start(&self.reports, &self.wakes)?;
         }
+        if let Some(track) = &mut self.track {
+            track.start(&self.flows, &self.reports, &self.wakes)?;
+        }
         self.process.ready().map_err(Into::into)
     }
 
@@ -191,6 +203,9 @@ impl Outlets {
         }
         if let Some(latency) = &mut self.latency {
             latency.conclude(report)?;
+        }
+        if let Some(track) = &mut self.track {
+            track.conclude(report)?;
         }
         self.kit.as_mut().map_or(Ok(()), |kit| kit.conclude(report))
     }

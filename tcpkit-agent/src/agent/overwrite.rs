@@ -39,7 +39,7 @@ fn outputs_of(config: &Config) -> impl Iterator<Item = (&'static str, &Path)> {
     let capture = output.capture.as_ref().map(|CaptureOutput { target, .. }| target);
     let lines = match &config.view {
         View::Kit(kit) => kit.target.as_ref(),
-        View::Agent | View::Peek(_) | View::Latency(_) => None,
+        View::Agent | View::Peek(_) | View::Latency(_) | View::Track(_) => None,
     };
     [
         ("-o", lines),

@@ -4,16 +4,20 @@
 //! commutative, so any number of shards gives one answer. Analyzers do not know each other.
 
 mod bandwidth;
+mod burst;
 mod fate;
 mod handshake;
 mod latency;
 mod ranking;
 mod retransmit;
 mod round_trip;
+mod series;
 mod span_histogram;
 mod stall;
+mod talkers;
 
-pub use bandwidth::{BandwidthAnalyzer, SIZE_BOUNDS, Traffic, TrafficCount};
+pub use bandwidth::{BandwidthAnalyzer, Cut, L1_OVERHEAD, Passed, SIZE_BOUNDS, Traffic, TrafficCount};
+pub use burst::{Bin, BurstAnalyzer, BurstKey, BurstPeak, BurstSeries, Late, Windows};
 pub use fate::{Fate, FateAnalyzer, FrameCounts, Note, Place};
 pub use handshake::{HandshakeAnalyzer, IcmpCounts, ServerCounts, Servers};
 pub use latency::{
@@ -24,5 +28,7 @@ pub use latency::{
 pub use ranking::{Ranking, Weighed};
 pub use retransmit::{FlowId, FlowTrouble, RetransmitAnalyzer, SentAgain};
 pub use round_trip::{RoundTripAnalyzer, RoundTrips};
+pub use series::{Peak, Series};
 pub use span_histogram::{Bucket, SpanHistogram};
 pub use stall::{HeldUp, StallAnalyzer};
+pub use talkers::{Prefix, PrefixLengths, Service, ServicePort, Talk, TalkSum, TalkerAnalyzer};

@@ -8,9 +8,12 @@ use std::{net::IpAddr, num::NonZeroU16, path::PathBuf};
 use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use super::{
+    doctor::DoctorCommandArgs,
     kit::KitArgs,
     latency::LatencyCommandArgs,
-    value::{self, Listen},
+    layers::{ConfigCommandArgs, ConfigFileArgs},
+    manual::GenerateCommandArgs,
+    value::{self, FlowCounters, Listen},
 };
 
 /// The whole command line.
@@ -19,7 +22,7 @@ use super::{
     name = "tcpkit",
     version,
     about = "Watch TCP on a live interface or in capture files: who talks, which handshakes fail, and how far the numbers may be off.",
-    override_usage = "tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit latency -i INTERFACE|-r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit filter [OPTIONS] EXPRESSION...\n       tcpkit peek|peekstat [OPTIONS]  (tcpeek and tcpeekstat; see tcpkit peek --help)",
+    override_usage = "tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit latency -i INTERFACE|-r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit filter [OPTIONS] EXPRESSION...\n       tcpkit doctor [-i INTERFACE]\n       tcpkit config check FILE|default\n       tcpkit generate man|bash|zsh|fish [PAGE]\n       tcpkit track -i INTERFACE|-T FILE [OPTIONS] [EXPRESSION]...  (tcptrack; see tcpkit track --help)\n       tcpkit peek|peekstat [OPTIONS]  (tcpeek and tcpeekstat; see tcpkit peek --help)\n       tcpkit stat|prof [OPTIONS]  (tcpstat and tcpprof; see tcpkit stat -h)",
     after_help = EXAMPLES,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
@@ -50,6 +53,12 @@ pub enum Command {
     Filter(FilterCommandArgs),
     /// Show requests as they come: by command, by server, and the slowest with where their time went.
     Latency(Box<LatencyCommandArgs>),
+    /// Say what this host and its interfaces let a capture do, what will be lost, and how to mend it.
+    Doctor(DoctorCommandArgs),
+    /// Check a configuration file, or print one with every option in it.
+    Config(ConfigCommandArgs),
+    /// Print a man page, or the completions of a shell.
+    Generate(GenerateCommandArgs),
 }
 
 /// Options of the agent, by heading.
@@ -79,6 +88,9 @@ pub struct AgentArgs {
     /// What git-hulk/tcpkit has beside these.
     #[command(flatten)]
     pub kit: KitArgs,
+    /// Where options come from that were not typed.
+    #[command(flatten)]
+    pub config_file: ConfigFileArgs,
 }
 
 /// Where frames come from.
@@ -160,6 +172,10 @@ pub struct CaptureArgs {
     /// Size of each shard's ring between kernel and agent, a power of two from 64K to 1G.
     #[arg(long, value_name = "BYTES", default_value = "32M", value_parser = value::ring_bytes, conflicts_with = "read")]
     pub ring_bytes: u32,
+    /// Count traffic by flow and by millisecond in the kernel too, which stays right when records are lost: `on`, `off`,
+    /// or for so many flows, each direction one; `auto` is on for views that show it.
+    #[arg(long, value_name = "FLOWS", default_value = "auto", value_parser = value::flow_counters, conflicts_with = "read")]
+    pub flow_counters: FlowCounters,
     /// Show messages of the eBPF programs on standard error from this level on, whatever --log says (debug: why a frame
     /// has no record); this costs time for each frame, and some messages are lost when there are many.
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = LogLevel::Off, conflicts_with = "read")]
@@ -193,6 +209,9 @@ pub struct AnalysisArgs {
     /// Call a handshake failed after this many seconds of capture time without an answer.
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = value::positive_seconds)]
     pub handshake_timeout: std::time::Duration,
+    /// Bits that make a prefix, of IPv4 and of IPv6 addresses, for talkers by prefix.
+    #[arg(long, value_name = "V4,V6", default_value = "24,48", value_parser = value::prefixes)]
+    pub prefix: (u8, u8),
     /// Analyse the outer packet of a tunnel, not the inner one.
     #[arg(long)]
     pub no_decap: bool,
@@ -242,6 +261,9 @@ pub struct OutputArgs {
     /// Print the report as JSON instead of text.
     #[arg(long)]
     pub json: bool,
+    /// Rows of each list of talkers [default: 5 in text, 100 in JSON].
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub top: Option<u32>,
     /// Serve reports by HTTP on this address and port; `off` serves none [default: 127.0.0.1:33333 live, off for
     /// files].
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = value::listen)]

@@ -5,27 +5,41 @@
 pub mod args;
 pub mod config;
 mod dialect;
+mod doctor;
 pub mod expression;
 pub mod failure;
 pub mod getopt;
 pub mod kit;
 mod latency;
+mod layers;
+mod manual;
 pub mod peek;
+pub mod prof;
+pub mod stat;
 pub mod system;
+pub mod track;
 mod usage;
 pub mod value;
 
 pub use args::{AgentArgs, Args, BackendChoice, Command, FilterCommandArgs, HookChoice, LogLevel, Mode};
 pub use config::{
-    CaptureOutput, Config, Heard, Input, Limits, Listen, Live, Output, Requests, ScriptPlan, Stream, View,
+    CaptureOutput, Config, Heard, Input, Limits, Listen, Live, Output, Requests, ScriptPlan, Stream, Talkers,
+    View,
 };
+pub use doctor::DoctorCommandArgs;
 pub use expression::effective_expression;
 pub use failure::{Exit, Failure, verdict};
 pub use kit::{Background, Dialect, Kit, KitLines};
 pub use latency::{LatencyCommandArgs, LatencyPlan, SortColumn};
+pub use layers::{ConfigAction, ConfigCommandArgs, ConfigFileArgs, template};
+pub use manual::{GenerateCommandArgs, Generated, generate, pages};
 pub use peek::{PeekArgs, PeekStatArgs};
+pub use prof::ProfArgs;
+pub use stat::{StatAction, StatArgs, StatInput};
 pub use system::System;
+pub use track::TrackArgs;
 pub use usage::{Parsed, parse};
+pub use value::FlowCounters;
 
 #[cfg(test)]
 mod tests;

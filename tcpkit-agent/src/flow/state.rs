@@ -6,6 +6,7 @@ use super::{
     key::{FlowKey, Side},
     reset::Reset,
     stream::PairSlot,
+    traffic::Telling,
 };
 use crate::{
     time::Timestamp,
@@ -100,6 +101,8 @@ pub struct Flow {
     pub(super) is_accurate_ecn: bool,
     /// Its streams, once there is more than a handshake.
     pub(super) streams: PairSlot,
+    /// How far its traffic was told of.
+    pub(super) telling: Telling,
 }
 
 /// Wire packets and bytes that a frame stood for.
@@ -151,6 +154,19 @@ impl Flow {
     #[must_use]
     pub const fn side(&self, side: Side) -> &SideState {
         &self.sides[side as usize]
+    }
+
+    /// What changes when another flow takes its slot.
+    #[must_use]
+    pub const fn ticket(&self) -> u32 {
+        self.ticket
+    }
+
+    /// Whether a side has sent its FIN.
+    #[must_use]
+    pub const fn has_finished_side(&self) -> bool {
+        let [low, high] = &self.sides;
+        low.sent_fin || high.sent_fin
     }
 
     /// How it ended, where it did.

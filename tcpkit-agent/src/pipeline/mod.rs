@@ -6,6 +6,7 @@
 mod analyst;
 mod batch;
 mod facts;
+mod flows;
 mod fragments;
 mod outlet;
 mod output;
@@ -16,17 +17,22 @@ mod router;
 mod running;
 mod settings;
 pub mod shard;
+mod tables;
 mod telling;
+mod traffic;
 mod worker;
 
 #[cfg(test)]
 mod tests;
 
 pub use facts::Facts;
+pub use flows::FlowsAsked;
 pub use outlet::{Delivery, Listener};
 pub use output::{DecidedHandshake, Finished, FinishedRequest, Foreign, Output};
-pub use reader::{BlockSource, InterfaceTally, ReadError, ReaderOutcome, ReaderTally, SourceNote};
+pub use reader::{
+    BlockSource, InterfaceTally, ReadError, ReaderBursts, ReaderOutcome, ReaderTally, SourceNote,
+};
 pub use ring_worker::{CaptureTap, Translation};
 pub use running::{BlockPlan, Panicked, Pipeline, RingPlan};
-pub use settings::{EngineSettings, InterfaceFacts, Wanted};
+pub use settings::{EngineSettings, InterfaceFacts, TableSettings, Wanted};
 pub use shard::Shard;

@@ -13,7 +13,7 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::{
-    EngineSettings, Foreign, InterfaceFacts,
+    EngineSettings, FlowsAsked, Foreign, InterfaceFacts,
     analyst::{Analyst, Request},
     batch::Batch,
     facts::Facts,
@@ -153,6 +153,14 @@ impl Pipeline {
         snapshots
     }
 
+    /// Asks every worker for a listing of its flows; each answers for itself, within a second or so.
+    pub fn ask_for_flows(&self, asked: &FlowsAsked) {
+        for requests in &self.requests {
+            // A worker that has ended has no flows.
+            drop(requests.send(Request::Flows(asked.clone())));
+        }
+    }
+
     /// What the reader counted so far.
     #[must_use]
     pub fn tally(&self) -> ReaderTally {
@@ -188,6 +196,7 @@ impl Pipeline {
                 events,
                 handshakes: Vec::new(),
                 requests: Vec::new(),
+                tables: Vec::new(),
                 progress,
             });
         }
@@ -282,6 +291,7 @@ impl Pipeline {
             tally: Arc::clone(&self.tally),
             stop: Arc::clone(&self.stop),
             remaining: plan.count,
+            bursts: settings.wanted.bursts.then(|| Arc::clone(&self.tally().bursts)),
         };
         let known: Vec<_> = (0u16..).map(InterfaceId).zip(plan.interfaces.all().iter().cloned()).collect();
         reader.learn(&known);

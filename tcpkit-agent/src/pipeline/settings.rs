@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::{
-    analyzer::{RequestSettings, RequestsTold},
+    analyzer::{PrefixLengths, RequestSettings, RequestsTold},
     flow::{FlowLimits, Patience, StallKind, StreamStep, StreamStepKind},
+    report::flows::FlowQuery,
     time::Span,
     wire::{ParseOptions, fragment::FragmentLimits},
 };
@@ -26,8 +27,21 @@ pub struct EngineSettings {
     pub requests: Option<RequestSettings>,
     /// Microseconds from which on git-hulk/tcpkit calls a request slow; 0 for none.
     pub slow_us: u64,
+    /// What makes a prefix, for talkers by prefix.
+    pub prefixes: PrefixLengths,
     /// Whether an ICMP error decides the handshake that it answers.
     pub icmp: bool,
+    /// Listings of the flows over capture time; they are whole with one shard only.
+    pub tables: Option<TableSettings>,
+}
+
+/// Listings of the flows over capture time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableSettings {
+    /// Capture time from one to the next.
+    pub every: Span,
+    /// What is in them.
+    pub query: FlowQuery,
 }
 
 /// What shards hand out beside their measurements; what nobody reads is not made.
@@ -49,6 +63,8 @@ pub struct Wanted {
     pub slow_request: Span,
     /// A record of each request that was answered after at least so many microseconds, as git-hulk/tcpkit shows them.
     pub shown_us: Option<u64>,
+    /// The reader of blocks looks at milliseconds; over rings the kernel does.
+    pub bursts: bool,
 }
 
 impl Wanted {
@@ -117,10 +133,13 @@ impl EngineSettings {
                 requests: false,
                 slow_request: Self::EVENT,
                 shown_us: None,
+                bursts: false,
             },
             requests: None,
             slow_us: 0,
+            prefixes: PrefixLengths::default(),
             icmp: true,
+            tables: None,
         }
     }
 

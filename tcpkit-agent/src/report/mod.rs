@@ -4,9 +4,15 @@
 //! microseconds with nanosecond decimals (`_us`, floats); sizes are bytes.
 //! A field that this version of tcpkit cannot fill is absent; `null` means *not seen*.
 
+mod bandwidth;
+mod bursts;
 mod capture;
+mod doctor;
 mod event;
+mod exact_flows;
+mod exact_report;
 mod flow;
+pub mod flows;
 mod handshake;
 mod handshakes;
 mod ledger;
@@ -18,10 +24,16 @@ mod requests;
 mod service;
 mod snapshot;
 mod stream;
+mod talkers;
 mod totals;
 
+pub use bandwidth::{BandwidthReport, InterfaceBandwidth, LinkUse, PeakRate, SizeBucket, TrafficReport};
+pub use bursts::{BurstFlow, BurstReport, BurstWindows};
 pub use capture::{CaptureInfo, InterfaceInfo};
+pub use doctor::{DoctorReport, ExaminedRecord, FindingRecord};
 pub use event::{Event, EventKind};
+pub use exact_flows::{ExactFlow, ExactFlowCounts, ExactOther, ExactRate, ExactTraffic};
+pub use exact_report::{ExactFlowRecord, ExactFlowsReport};
 pub use flow::{
     Close, DirectionRecord, FlowRecord, HandshakeResult, RetransmissionsByCause, RstRecord, RttRecord,
     StallRecord, StallsByKind,
@@ -42,9 +54,19 @@ pub use stream::{
     FlowName, FlowRetransmissions, FlowStalls, LatencyReport, PortRetransmissions, RetransmitReport,
     RoundTripReport, SentAgainCount, ServerRetransmissions, StallReport, StallSummary,
 };
-pub use totals::{BandwidthReport, Count, InterfaceBandwidth, ResetCount, SizeBucket, SpanSummary, Totals};
+pub use talkers::{AddressTalk, PortTalk, PrefixTalk, SentCount, ServiceTalk, TalkCount, TalkersReport};
+pub use totals::{Count, ResetCount, SpanSummary, Totals};
 
 use serde::Serialize;
+
+/// A protocol by IANA's number: the names of those that tcpkit follows, else the number.
+pub(crate) fn protocol_name(number: u8) -> String {
+    match number {
+        6 => "tcp".to_owned(),
+        17 => "udp".to_owned(),
+        other => other.to_string(),
+    }
+}
 
 /// Version of the report's shape; a field may be added without a new one, none removed or changed.
 pub const SCHEMA: &str = "tcpkit.report/1";
@@ -77,4 +99,7 @@ pub struct Report {
     /// Requests as git-hulk/tcpkit counts them, for its statistics; its JSON is that of `/stats`.
     #[serde(skip)]
     pub services: Services,
+    /// Traffic by flow as the kernel counts it, for views; `None` where it does not (`--flow-counters`).
+    #[serde(skip)]
+    pub exact_flows: Option<std::sync::Arc<ExactFlowCounts>>,
 }

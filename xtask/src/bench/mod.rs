@@ -8,7 +8,7 @@ mod generator;
 mod kernel;
 mod measure;
 mod memory;
-mod network;
+pub(crate) mod network;
 mod offline;
 mod requests;
 mod template;

@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use super::{log_to_stderr, run};
 use crate::{
     cli::{
-        Background, Config, Failure, Heard, HookChoice, Input, Limits, Live, LogLevel, Output, PeekArgs,
-        Stream, System, View,
+        Background, Config, Failure, FlowCounters, Heard, HookChoice, Input, Limits, Live, LogLevel, Output,
+        PeekArgs, Stream, System, Talkers, View,
     },
     filter::libpcap_version,
     pipeline::EngineSettings,
@@ -74,6 +74,7 @@ fn config(args: PeekArgs, input: Input, system: &System) -> Config {
             progress: false,
             listen: None,
             log: args.log,
+            talkers: Talkers::default(),
         },
         view: View::Peek(Box::new(args)),
         background: Background::default(),
@@ -109,13 +110,14 @@ fn live(args: &PeekArgs, system: &System) -> Result<Input, Failure> {
         ring_bytes: (args.buffer_mib << 20).next_power_of_two(),
         pcap_bytes: args.buffer_mib << 20,
         promiscuous: Some(args.promiscuous),
+        flow_counters: FlowCounters::Auto,
         kernel_log: LogLevel::Off,
         duration: None,
     }))
 }
 
 /// The one that tcpdump would take.
-fn first_interface() -> Result<String, Failure> {
+pub(super) fn first_interface() -> Result<String, Failure> {
     match pcap::Device::lookup() {
         Ok(Some(device)) => Ok(device.name),
         Ok(None) => Err(Failure::run("-i").because("no interface to capture on").hint("name one by -i")),

@@ -10,7 +10,7 @@ use std::{
 mod parts;
 
 pub use parts::{
-    CaptureOutput, Heard, Input, Limits, Listen, Live, Output, Requests, ScriptPlan, Stream, View,
+    CaptureOutput, Heard, Input, Limits, Listen, Live, Output, Requests, ScriptPlan, Stream, Talkers, View,
 };
 
 use super::{
@@ -21,7 +21,7 @@ use super::{
     system::System,
     value::Listen as ListenChoice,
 };
-use crate::time::Span;
+use crate::{cli::value::FlowCounters, time::Span};
 
 /// Where the agent listens when live, unless told otherwise.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 33_333);
@@ -156,6 +156,7 @@ fn for_ebpf_only(capture: &CaptureArgs) -> Result<(), Failure> {
         CaptureArgs { hook, .. } if *hook != HookChoice::Auto => "--hook",
         CaptureArgs { reattach: true, .. } => "--reattach",
         CaptureArgs { kernel_log, .. } if *kernel_log != LogLevel::Off => "--kernel-log",
+        CaptureArgs { flow_counters: FlowCounters::On | FlowCounters::Of(_), .. } => "--flow-counters",
         _ => return Ok(()),
     };
     Err(Failure::usage(format!("{option} and --backend pcap"))
@@ -189,6 +190,7 @@ fn live(interfaces: Vec<String>, args: &AgentArgs, shards: u32) -> Live {
         ring_bytes,
         pcap_bytes,
         promiscuous: None,
+        flow_counters: capture.flow_counters,
         kernel_log: capture.kernel_log,
         duration: capture.duration,
     }
@@ -254,7 +256,13 @@ fn output(agent: &AgentArgs, live: bool, system: &System) -> Result<Output, Fail
         progress: !live && !args.quiet && !agent.kit.daemon && system.stderr_is_terminal,
         listen: kit::listen(&agent.kit).or_else(|| listen(args.stats_listen, live)),
         log: args.log,
+        talkers: talkers(agent),
     })
+}
+
+fn talkers(args: &AgentArgs) -> Talkers {
+    let (prefix_v4, prefix_v6) = args.analysis.prefix;
+    Talkers { top: args.output.top.and_then(|top| top.try_into().ok()), prefix_v4, prefix_v6 }
 }
 
 fn listen(choice: Option<ListenChoice>, live: bool) -> Option<Listen> {

@@ -12,6 +12,8 @@ use crate::{
         kit::Kit,
         latency::LatencyPlan,
         peek::PeekArgs,
+        track::TrackArgs,
+        value::FlowCounters,
     },
     time::Span,
 };
@@ -51,6 +53,8 @@ pub enum View {
     Kit(Box<Kit>),
     /// Tables of requests.
     Latency(LatencyPlan),
+    /// tcptrack's table of connections.
+    Track(Box<TrackArgs>),
 }
 
 /// Where frames come from.
@@ -81,6 +85,8 @@ pub struct Live {
     pub pcap_bytes: u32,
     /// Take frames that are not addressed to this host; `None` is as the backend does by itself.
     pub promiscuous: Option<bool>,
+    /// Traffic by flow and by millisecond, counted in the kernel.
+    pub flow_counters: FlowCounters,
     /// aya-log level of the eBPF programs.
     pub kernel_log: LogLevel,
     /// Stop after this time.
@@ -138,6 +144,25 @@ pub struct Output {
     pub listen: Option<Listen>,
     /// The agent's own messages.
     pub log: LogLevel,
+    /// How talkers are listed.
+    pub talkers: Talkers,
+}
+
+/// How talkers are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Talkers {
+    /// Rows of each list; `None` is as many as suit text and JSON.
+    pub top: Option<usize>,
+    /// Bits that make a prefix of an IPv4 address, at most 32.
+    pub prefix_v4: u8,
+    /// The same of an IPv6 address, at most 128.
+    pub prefix_v6: u8,
+}
+
+impl Default for Talkers {
+    fn default() -> Self {
+        Self { top: None, prefix_v4: 24, prefix_v6: 48 }
+    }
 }
 
 /// `-w`.

@@ -118,6 +118,12 @@ impl Streams {
         self.budget.joined
     }
 
+    /// Segments with payload that a side sent again so far.
+    pub(in crate::flow) fn retransmitted_segments(&self, slot: PairSlot, sender: Side) -> u64 {
+        let pair = self.pairs.get(slot);
+        pair.map_or(0, |pair| pair.streams[sender as usize].counts.retransmitted_segments())
+    }
+
     /// Whether a flow without streams needs them for this segment.
     pub(in crate::flow) const fn are_due(segment: &Segment<'_>) -> bool {
         !segment.flags.intersects(TcpFlags::SYN.with(TcpFlags::RST)) || segment.payload_len > 0
@@ -268,6 +274,14 @@ impl Streams {
         let counts = std::array::from_fn(|side| pair.streams[side].counts.total());
         self.pairs.release(slot);
         counts
+    }
+
+    /// Octets of payload that each side had sent before.
+    pub(in crate::flow) fn retransmitted_bytes(&self, slot: PairSlot) -> [u64; 2] {
+        self.pairs.get(slot).map_or([0; 2], |pair| {
+            let [low, high] = &pair.streams;
+            [low, high].map(|stream| stream.counts.retransmitted_bytes())
+        })
     }
 
     /// What the streams of a flow have come to so far, and its progress since it was told last.

@@ -1,16 +1,21 @@
 //! From the shards' measurements to one report, with a ledger that is checked.
 
 mod bandwidth;
+mod bursts;
+mod exact;
 mod handshake;
 mod ledger;
 mod requests;
 mod stream;
+mod talkers;
 
-use std::collections::BTreeMap;
+pub use bursts::{BurstLength, BurstSender, bursts};
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    CaptureInfo, Count, LatencyReport, Report, ResetCount, SCHEMA, Services, ShardSnapshot, SpanSummary,
-    Totals,
+    BurstReport, CaptureInfo, Count, ExactFlowCounts, LatencyReport, Report, ResetCount, SCHEMA, Services,
+    ShardSnapshot, SpanSummary, Totals,
 };
 use crate::{
     analyzer::{Place, SpanHistogram},
@@ -32,7 +37,18 @@ pub struct ReportContext {
     pub interfaces: BTreeMap<InterfaceId, String>,
     /// The ledger's word for frames without hook: `file` or `pcap`.
     pub hookless: &'static str,
+    /// Traffic by flow as the kernel counts it.
+    pub exact_flows: Option<Arc<ExactFlowCounts>>,
+    /// Rates within milliseconds, by interface and direction.
+    pub bursts: Vec<BurstReport>,
+    /// Speeds of links in bits per second, where they are known.
+    pub speeds: BTreeMap<InterfaceId, u64>,
+    /// Rows of each list of talkers; `None` is [`NAMED`].
+    pub top: Option<usize>,
 }
+
+/// Rows of each list, unless asked otherwise; the others are summed up.
+pub const NAMED: usize = 100;
 
 /// What the kernel or the reader counted at one place, before the shards saw anything.
 #[derive(Clone, Debug)]
@@ -59,7 +75,7 @@ pub fn assemble(context: ReportContext, snapshots: &[ShardSnapshot]) -> Report {
     let sum = ShardSnapshot::sum(snapshots);
     let ledger = ledger::close(&context, &sum.fates);
     let duration = sum.extent.first().zip(sum.extent.last()).map(|(first, last)| last.since(first));
-    let bandwidth = bandwidth::report(&context, &sum.bandwidth, duration);
+    let bandwidth = bandwidth::report(&context, &sum.bandwidth, &sum.talkers, duration);
     let completeness = share(ledger.total.delivered, ledger.total.matched);
     let mut capture = context.capture;
     capture.first_us = sum.extent.first().map(Timestamp::as_micros);
@@ -70,7 +86,7 @@ pub fn assemble(context: ReportContext, snapshots: &[ShardSnapshot]) -> Report {
         completeness,
         capture,
         ledger,
-        totals: totals(&sum, bandwidth.total, duration),
+        totals: totals(&sum, bandwidth.total.count, duration),
         handshake: handshake::report(&sum.handshakes),
         retransmit: stream::retransmit(&sum.retransmissions),
         latency: LatencyReport {
@@ -80,6 +96,7 @@ pub fn assemble(context: ReportContext, snapshots: &[ShardSnapshot]) -> Report {
         stalls: stream::stalls(&sum.stalls),
         bandwidth,
         services: Services::of(&sum.requests, &sum.flows),
+        exact_flows: context.exact_flows,
     }
 }
 

@@ -21,11 +21,16 @@ struct Bound {
 }
 
 /// All of them but `evicted_flows`, which stands with the flows.
-const BOUNDS: [Bound; 6] = [
+const BOUNDS: [Bound; 9] = [
     Bound {
         name: "coarsened_rtts",
         of: |report| report.totals.coarsened_rtts,
         effect: "percentiles of some flows are less exact",
+    },
+    Bound {
+        name: "bandwidth.exact_flows.evictions",
+        of: |report| report.bandwidth.exact_flows.as_ref().map_or(0, |flows| flows.evictions),
+        effect: "some rows of exact_flows have less than passed, evicted has the rest",
     },
     Bound {
         name: "joined_ranges",
@@ -46,6 +51,16 @@ const BOUNDS: [Bound; 6] = [
         name: "retransmit.flows_folded",
         of: |report| report.retransmit.flows_folded,
         effect: "too many flows, one may be missing below",
+    },
+    Bound {
+        name: "bandwidth.talkers.addresses_folded",
+        of: |report| report.bandwidth.talkers.addresses_folded,
+        effect: "too many addresses, each has at least what is said",
+    },
+    Bound {
+        name: "bandwidth.talkers.services_folded",
+        of: |report| report.bandwidth.talkers.services_folded,
+        effect: "too many services, each has at least what is said",
     },
     Bound {
         name: "stalls.flows_folded",

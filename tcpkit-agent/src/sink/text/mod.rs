@@ -3,7 +3,9 @@
 //! Everything in here is pure, fits 80 columns where names are not longer than usual, and escapes control characters
 //! of names that come from a capture.
 
+mod bandwidth;
 mod bounds;
+mod bursts;
 mod event;
 mod number;
 mod request;
