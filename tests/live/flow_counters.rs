@@ -31,11 +31,14 @@ fn exact(report: &Value) -> &Value {
     exact
 }
 
-/// A part of a report without what the kernel counts by its own clock and a file does not have.
+/// A part of a report without what a file does not have: what the kernel counts by its own clock, and the links.
 pub(super) fn of_frames(report: &Value, part: &str) -> Value {
     let mut part = report[part].clone();
     if let Some(fields) = part.as_object_mut() {
         fields.retain(|name, _| !["bursts", "exact_flows"].contains(&name.as_str()));
+    }
+    for interface in part.get_mut("interfaces").and_then(Value::as_array_mut).into_iter().flatten() {
+        interface.as_object_mut().unwrap().remove("link");
     }
     part
 }
