@@ -15,8 +15,8 @@ use std::{
 use super::{log_to_stderr, run};
 use crate::{
     cli::{
-        Background, Config, Failure, Heard, HookChoice, Input, Limits, Live, LogLevel, Output, Stream,
-        System, Talkers, TrackArgs, View,
+        Background, Config, Failure, FlowCounters, Heard, HookChoice, Input, Limits, Live, LogLevel, Output,
+        Stream, System, Talkers, TrackArgs, View,
     },
     pipeline::{EngineSettings, TableSettings},
     report::flows::{FlowFilter, FlowOrder, FlowQuery},
@@ -161,6 +161,7 @@ fn live(args: &TrackArgs, system: &System) -> Result<Input, Failure> {
         reattach: false,
         hook: HookChoice::Auto,
         backend: args.backend,
+        flow_counters: FlowCounters::Auto,
         snaplen: SNAPLEN,
         ring_bytes: BUFFER,
         pcap_bytes: BUFFER,
