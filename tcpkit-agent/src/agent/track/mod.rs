@@ -161,6 +161,7 @@ fn live(args: &TrackArgs, system: &System) -> Result<Input, Failure> {
         reattach: false,
         hook: HookChoice::Auto,
         backend: args.backend,
+        flow_counters: FlowCounters::Auto,
         snaplen: SNAPLEN,
         ring_bytes: BUFFER,
         pcap_bytes: BUFFER,
