@@ -161,15 +161,13 @@ fn live(args: &TrackArgs, system: &System) -> Result<Input, Failure> {
         reattach: false,
         hook: HookChoice::Auto,
         backend: args.backend,
-        flow_counters: FlowCounters::Auto,
         snaplen: SNAPLEN,
         ring_bytes: BUFFER,
         pcap_bytes: BUFFER,
         promiscuous: Some(args.promiscuous),
-        flow_counters: FlowCounters::Auto,
         kernel_log: LogLevel::Off,
         duration: None,
-        flow_counters: FlowCounters::On,
+        flow_counters: FlowCounters::Auto,
     }))
 }
 
