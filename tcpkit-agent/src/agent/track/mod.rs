@@ -161,13 +161,16 @@ fn live(args: &TrackArgs, system: &System) -> Result<Input, Failure> {
         reattach: false,
         hook: HookChoice::Auto,
         backend: args.backend,
+        flow_counters: FlowCounters::Auto,
         snaplen: SNAPLEN,
         ring_bytes: BUFFER,
         pcap_bytes: BUFFER,
         promiscuous: Some(args.promiscuous),
+        flow_counters: FlowCounters::Auto,
         kernel_log: LogLevel::Off,
         flow_counters: FlowCounters::Auto,
         duration: None,
+        flow_counters: FlowCounters::On,
     }))
 }
 
