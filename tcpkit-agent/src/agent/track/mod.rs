@@ -168,7 +168,6 @@ fn live(args: &TrackArgs, system: &System) -> Result<Input, Failure> {
         promiscuous: Some(args.promiscuous),
         flow_counters: FlowCounters::Auto,
         kernel_log: LogLevel::Off,
-        flow_counters: FlowCounters::Auto,
         duration: None,
         flow_counters: FlowCounters::On,
     }))
