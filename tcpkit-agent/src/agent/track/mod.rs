@@ -168,7 +168,7 @@ fn live(args: &TrackArgs, system: &System) -> Result<Input, Failure> {
         promiscuous: Some(args.promiscuous),
         kernel_log: LogLevel::Off,
         duration: None,
-        flow_counters: FlowCounters::On,
+        flow_counters: FlowCounters::Auto,
     }))
 }
 
