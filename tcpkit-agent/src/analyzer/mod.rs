@@ -4,6 +4,7 @@
 //! commutative, so any number of shards gives one answer. Analyzers do not know each other.
 
 mod bandwidth;
+mod coarse_histogram;
 mod fate;
 mod handshake;
 mod latency;
@@ -14,6 +15,7 @@ mod span_histogram;
 mod stall;
 
 pub use bandwidth::{BandwidthAnalyzer, SIZE_BOUNDS, Traffic, TrafficCount};
+pub use coarse_histogram::{CoarseBucket, CoarseHistogram};
 pub use fate::{Fate, FateAnalyzer, FrameCounts, Note, Place};
 pub use handshake::{HandshakeAnalyzer, IcmpCounts, ServerCounts, Servers};
 pub use latency::{

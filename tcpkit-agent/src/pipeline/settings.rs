@@ -28,6 +28,8 @@ pub struct EngineSettings {
     pub slow_us: u64,
     /// Whether an ICMP error decides the handshake that it answers.
     pub icmp: bool,
+    /// Whether the report tells how the capture went.
+    pub course: bool,
 }
 
 /// What shards hand out beside their measurements; what nobody reads is not made.
@@ -121,6 +123,7 @@ impl EngineSettings {
             requests: None,
             slow_us: 0,
             icmp: true,
+            course: false,
         }
     }
 

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     analyzer::{Conversations, Fate, MeasuredRequest, Note},
     flow::{Arrival, Changes, FlowLimits, FlowTable, Taken, WireCount},
-    report::ShardSnapshot,
+    report::{Course, Moment, ShardSnapshot},
     time::Timestamp,
     wire::{
         self, Datagram, Frame, IcmpError, InterfaceId, MalformedSegment, Packet, ParseError, ParseOptions,
@@ -57,6 +57,9 @@ impl Shard {
         };
         let mut measured = ShardSnapshot::default();
         measured.requests.slow_us = settings.slow_us;
+        if settings.course {
+            measured.course = Course::kept();
+        }
         Self {
             number: shard,
             shards,
@@ -123,6 +126,25 @@ impl Shard {
     /// Lets every flow expire that is due by `now`.
     #[inline]
     pub fn advance(&mut self, now: Timestamp, out: &mut Output) {
+        if now >= self.measured.course.due() {
+            self.note_course(now, out);
+        }
+        self.run_timers(now, out);
+    }
+
+    /// Notes how things stand at each boundary up to `now`: as they are when every timer up to there has run.
+    #[cold]
+    fn note_course(&mut self, now: Timestamp, out: &mut Output) {
+        while let Some(boundary) = self.measured.course.next(now) {
+            self.run_timers(boundary, out);
+            self.pass_on_changes(out);
+            let moment = Moment::of(&self.measured, &self.table.counts());
+            self.measured.course.note(moment);
+        }
+    }
+
+    #[inline]
+    fn run_timers(&mut self, now: Timestamp, out: &mut Output) {
         self.now = self.now.max(now);
         // What frames changed is passed on behind each of them.
         if self.table.is_due(self.now) || self.requests.is_some() {
@@ -137,6 +159,7 @@ impl Shard {
     /// Ends the capture at `end`, or at the latest watermark where that is later: the flows that are left follow in
     /// order of start and four-tuple.
     pub fn finish(&mut self, end: Timestamp, out: &mut Output) {
+        self.advance(end, out);
         self.defragmenter.finish();
         self.settle_incomplete();
         self.now = end.max(self.now);

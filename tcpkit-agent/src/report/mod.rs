@@ -5,6 +5,7 @@
 //! A field that this version of tcpkit cannot fill is absent; `null` means *not seen*.
 
 mod capture;
+mod course;
 mod event;
 mod flow;
 mod handshake;
@@ -15,12 +16,14 @@ mod observed;
 mod record;
 mod request;
 mod requests;
+mod series;
 mod service;
 mod snapshot;
 mod stream;
 mod totals;
 
 pub use capture::{CaptureInfo, InterfaceInfo};
+pub use course::{Course, Moment};
 pub use event::{Event, EventKind};
 pub use flow::{
     Close, DirectionRecord, FlowRecord, HandshakeResult, RetransmissionsByCause, RstRecord, RttRecord,
@@ -36,6 +39,7 @@ pub use requests::{
     CommandRequests, PortRequests, ProtocolRequests, RequestSpans, RequestSummary, RequestsReport,
     ServerRequests,
 };
+pub use series::{DistributionReport, SeriesBin, SeriesReport, SeriesSpans, SpanBucket};
 pub use service::{BUCKET_BOUNDS_US, BUCKETS, Sent, ServiceCount, Services};
 pub use snapshot::{Extent, ShardSnapshot};
 pub use stream::{
@@ -74,6 +78,9 @@ pub struct Report {
     pub stalls: StallReport,
     /// Who used how much.
     pub bandwidth: BandwidthReport,
+    /// How the capture went; only where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub series: Option<SeriesReport>,
     /// Requests as git-hulk/tcpkit counts them, for its statistics; its JSON is that of `/stats`.
     #[serde(skip)]
     pub services: Services,

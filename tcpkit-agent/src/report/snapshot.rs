@@ -6,6 +6,7 @@ use crate::{
         RoundTripAnalyzer, StallAnalyzer,
     },
     flow::FlowCounts,
+    report::Course,
     time::Timestamp,
 };
 
@@ -30,6 +31,8 @@ pub struct ShardSnapshot {
     pub flows: FlowCounts,
     /// When frames came.
     pub extent: Extent,
+    /// How it went, where that was asked for.
+    pub course: Course,
 }
 
 impl ShardSnapshot {
@@ -44,6 +47,7 @@ impl ShardSnapshot {
         self.bandwidth.merge(&other.bandwidth);
         self.flows.merge(&other.flows);
         self.extent.merge(&other.extent);
+        self.course.merge(&other.course);
     }
 
     /// The sum of these.

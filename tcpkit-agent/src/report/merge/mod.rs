@@ -4,6 +4,7 @@ mod bandwidth;
 mod handshake;
 mod ledger;
 mod requests;
+mod series;
 mod stream;
 
 use std::collections::BTreeMap;
@@ -75,10 +76,12 @@ pub fn assemble(context: ReportContext, snapshots: &[ShardSnapshot]) -> Report {
         retransmit: stream::retransmit(&sum.retransmissions),
         latency: LatencyReport {
             requests: requests::report(&sum.requests),
+            distribution: series::distribution(&sum.requests, &sum.round_trips),
             ..stream::latency(&sum.round_trips)
         },
         stalls: stream::stalls(&sum.stalls),
         bandwidth,
+        series: context.complete.then(|| series::report(&sum)).flatten(),
         services: Services::of(&sum.requests, &sum.flows),
     }
 }

@@ -7,6 +7,7 @@ use crate::{report::*, time::Timestamp};
 /// A live capture under load: two hooks, losses, failures.
 pub(crate) fn report() -> Report {
     Report {
+        series: None,
         services: Services::default(),
         schema: SCHEMA,
         complete: true,
@@ -40,6 +41,7 @@ pub(crate) fn report() -> Report {
 /// Nothing came.
 pub(crate) fn empty() -> Report {
     Report {
+        series: None,
         services: Services::default(),
         schema: SCHEMA,
         complete: true,
@@ -257,6 +259,7 @@ fn latency() -> LatencyReport {
         towards_server: RoundTripReport { rtt_us: spans(1.0), queueing_us: spans(0.5), delayed_acks: 42 },
         towards_client: RoundTripReport::default(),
         requests: Some(super::sample_requests::requests_report()),
+        distribution: DistributionReport::default(),
     }
 }
 

@@ -1,0 +1,214 @@
+//! How a capture went: what had been measured when each bin of capture time ended, in bounded memory.
+//!
+//! Boundaries are multiples of a width that doubles when there would be too many. Each shard notes its state at each
+//! boundary that the watermark passes, so the sum over shards is that of one shard, whatever their number.
+
+use crate::{
+    analyzer::{BandwidthAnalyzer, CoarseHistogram, RequestSum, TrafficCount},
+    flow::{Cause, FlowCounts, Half, Outcome as HandshakeOutcome},
+    time::Timestamp,
+    wire::FrameDirection,
+};
+
+use super::ShardSnapshot;
+
+/// The course of a capture, as far as one shard saw it; none is kept unless it was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Course {
+    bins: Option<Box<Bins>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Bins {
+    /// Nanoseconds between two boundaries.
+    width: i64,
+    /// The first boundary that was noted, or is the next, in widths; unknown before the first watermark.
+    first: Option<i64>,
+    /// The state at each boundary from there on.
+    moments: Vec<Moment>,
+}
+
+/// What had been measured at one time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Moment {
+    /// All traffic.
+    pub traffic: TrafficCount,
+    /// Bytes on their way in, and out, where that is known.
+    pub directed_bytes: [u64; 2],
+    /// Flows that began.
+    pub flows: u64,
+    /// Handshakes by outcome.
+    pub handshakes: [u64; HandshakeOutcome::COUNT],
+    /// Segments with payload.
+    pub data_segments: u64,
+    /// Those of them that had been sent before, by cause.
+    pub retransmissions: [u64; Cause::COUNT],
+    /// Requests, those answered with an error, and those without an answer.
+    pub requests: [u64; 3],
+    /// How long requests took, round trips towards servers, and towards clients.
+    pub latencies: [CoarseHistogram; 3],
+}
+
+impl Course {
+    /// One that is kept.
+    #[must_use]
+    pub fn kept() -> Self {
+        Self { bins: Some(Box::new(Bins { width: FINEST, first: None, moments: Vec::new() })) }
+    }
+
+    /// From which watermark on a boundary is to be noted.
+    #[inline]
+    #[must_use]
+    pub fn due(&self) -> Timestamp {
+        self.bins.as_ref().map_or(Timestamp(i64::MAX), |bins| bins.due())
+    }
+
+    /// The next boundary that is not after `now`; the state at it is then to be [noted](Self::note). When there are too
+    /// many up to `now`, every second one is forgotten.
+    pub fn next(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let bins = self.bins.as_deref_mut()?;
+        if bins.first.is_none() {
+            bins.first = Some(now.0.div_euclid(bins.width) + 1);
+        }
+        while bins.last_until(now) - bins.first? >= MOST_BINS {
+            bins.widen();
+        }
+        Some(bins.due()).filter(|due| *due <= now)
+    }
+
+    /// Takes the state at the boundary that [`next`](Self::next) gave.
+    pub fn note(&mut self, moment: Moment) {
+        if let Some(bins) = &mut self.bins {
+            bins.moments.push(moment);
+        }
+    }
+
+    /// Adds what another shard saw of the same capture; both have been told of the same last watermark.
+    pub fn merge(&mut self, other: &Self) {
+        let Some(theirs) = &other.bins else { return };
+        match &mut self.bins {
+            Some(own) => own.merge(theirs),
+            None => self.bins = Some(theirs.clone()),
+        }
+    }
+
+    /// Nanoseconds between two boundaries, the first boundary, and the state at it and each that follows.
+    #[must_use]
+    pub fn moments(&self) -> Option<(i64, i64, &[Moment])> {
+        let bins = self.bins.as_deref()?;
+        Some((bins.width, bins.first?, &bins.moments))
+    }
+}
+
+impl Bins {
+    fn due(&self) -> Timestamp {
+        let Some(first) = self.first else { return Timestamp::MIN };
+        let noted = i64::try_from(self.moments.len()).unwrap_or(i64::MAX);
+        Timestamp(first.saturating_add(noted).saturating_mul(self.width))
+    }
+
+    /// The last boundary that is not after `now`.
+    const fn last_until(&self, now: Timestamp) -> i64 {
+        now.0.div_euclid(self.width)
+    }
+
+    /// Forgets every second boundary: those that are no multiples of twice the width.
+    fn widen(&mut self) {
+        let Some(first) = self.first else { return };
+        let mut boundary = first - 1;
+        self.moments.retain(|_| {
+            boundary += 1;
+            boundary % 2 == 0
+        });
+        self.first = Some((first + 1).div_euclid(2));
+        self.width *= 2;
+    }
+
+    fn merge(&mut self, other: &Self) {
+        let mut theirs = other.clone();
+        while self.width < theirs.width {
+            self.widen();
+        }
+        while theirs.width < self.width {
+            theirs.widen();
+        }
+        let Some(their_first) = theirs.first else { return };
+        let first = self.first.map_or(their_first, |own| own.min(their_first));
+        let end = self.end().max(theirs.end());
+        let sum = (first..end).map(|boundary| {
+            let mut sum = self.at(boundary).cloned().unwrap_or_default();
+            if let Some(moment) = theirs.at(boundary) {
+                sum.merge(moment);
+            }
+            sum
+        });
+        self.moments = sum.collect();
+        self.first = Some(first);
+    }
+
+    /// The boundary behind the last one that was noted.
+    fn end(&self) -> i64 {
+        self.first.map_or(i64::MIN, |first| first + i64::try_from(self.moments.len()).unwrap_or(0))
+    }
+
+    /// The state at a boundary: before the first one nothing was measured, and after the last one nothing more.
+    fn at(&self, boundary: i64) -> Option<&Moment> {
+        let place = usize::try_from(boundary - self.first?).ok()?;
+        self.moments.get(place).or(self.moments.last())
+    }
+}
+
+impl Moment {
+    /// The state of a shard, whose flows are counted apart.
+    #[must_use]
+    pub fn of(measured: &ShardSnapshot, flows: &FlowCounts) -> Self {
+        let requests = measured.requests.total();
+        let again = measured.retransmissions.total();
+        let trips = |half| CoarseHistogram::of(&measured.round_trips.towards(half).spans);
+        Self {
+            directed_bytes: directed(&measured.bandwidth),
+            traffic: measured.bandwidth.total().count(None, None, None),
+            flows: flows.opened,
+            handshakes: HandshakeOutcome::ALL.map(|outcome| measured.handshakes.count(outcome)),
+            data_segments: again.data_segments,
+            retransmissions: again.causes,
+            requests: [requests.requests(), requests.errors, unanswered(&requests)],
+            latencies: [CoarseHistogram::of(&requests.total), trips(Half::Server), trips(Half::Client)],
+        }
+    }
+
+    /// Adds the state of another shard at the same time.
+    pub fn merge(&mut self, other: &Self) {
+        self.traffic.merge(&other.traffic);
+        self.flows += other.flows;
+        self.data_segments += other.data_segments;
+        add(&mut self.directed_bytes, &other.directed_bytes);
+        add(&mut self.handshakes, &other.handshakes);
+        add(&mut self.retransmissions, &other.retransmissions);
+        add(&mut self.requests, &other.requests);
+        for (own, theirs) in self.latencies.iter_mut().zip(&other.latencies) {
+            own.merge(theirs);
+        }
+    }
+}
+
+fn directed(bandwidth: &BandwidthAnalyzer) -> [u64; 2] {
+    let total = bandwidth.total();
+    [FrameDirection::Inbound, FrameDirection::Outbound].map(|way| total.count(None, None, Some(way)).bytes)
+}
+
+/// Those that had none, and those whose connection was lost.
+fn unanswered(requests: &RequestSum) -> u64 {
+    let [_answered, _no_reply, unanswered, aborted] = requests.outcomes;
+    unanswered + aborted
+}
+
+fn add<const N: usize>(own: &mut [u64; N], theirs: &[u64; N]) {
+    own.iter_mut().zip(theirs).for_each(|(own, theirs)| *own += theirs);
+}
+
+/// Boundaries that are kept, at most: as many as a picture of a screen's width can show.
+const MOST_BINS: i64 = 240;
+
+/// The least width: a millisecond.
+const FINEST: i64 = 1_000_000;

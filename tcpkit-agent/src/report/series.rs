@@ -1,0 +1,84 @@
+//! How a capture went, bin by bin, and how latencies were distributed.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// What was measured in each bin of capture time; all bins together are the report's totals.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SeriesReport {
+    /// Length of a bin in microseconds: a millisecond, or a power of two of them, so that there are at most 241.
+    pub bin_us: i64,
+    /// The bins in which something happened, the earliest first.
+    pub bins: Vec<SeriesBin>,
+}
+
+/// What was measured in one bin.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SeriesBin {
+    /// When it begins.
+    pub time_us: i64,
+    /// Frames as captured.
+    pub frames: u64,
+    /// Packets on the wire.
+    pub packets: u64,
+    /// Bytes on the wire.
+    pub bytes: u64,
+    /// Of these, on their way in, where that is known.
+    pub inbound_bytes: u64,
+    /// Of these, on their way out, where that is known.
+    pub outbound_bytes: u64,
+    /// Flows that began.
+    pub flows: u64,
+    /// Handshakes that were decided, by `HandshakeResult`; results that none had are left out.
+    pub handshakes: BTreeMap<&'static str, u64>,
+    /// Segments with payload, told by each flow from time to time.
+    pub data_segments: u64,
+    /// Segments sent again, by the cause as it was known in the end; causes that none had are left out.
+    pub retransmissions: BTreeMap<&'static str, u64>,
+    /// Requests that ended.
+    pub requests: u64,
+    /// Of these, answered with an error.
+    pub errors: u64,
+    /// Of these, without an answer.
+    pub unanswered: u64,
+    /// `requests`, `towards_server` and `towards_client`: how long they took; those without samples are left out.
+    pub latency: BTreeMap<&'static str, SeriesSpans>,
+}
+
+/// How long something took in one bin; percentiles are at most 1/16 off.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SeriesSpans {
+    /// How many.
+    pub samples: u64,
+    /// Median, in microseconds.
+    pub p50: f64,
+    /// 90 % took no longer.
+    pub p90: f64,
+    /// 99 % took no longer.
+    pub p99: f64,
+    /// The least microseconds of each half of a doubling, and how many took so long.
+    pub rows: Vec<(f64, u64)>,
+}
+
+/// How latencies are distributed over the whole capture: what differences over time, such as a heat map, are made of.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct DistributionReport {
+    /// Answered requests, but for blocking ones.
+    pub requests: Vec<SpanBucket>,
+    /// Round trips from the capture point to servers and back.
+    pub towards_server: Vec<SpanBucket>,
+    /// Round trips from the capture point to clients and back.
+    pub towards_client: Vec<SpanBucket>,
+}
+
+/// Durations between two bounds; empty buckets are left out. There are eight buckets for each doubling.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct SpanBucket {
+    /// The least duration in it, in microseconds.
+    pub from_us: f64,
+    /// Every duration in it is less.
+    pub below_us: f64,
+    /// How many.
+    pub samples: u64,
+}
