@@ -13,9 +13,9 @@ use crate::{
     cli::{Config, Failure, Live, Stream},
     filter::Matcher,
     flow::{FlowLimits, Patience},
-    pipeline::{BlockPlan, BlockSource, EngineSettings, Pipeline, ReaderTally},
+    pipeline::{BlockPlan, BlockSource, EngineSettings, FlowsAsked, Pipeline, ReaderTally},
     report::{Event, EventKind, Report, merge::assemble},
-    sink::progress::Progress,
+    sink::{flows::FlowRequest, progress::Progress},
     source::{FlowTimers, InterfaceTable, LiveOptions},
 };
 
@@ -145,6 +145,10 @@ impl Subject for Run<'_> {
     fn report(&mut self) -> Report {
         let snapshots = self.pipeline.snapshots();
         assemble(self.description.of_blocks(&self.pipeline.tally(), None, false), &snapshots)
+    }
+
+    fn list(&mut self, FlowRequest { query, reply }: FlowRequest) {
+        self.pipeline.ask_for_flows(&FlowsAsked { query, reply });
     }
 
     fn print(&mut self) {

@@ -128,6 +128,8 @@ impl Description {
             sources,
             interfaces: names,
             hookless: self.hookless,
+            exact_flows: None,
+            bursts: Vec::new(),
         }
     }
 

@@ -9,7 +9,10 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use crate::sink::http::ReportRequests;
+use crate::sink::{
+    flows::{FlowRequest, FlowRequests},
+    http::ReportRequests,
+};
 
 /// Why a run ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,10 +51,22 @@ impl Wakes {
     }
 }
 
+/// Whoever wants something of the capture while it runs.
+#[derive(Debug)]
+pub(super) struct Requests {
+    /// Reports.
+    pub(super) reports: ReportRequests,
+    /// Listings of flows.
+    pub(super) flows: FlowRequests,
+}
+
 /// What the control plane looks after.
 pub(super) trait Subject {
     /// Someone wants a report as things stand.
     fn report(&mut self) -> crate::report::Report;
+
+    /// Someone wants a listing of flows; the workers answer.
+    fn list(&mut self, request: FlowRequest);
 
     /// SIGUSR1: print a report now.
     fn print(&mut self);
@@ -89,7 +104,7 @@ impl Control {
     }
 
     /// Looks after the subject until it ends, and says why.
-    pub(super) fn run(&mut self, subject: &mut impl Subject, requests: &ReportRequests) -> Ending {
+    pub(super) fn run(&mut self, subject: &mut impl Subject, requests: &Requests) -> Ending {
         let Self { runtime, wakes, interrupt, terminate, hangup, user } = self;
         runtime.block_on(async {
             let mut ticks = interval(TICK);
@@ -106,7 +121,10 @@ impl Control {
                         Some(Wake::SourceEnded) | None => return Ending::SourceEnded,
                     },
                     _ = ticks.tick() => {
-                        while let Ok(request) = requests.try_recv() {
+                        while let Ok(request) = requests.flows.try_recv() {
+                            subject.list(request);
+                        }
+                        while let Ok(request) = requests.reports.try_recv() {
                             request.answer(subject.report());
                         }
                         if let Some(ending) = subject.on_tick() {

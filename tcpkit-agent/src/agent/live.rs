@@ -17,11 +17,12 @@ use super::{
 use crate::{
     cli::{BackendChoice, CaptureOutput, Config, Failure, HookChoice, Input, Live},
     filter,
-    pipeline::{CaptureTap, Pipeline, RingPlan, Translation},
+    pipeline::{CaptureTap, FlowsAsked, Pipeline, RingPlan, Translation},
     report::{
         Count, Event, EventKind, Report,
         merge::{ReportContext, SourceCounts, assemble},
     },
+    sink::flows::FlowRequest,
     source::{
         Block, Interface, InterfaceTable,
         live::{self, Clock, HookCounters, LiveCapture, LiveError, LiveInterface, ObjectFilter},
@@ -230,6 +231,10 @@ impl Subject for Run<'_> {
         // The shards first: what they have delivered, the kernel has counted.
         let snapshots = self.pipeline.snapshots();
         assemble(self.context(None, false), &snapshots)
+    }
+
+    fn list(&mut self, FlowRequest { query, reply }: FlowRequest) {
+        self.pipeline.ask_for_flows(&FlowsAsked { query, reply });
     }
 
     fn print(&mut self) {

@@ -5,7 +5,7 @@ use std::thread::{self, JoinHandle};
 use crossbeam_channel::{Receiver, Sender};
 
 use super::{
-    control::Wakes,
+    control::{Requests, Wakes},
     kit::{self, KitOutlet, PacketLines},
     latency::LatencyOutlet,
     peek::PeekOutlet,
@@ -21,7 +21,8 @@ use crate::{
     report::Report,
     sink::{
         capture::CaptureWriter,
-        http::{Endpoint, Health, ReportRequests, ReportSource, Serving, StatsAnswer, report_channel},
+        flows::{FlowSource, flow_channel},
+        http::{Endpoint, Health, ReportSource, Serving, StatsAnswer, report_channel},
         json,
         text::{self, TextOptions},
         write_stderr, write_stdout,
@@ -38,6 +39,7 @@ pub(super) struct Outlets {
     writing: Option<Writing>,
     endpoint: Option<Endpoint>,
     reports: ReportSource,
+    flows: FlowSource,
     serving: Option<Serving>,
     health: Health,
     peek: Option<PeekOutlet>,
@@ -48,8 +50,8 @@ pub(super) struct Outlets {
     process: Process,
     /// The user's script, where there is one.
     pub(super) scripting: Option<Scripting>,
-    /// Whoever wants a report while the run goes on.
-    pub(super) requests: ReportRequests,
+    /// Whoever wants a report or a listing while the run goes on.
+    pub(super) requests: Requests,
     wakes: Wakes,
 }
 
@@ -76,7 +78,8 @@ impl Outlets {
             FlowTimers { handshake: limits.handshake_timeout, linger: limits.linger, idle: limits.idle };
         let create = |output| writer::create(output, filter, timers);
         let writer = config.output.capture.as_ref().map(create).transpose()?;
-        let (reports, requests) = report_channel();
+        let (reports, report_requests) = report_channel();
+        let (flows, flow_requests) = flow_channel();
         let endpoint = config.output.listen.map(bind).transpose()?.flatten();
         Ok(Self {
             records: Some(records),
@@ -85,6 +88,7 @@ impl Outlets {
             writing: None,
             endpoint,
             reports,
+            flows,
             serving: None,
             health: Health::starting(),
             peek,
@@ -94,7 +98,7 @@ impl Outlets {
             kit,
             process,
             scripting,
-            requests,
+            requests: Requests { reports: report_requests, flows: flow_requests },
             wakes,
         })
     }

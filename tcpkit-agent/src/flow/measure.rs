@@ -5,7 +5,7 @@ use super::{
     handshake::{Handshake, Outcome},
     key::Side,
     prefetch::prefetch,
-    rtt::{RttSample, RttSummary, RttTracker, SpillBudget},
+    rtt::{RttSample, RttSummary, RttTracker, Smoothed, SpillBudget},
     slab::make_place,
     stall::{Observed, StallCounts, StallTracker},
     state::Flow,
@@ -107,6 +107,17 @@ impl Measurements {
     /// The least round trip of a side's data so far.
     pub(super) fn least(&self, slot: PairSlot, sender: Side) -> Option<Span> {
         self.flows.get(slot.index()?)?.rtt.least(sender)
+    }
+
+    /// The smoothed round trip of a side's data.
+    pub(super) fn smoothed(&self, slot: PairSlot, sender: Side) -> Option<Span> {
+        self.flows.get(slot.index()?)?.rtt.smoothed(sender).map(Smoothed::srtt)
+    }
+
+    /// Stalls of every kind so far, and the time that they took.
+    pub(super) fn stalls(&self, slot: PairSlot) -> (u32, Span) {
+        let measured = slot.index().and_then(|index| self.flows.get(index));
+        measured.map_or_else(Default::default, |measured| measured.stalls.counts().total())
     }
 
     /// How long a flow was held up so far.

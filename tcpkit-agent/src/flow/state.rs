@@ -153,6 +153,19 @@ impl Flow {
         &self.sides[side as usize]
     }
 
+    /// What changes when another flow takes its slot.
+    #[must_use]
+    pub const fn ticket(&self) -> u32 {
+        self.ticket
+    }
+
+    /// Whether a side has sent its FIN.
+    #[must_use]
+    pub const fn has_finished_side(&self) -> bool {
+        let [low, high] = &self.sides;
+        low.sent_fin || high.sent_fin
+    }
+
     /// How it ended, where it did.
     #[must_use]
     pub const fn ending(&self) -> Option<Ending> {

@@ -35,6 +35,16 @@ impl Waiting {
         self.entries.len()
     }
 
+    /// The same, as a bound on slots.
+    pub(super) fn slots(&self) -> u32 {
+        u32::try_from(self.entries.len()).unwrap_or(NOBODY)
+    }
+
+    /// The flow in a slot; `None` where that is free.
+    pub(super) fn get(&self, slot: u32) -> Option<&HalfOpen> {
+        self.entries.get(slot as usize).filter(|flow| flow.phase != Phase::Vacant)
+    }
+
     /// The one that has waited longest.
     pub(super) fn first(&self) -> Option<u32> {
         (self.first != NOBODY).then_some(self.first)

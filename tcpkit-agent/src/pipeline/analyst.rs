@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
 use super::{
-    EngineSettings, Foreign, InterfaceFacts, Output, Shard,
+    EngineSettings, FlowsAsked, Foreign, InterfaceFacts, Output, Shard,
+    flows::Lister,
     outlet::{Delivery, Listener, Outlet},
 };
 use crate::{
@@ -19,6 +20,8 @@ use crate::{
 pub(super) enum Request {
     /// The state so far.
     Snapshot(Sender<ShardSnapshot>),
+    /// Flows as they stand, within a second.
+    Flows(FlowsAsked),
     /// A new interface, or other facts about a known one.
     Interface(InterfaceId, InterfaceFacts),
     /// Live only: the hooks are gone; empty the ring and say so.
@@ -40,6 +43,7 @@ pub(super) struct Analyst {
     now: Timestamp,
     /// The progress that was told last.
     told: Timestamp,
+    lister: Lister,
     listener: Option<Arc<dyn Listener>>,
 }
 
@@ -62,6 +66,7 @@ impl Analyst {
             neighbours,
             now: Timestamp::MIN,
             told: Timestamp::MIN,
+            lister: Lister::default(),
             listener: None,
         }
     }
@@ -126,6 +131,21 @@ impl Analyst {
     /// The state so far.
     pub(super) fn snapshot(&self) -> ShardSnapshot {
         self.shard.snapshot()
+    }
+
+    /// Takes a request for a listing of flows.
+    pub(super) fn ask_for_flows(&mut self, asked: FlowsAsked) {
+        self.lister.ask(asked);
+    }
+
+    /// Whether a listing is under way: [`list_on`](Self::list_on) is to be called again soon.
+    pub(super) fn is_listing(&self) -> bool {
+        self.lister.is_busy()
+    }
+
+    /// Looks at some more flows for a listing; takes a fraction of a millisecond.
+    pub(super) fn list_on(&mut self) {
+        self.lister.go_on(&self.shard);
     }
 
     /// Gives the neighbours what is theirs. While an inbox is full the own one is emptied, so that two shards that

@@ -6,6 +6,7 @@
 mod analyst;
 mod batch;
 mod facts;
+mod flows;
 mod fragments;
 mod outlet;
 mod output;
@@ -23,6 +24,7 @@ mod worker;
 mod tests;
 
 pub use facts::Facts;
+pub use flows::FlowsAsked;
 pub use outlet::{Delivery, Listener};
 pub use output::{DecidedHandshake, Finished, FinishedRequest, Foreign, Output};
 pub use reader::{BlockSource, InterfaceTally, ReadError, ReaderOutcome, ReaderTally, SourceNote};

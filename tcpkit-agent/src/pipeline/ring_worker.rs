@@ -77,7 +77,9 @@ impl RingWorker {
                 }
             }
             self.flush(taken);
-            if taken == 0 {
+            if self.analyst.is_listing() {
+                self.analyst.list_on();
+            } else if taken == 0 {
                 self.wait();
             } else if taken < BUDGET {
                 std::thread::sleep(NAP);
@@ -126,6 +128,7 @@ impl RingWorker {
     fn on_request(&mut self, request: Request) -> Turn {
         match request {
             Request::Snapshot(reply) => drop(reply.send(self.analyst.snapshot())),
+            Request::Flows(asked) => self.analyst.ask_for_flows(asked),
             Request::Interface(id, facts) => self.analyst.on_interface(id, facts),
             Request::Drain(reply) => {
                 while self.poll() > 0 {}

@@ -13,7 +13,7 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::{
-    EngineSettings, Foreign, InterfaceFacts,
+    EngineSettings, FlowsAsked, Foreign, InterfaceFacts,
     analyst::{Analyst, Request},
     batch::Batch,
     facts::Facts,
@@ -151,6 +151,14 @@ impl Pipeline {
             asked.into_iter().filter_map(|answer| answer.recv_timeout(PATIENCE).ok()).collect();
         snapshots.extend(self.tally().fragments);
         snapshots
+    }
+
+    /// Asks every worker for a listing of its flows; each answers for itself, within a second or so.
+    pub fn ask_for_flows(&self, asked: &FlowsAsked) {
+        for requests in &self.requests {
+            // A worker that has ended has no flows.
+            drop(requests.send(Request::Flows(asked.clone())));
+        }
     }
 
     /// What the reader counted so far.

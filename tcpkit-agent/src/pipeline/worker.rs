@@ -1,6 +1,6 @@
 //! A worker over batches: the analysis of files, and of live capture by libpcap.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crossbeam_channel::{Receiver, Sender, select};
 
@@ -24,12 +24,15 @@ impl Worker {
     /// Works until the reader is done; then finishes at the time that the reader left in `end`.
     pub(super) fn run(mut self, end: impl FnOnce(Timestamp) -> Timestamp) -> ShardSnapshot {
         loop {
+            let wait = if self.analyst.is_listing() { Duration::ZERO } else { IDLE };
+            self.analyst.list_on();
             select! {
                 recv(self.batches) -> batch => match batch {
                     Ok(batch) => self.on_batch(batch),
                     Err(_) => break,
                 },
                 recv(self.requests) -> request => if let Ok(request) = request { self.on_request(request) },
+                default(wait) => {}
             }
         }
         let end = end(self.analyst.now());
@@ -81,6 +84,7 @@ impl Worker {
     fn on_request(&mut self, request: Request) {
         match request {
             Request::Snapshot(reply) => drop(reply.send(self.analyst.snapshot())),
+            Request::Flows(asked) => self.analyst.ask_for_flows(asked),
             Request::Interface(id, facts) => self.analyst.on_interface(id, facts),
             // A worker over batches ends when its reader does.
             Request::Drain(reply) => {
@@ -101,6 +105,9 @@ fn fetch(block: &Block, number: usize) {
         prefetch(headers);
     }
 }
+
+/// Longest sleep: whatever comes wakes the worker.
+const IDLE: Duration = Duration::from_secs(3_600);
 
 /// How many frames ahead.
 const AHEAD: usize = 8;

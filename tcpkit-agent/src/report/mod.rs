@@ -4,10 +4,13 @@
 //! microseconds with nanosecond decimals (`_us`, floats); sizes are bytes.
 //! A field that this version of tcpkit cannot fill is absent; `null` means *not seen*.
 
+mod bursts;
 mod capture;
 mod course;
 mod event;
+mod exact_flows;
 mod flow;
+pub mod flows;
 mod handshake;
 mod handshakes;
 mod ledger;
@@ -22,9 +25,11 @@ mod snapshot;
 mod stream;
 mod totals;
 
+pub use bursts::{BurstFlow, BurstReport, BurstWindows};
 pub use capture::{CaptureInfo, InterfaceInfo};
 pub use course::{Course, Moment};
 pub use event::{Event, EventKind};
+pub use exact_flows::{ExactFlow, ExactFlowCounts, ExactOther, ExactRate, ExactTraffic};
 pub use flow::{
     Close, DirectionRecord, FlowRecord, HandshakeResult, RetransmissionsByCause, RstRecord, RttRecord,
     StallRecord, StallsByKind,
@@ -84,4 +89,7 @@ pub struct Report {
     /// Requests as git-hulk/tcpkit counts them, for its statistics; its JSON is that of `/stats`.
     #[serde(skip)]
     pub services: Services,
+    /// Traffic by flow as the kernel counts it, for views; `None` where it does not (`--flow-counters`).
+    #[serde(skip)]
+    pub exact_flows: Option<std::sync::Arc<ExactFlowCounts>>,
 }

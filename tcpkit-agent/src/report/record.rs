@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 
-use super::{Event, FlowRecord, HandshakeRecord, Ledger, Report, RequestRecord};
+use super::{Event, FlowRecord, HandshakeRecord, Ledger, Report, RequestRecord, flows::FlowListing};
 
 /// Something that a log or the endpoint takes.
 pub trait Record: Serialize {}
 
 impl Record for Event {}
+impl Record for FlowListing {}
 impl Record for FlowRecord {}
 impl Record for HandshakeRecord {}
 impl Record for Report {}

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::BurstReport;
+
 /// Frames and what they stood for on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Count {
@@ -92,6 +94,8 @@ pub struct BandwidthReport {
     pub interfaces: Vec<InterfaceBandwidth>,
     /// Wire packets by size of the frame; upper bounds as in RMON (RFC 2819, etherStatsPkts).
     pub packet_sizes: Vec<SizeBucket>,
+    /// How high the rate went within milliseconds, by interface and direction.
+    pub bursts: Vec<BurstReport>,
 }
 
 /// One interface's share.

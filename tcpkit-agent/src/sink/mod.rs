@@ -6,6 +6,7 @@
 //! - That a reader closed its end is an [`io::ErrorKind::BrokenPipe`] in the error's chain, never a panic.
 
 pub mod capture;
+pub mod flows;
 pub mod http;
 pub mod json;
 pub mod log;

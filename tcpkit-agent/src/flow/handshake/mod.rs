@@ -81,6 +81,12 @@ impl Handshake {
         self.was_reset[0] || self.was_reset[1]
     }
 
+    /// Whether the server's SYN/ACK answers the SYN.
+    #[must_use]
+    pub const fn is_answered(&self) -> bool {
+        self.is_answered
+    }
+
     /// Whether a SYN or a SYN/ACK was seen.
     #[must_use]
     pub const fn is_seen(&self) -> bool {

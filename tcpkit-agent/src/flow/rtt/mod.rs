@@ -26,7 +26,7 @@ mod timestamps;
 mod tracker;
 
 pub(super) use histogram::SpillBudget;
-pub(super) use smoothed::INITIAL_RTO;
+pub(super) use smoothed::{INITIAL_RTO, Smoothed};
 pub(super) use tracker::{RttSample, RttTracker};
 
 use crate::time::Span;

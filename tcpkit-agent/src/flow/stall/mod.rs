@@ -56,6 +56,12 @@ impl StallCounts {
         Span(kinds.iter().map(|kind| self.time[kind.index()].0).fold(0, u64::saturating_add))
     }
 
+    /// Stalls of every kind, thinking included, and the time that they took.
+    pub(super) fn total(&self) -> (u32, Span) {
+        let count = self.count.iter().fold(0, |sum: u32, count| sum.saturating_add(*count));
+        (count, Span(self.time.iter().map(|time| time.0).fold(0, u64::saturating_add)))
+    }
+
     /// Counts one more.
     fn add(&mut self, stall: Stall) {
         let (kind, took) = (stall.kind.index(), stall.end.since(stall.start));

@@ -118,6 +118,12 @@ impl Streams {
         self.budget.joined
     }
 
+    /// Segments with payload that a side sent again so far.
+    pub(in crate::flow) fn retransmitted_segments(&self, slot: PairSlot, sender: Side) -> u64 {
+        let pair = self.pairs.get(slot);
+        pair.map_or(0, |pair| pair.streams[sender as usize].counts.retransmitted_segments())
+    }
+
     /// Whether a flow without streams needs them for this segment.
     pub(in crate::flow) const fn are_due(segment: &Segment<'_>) -> bool {
         !segment.flags.intersects(TcpFlags::SYN.with(TcpFlags::RST)) || segment.payload_len > 0

@@ -1,6 +1,7 @@
 //! Stories of frames and what is said of them, through the whole of a shard.
 
 mod closing;
+mod flows;
 mod handshakes;
 mod ledger;
 mod places;

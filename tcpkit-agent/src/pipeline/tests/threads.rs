@@ -11,10 +11,13 @@ use crossbeam_channel::{Receiver, bounded};
 use crate::{
     filter::Matcher,
     pipeline::{
-        BlockPlan, BlockSource, Delivery, EngineSettings, Pipeline, ReadError, ReaderOutcome, ReaderTally,
-        SourceNote,
+        BlockPlan, BlockSource, Delivery, EngineSettings, FlowsAsked, Pipeline, ReadError, ReaderOutcome,
+        ReaderTally, SourceNote,
     },
-    report::ShardSnapshot,
+    report::{
+        ShardSnapshot,
+        flows::{FlowListing, FlowQuery},
+    },
     source::{Block, Dropped, InterfaceTable, Merge, Progress, Reader, SourceError, SourceErrorKind},
     time::Timestamp,
     wire::InterfaceId,
@@ -218,6 +221,12 @@ fn a_pipeline_can_be_asked_while_it_works_and_stopped() {
         std::thread::sleep(Duration::from_millis(10));
     }
     assert_eq!(seen(&pipeline), 71, "all frames were written, and the pipe is still open");
+    let query = Arc::new(FlowQuery::default());
+    let (reply, mut answers) = tokio::sync::mpsc::unbounded_channel();
+    pipeline.ask_for_flows(&FlowsAsked { query: Arc::clone(&query), reply });
+    let parts = std::iter::from_fn(|| answers.blocking_recv()).collect();
+    let listing = FlowListing::merge(&query, parts);
+    assert_eq!((listing.workers, listing.considered), (2, 71), "nothing leaves a replay before its end");
     pipeline.stop();
     pipeline.finish_blocks().unwrap();
     assert_eq!(flows(&deliveries).len(), 71);

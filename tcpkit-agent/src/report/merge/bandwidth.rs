@@ -34,6 +34,7 @@ pub(super) fn report(
             .map(|(interface, count)| InterfaceBandwidth { interface, count })
             .collect(),
         packet_sizes: packet_sizes(&traffic),
+        bursts: context.bursts.clone(),
     }
 }
 

@@ -7,11 +7,11 @@ mod requests;
 mod series;
 mod stream;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    CaptureInfo, Count, LatencyReport, Report, ResetCount, SCHEMA, Services, ShardSnapshot, SpanSummary,
-    Totals,
+    BurstReport, CaptureInfo, Count, ExactFlowCounts, LatencyReport, Report, ResetCount, SCHEMA, Services,
+    ShardSnapshot, SpanSummary, Totals,
 };
 use crate::{
     analyzer::{Place, SpanHistogram},
@@ -33,6 +33,10 @@ pub struct ReportContext {
     pub interfaces: BTreeMap<InterfaceId, String>,
     /// The ledger's word for frames without hook: `file` or `pcap`.
     pub hookless: &'static str,
+    /// Traffic by flow as the kernel counts it.
+    pub exact_flows: Option<Arc<ExactFlowCounts>>,
+    /// Rates within milliseconds, by interface and direction.
+    pub bursts: Vec<BurstReport>,
 }
 
 /// What the kernel or the reader counted at one place, before the shards saw anything.
@@ -83,6 +87,7 @@ pub fn assemble(context: ReportContext, snapshots: &[ShardSnapshot]) -> Report {
         bandwidth,
         series: context.complete.then(|| series::report(&sum)).flatten(),
         services: Services::of(&sum.requests, &sum.flows),
+        exact_flows: context.exact_flows,
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) fn report() -> Report {
     Report {
         series: None,
         services: Services::default(),
+        exact_flows: None,
         schema: SCHEMA,
         complete: true,
         completeness: Some(0.9925),
@@ -43,6 +44,7 @@ pub(crate) fn empty() -> Report {
     Report {
         series: None,
         services: Services::default(),
+        exact_flows: None,
         schema: SCHEMA,
         complete: true,
         completeness: None,
@@ -324,6 +326,7 @@ fn bandwidth() -> BandwidthReport {
             InterfaceBandwidth { interface: "eth0".into(), count: count(2) },
             InterfaceBandwidth { interface: "lo".into(), count: count(4_500_000) },
         ],
+        bursts: Vec::new(),
         packet_sizes: [(Some(64), 10), (Some(127), 3_000_000), (Some(1_518), 1_000_000), (None, 499_990)]
             .map(|(up_to, packets)| SizeBucket { up_to, packets })
             .to_vec(),
