@@ -32,6 +32,10 @@ fn run(args: &Args) -> anyhow::Result<()> {
     let config = match &args.command {
         Some(Command::Filter(filter)) => return agent::filter(filter),
         Some(Command::Latency(latency)) => Config::latency(latency, &system)?,
+        Some(Command::Report(report)) => match report.saved()? {
+            Some(saved) => return agent::saved_report(&saved),
+            None => Config::report(report, &system)?,
+        },
         None => Config::new(&args.agent, &system)?,
     };
     agent::log_to_stderr(&config);

@@ -17,6 +17,7 @@ mod overwrite;
 mod peek;
 mod process;
 mod records;
+mod report;
 mod screen;
 mod scripting;
 mod sources;
@@ -24,6 +25,7 @@ mod writer;
 
 pub use filter_command::filter;
 pub use peek::{peek, peekstat, version as peek_version};
+pub use report::saved_report;
 
 use std::{io::IsTerminal as _, net::IpAddr};
 
@@ -73,7 +75,7 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
     settings.flows.idle = config.limits.idle_timeout;
     settings.wanted = Wanted {
         flows: config.output.flow_log.is_some() || config.heard.flows,
-        events: config.output.event_log.is_some() || config.output.text,
+        events: config.output.event_log.is_some() || config.output.text || has_page(config),
         handshakes: matches!(config.view, View::Peek(_)) || config.heard.handshakes,
         loss_delay: config.output.event_after,
         stall: config.output.event_after,
@@ -82,6 +84,7 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
         shown_us: kit::shown_us(&config.view),
     };
     settings.slow_us = kit::slow_us(&config.view);
+    settings.course = matches!(config.view, View::Report(_));
     settings.requests = config.requests.as_ref().map(requests).or_else(|| heard_requests(config));
     if let View::Peek(args) = &config.view {
         settings.icmp = args.icmp;
@@ -89,6 +92,11 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
         settings.parse.verify = Verify { ip: args.checksums.ip, transport: args.checksums.transport };
     }
     settings
+}
+
+/// A page tells of events too.
+fn has_page(config: &Config) -> bool {
+    matches!(&config.view, View::Report(plan) if plan.html.is_some())
 }
 
 fn requests(requests: &Requests) -> RequestSettings {

@@ -11,6 +11,7 @@ use super::{
     peek::PeekOutlet,
     process::{Begun, Process},
     records::{RecordOutcome, RecordSinks, Recorder},
+    report::ReportOutlet,
     scripting::Scripting,
     writer::{self, Writing},
 };
@@ -46,6 +47,7 @@ pub(super) struct Outlets {
     kit: Option<KitOutlet>,
     packets: Option<PacketLines>,
     latency: Option<LatencyOutlet>,
+    report: Option<ReportOutlet>,
     statistics: StatsAnswer,
     process: Process,
     /// The user's script, where there is one.
@@ -71,6 +73,8 @@ impl Outlets {
         let peek = PeekOutlet::open(config)?;
         let kit = KitOutlet::open(config)?;
         let mut records = RecordSinks::open(&config.output, live)?;
+        let report = ReportOutlet::open(config)?;
+        records.events = report.as_ref().and_then(ReportOutlet::events);
         records.requests = kit.as_ref().and_then(KitOutlet::requests);
         records.peek = peek.as_ref().map(PeekOutlet::lines).transpose()?;
         let filter = config.expression.as_deref();
@@ -94,6 +98,7 @@ impl Outlets {
             peek,
             packets: kit.as_ref().and_then(|kit| kit.packets(config)),
             latency: LatencyOutlet::open(config),
+            report,
             statistics: kit::statistics(config),
             kit,
             process,
@@ -165,10 +170,12 @@ impl Outlets {
     /// # Errors
     /// The recorder panicked.
     pub(super) fn finish_records(&mut self) -> Result<RecordOutcome, Panicked> {
-        match self.recorder.take() {
-            Some(recorder) => recorder.join().map_err(|_| Panicked("recorder")),
-            None => Ok(RecordOutcome::default()),
+        let Some(recorder) = self.recorder.take() else { return Ok(RecordOutcome::default()) };
+        let mut outcome = recorder.join().map_err(|_| Panicked("recorder"))?;
+        if let (Some(report), Some(events)) = (&mut self.report, outcome.events.take()) {
+            report.take_events(events);
         }
+        Ok(outcome)
     }
 
     /// Ends the capture file, when no sender of blocks is left.
@@ -195,6 +202,9 @@ impl Outlets {
         }
         if let Some(latency) = &mut self.latency {
             latency.conclude(report)?;
+        }
+        if let Some(view) = &mut self.report {
+            view.conclude(report)?;
         }
         self.kit.as_mut().map_or(Ok(()), |kit| kit.conclude(report))
     }

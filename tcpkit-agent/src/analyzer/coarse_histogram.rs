@@ -45,7 +45,14 @@ impl CoarseHistogram {
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let before = earlier.buckets.iter().copied().chain(std::iter::repeat(0));
-        Self { buckets: self.buckets.iter().zip(before).map(|(now, before)| now - before).collect() }
+        Self {
+            buckets: self
+                .buckets
+                .iter()
+                .zip(before)
+                .map(|(now, before)| now.saturating_sub(before))
+                .collect(),
+        }
     }
 
     /// How many.
@@ -75,19 +82,17 @@ impl CoarseHistogram {
 }
 
 impl CoarseBucket {
-    /// Buckets of half a doubling.
-    pub const ROW: usize = 4;
-
     /// The shortest duration in it.
     #[must_use]
     pub const fn from(&self) -> Span {
         Span(least_of(self.number * WIDTH))
     }
 
-    /// The shortest duration in the half of a doubling that it belongs to.
+    /// The half of a doubling that it belongs to: 2k begins with 2^k ns, 2k + 1 with 1.5 times that; what is below 64 ns
+    /// is in 10 or 11.
     #[must_use]
-    pub const fn row(&self) -> Span {
-        Span(least_of((self.number - self.number % Self::ROW) * WIDTH))
+    pub const fn row(&self) -> usize {
+        self.number / 4 + 10
     }
 
     /// Every duration in it is shorter.
@@ -114,6 +119,7 @@ mod tests {
         let only = |value| CoarseHistogram::of(&set(&[value])).buckets().next().unwrap();
         assert_eq!((only(1_024).from(), only(1_024).end()), (Span(1_024), Span(1_152)));
         assert_eq!((only(5).from(), only(5).end()), (Span(0), Span(8)));
+        assert_eq!([5, 1_024, 1_535, 1_536, 1 << 33].map(|value| only(value).row()), [10, 20, 20, 21, 66]);
         assert!(only(u64::MAX).from() < only(u64::MAX).end());
     }
 

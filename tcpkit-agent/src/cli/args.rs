@@ -10,6 +10,7 @@ use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use super::{
     kit::KitArgs,
     latency::LatencyCommandArgs,
+    report::ReportCommandArgs,
     value::{self, Listen},
 };
 
@@ -19,7 +20,7 @@ use super::{
     name = "tcpkit",
     version,
     about = "Watch TCP on a live interface or in capture files: who talks, which handshakes fail, and how far the numbers may be off.",
-    override_usage = "tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit latency -i INTERFACE|-r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit filter [OPTIONS] EXPRESSION...\n       tcpkit peek|peekstat [OPTIONS]  (tcpeek and tcpeekstat; see tcpkit peek --help)",
+    override_usage = "tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit latency -i INTERFACE|-r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit report [--html FILE] -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit filter [OPTIONS] EXPRESSION...\n       tcpkit peek|peekstat [OPTIONS]  (tcpeek and tcpeekstat; see tcpkit peek --help)",
     after_help = EXAMPLES,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
@@ -50,6 +51,8 @@ pub enum Command {
     Filter(FilterCommandArgs),
     /// Show requests as they come: by command, by server, and the slowest with where their time went.
     Latency(Box<LatencyCommandArgs>),
+    /// Show the report of a capture, and nothing before its end: as text, as JSON, or as a page with plots.
+    Report(Box<ReportCommandArgs>),
 }
 
 /// Options of the agent, by heading.
@@ -385,6 +388,7 @@ Examples:
   tcpkit -i eth0 -p 6379 -m redis -t 10       and the requests that took 10 ms or more
   tcpkit -r trace.pcap --json                 the report of a file as JSON
   tcpkit -r - --flow-log flows.jsonl < x.pcap one line for each flow
+  tcpkit report --html out.html -r trace.pcap a page with plots
   tcpkit filter -r trace.pcap 'tcp[13] & 2 != 0'
 
 Exit status: 0 all well, 1 something failed, 2 bad usage.";

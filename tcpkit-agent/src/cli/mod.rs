@@ -11,6 +11,7 @@ pub mod getopt;
 pub mod kit;
 mod latency;
 pub mod peek;
+mod report;
 pub mod system;
 mod usage;
 pub mod value;
@@ -24,6 +25,7 @@ pub use failure::{Exit, Failure, verdict};
 pub use kit::{Background, Dialect, Kit, KitLines};
 pub use latency::{LatencyCommandArgs, LatencyPlan, SortColumn};
 pub use peek::{PeekArgs, PeekStatArgs};
+pub use report::{ReportCommandArgs, ReportPlan, SavedReport};
 pub use system::System;
 pub use usage::{Parsed, parse};
 

@@ -57,8 +57,11 @@ pub struct SeriesSpans {
     pub p90: f64,
     /// 99 % took no longer.
     pub p99: f64,
-    /// The least microseconds of each half of a doubling, and how many took so long.
-    pub rows: Vec<(f64, u64)>,
+    /// Number of the first of `rows`.
+    pub first_row: usize,
+    /// How many took how long, up to the longest: row 2k is from 2^k ns on, row 2k + 1 from 1.5 times that; what is below
+    /// 64 ns counts in row 10 or 11.
+    pub rows: Vec<u64>,
 }
 
 /// How latencies are distributed over the whole capture: what differences over time, such as a heat map, are made of.

@@ -12,6 +12,7 @@ use crate::{
         kit::Kit,
         latency::LatencyPlan,
         peek::PeekArgs,
+        report::ReportPlan,
     },
     time::Span,
 };
@@ -51,6 +52,8 @@ pub enum View {
     Kit(Box<Kit>),
     /// Tables of requests.
     Latency(LatencyPlan),
+    /// The report alone.
+    Report(ReportPlan),
 }
 
 /// Where frames come from.

@@ -18,7 +18,7 @@ pub(super) fn report(sum: &ShardSnapshot) -> Option<SeriesReport> {
     // What came behind the last boundary belongs to one bin more.
     let end = Moment::of(sum, &sum.flows);
     let mut moments: Vec<Moment> = noted.iter().cloned().chain([end]).collect();
-    settle_causes(&mut moments);
+    settle(&mut moments);
     let nothing = Moment::default();
     let before = std::iter::once(&nothing).chain(&moments);
     let bins = (first..).zip(before.zip(&moments)).filter(|(_, (before, now))| before != now);
@@ -26,14 +26,20 @@ pub(super) fn report(sum: &ShardSnapshot) -> Option<SeriesReport> {
     Some(SeriesReport { bin_us: width / 1_000, bins: bins.collect() })
 }
 
-/// A cause may be revised later. What counts is the cause in the end: none that a later state does not count either.
-fn settle_causes(moments: &mut [Moment]) {
-    let mut later = [u64::MAX; Cause::COUNT];
+/// A cause may be revised later, and a handshake that was undecided is decided. What counts is what is known in the end:
+/// nothing that a later state does not count either.
+fn settle(moments: &mut [Moment]) {
+    let mut later = moments.last().cloned().unwrap_or_default();
     for moment in moments.iter_mut().rev() {
-        for (count, later) in moment.retransmissions.iter_mut().zip(&mut later) {
-            *later = (*later).min(*count);
-            *count = *later;
-        }
+        keep_lower(&mut later.retransmissions, &mut moment.retransmissions);
+        keep_lower(&mut later.handshakes, &mut moment.handshakes);
+    }
+}
+
+fn keep_lower<const N: usize>(later: &mut [u64; N], counts: &mut [u64; N]) {
+    for (later, count) in later.iter_mut().zip(counts) {
+        *later = (*later).min(*count);
+        *count = *later;
     }
 }
 
@@ -63,7 +69,7 @@ fn bin(time_us: i64, before: &Moment, now: &Moment) -> SeriesBin {
 }
 
 fn less<const N: usize>(now: &[u64; N], before: &[u64; N]) -> [u64; N] {
-    std::array::from_fn(|place| now[place] - before[place])
+    std::array::from_fn(|place| now[place].saturating_sub(before[place]))
 }
 
 fn named<const N: usize>(names: [&'static str; N], counts: [u64; N]) -> BTreeMap<&'static str, u64> {
@@ -72,16 +78,19 @@ fn named<const N: usize>(names: [&'static str; N], counts: [u64; N]) -> BTreeMap
 
 fn spans_of(spans: &CoarseHistogram) -> Option<SeriesSpans> {
     let per_mille = |share| spans.per_mille(share).map(tenths);
-    let mut rows: BTreeMap<Span, u64> = BTreeMap::new();
+    let first_row = spans.buckets().next()?.row();
+    let mut rows = Vec::new();
     for bucket in spans.buckets() {
-        *rows.entry(bucket.row()).or_default() += bucket.samples;
+        rows.resize(bucket.row() - first_row + 1, 0);
+        rows[bucket.row() - first_row] += bucket.samples;
     }
     Some(SeriesSpans {
         samples: spans.samples(),
         p50: per_mille(500)?,
         p90: per_mille(900)?,
         p99: per_mille(990)?,
-        rows: rows.into_iter().map(|(from, samples)| (tenths(from), samples)).collect(),
+        first_row,
+        rows,
     })
 }
 

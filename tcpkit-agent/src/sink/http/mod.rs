@@ -1,6 +1,6 @@
 //! The endpoint: reports by HTTP for scrapers.
 //!
-//! `GET /api/v1/report`, `GET /api/v1/ledger` (JSON, `?pretty` for people), `GET /healthz`, and `GET /stats` in the
+//! `GET /` (the page), `GET /api/v1/report`, `GET /api/v1/ledger` (JSON, `?pretty` for people), `GET /healthz`, and `GET /stats` in the
 //! shapes of git-hulk/tcpkit; anything else is a 404 or 405 as JSON. A connection on which nothing is asked gets what
 //! `/stats` answers.
 //! A client cannot slow the capture: reports are asked for at most ten times a second, and connections are bounded in
@@ -8,6 +8,7 @@
 
 mod bare;
 pub mod limits;
+mod page;
 mod routes;
 mod serve;
 mod source;

@@ -16,6 +16,7 @@ use axum::{
 /// The paths of the endpoint.
 pub(super) fn router(reports: ReportSource, health: Health, statistics: StatsAnswer) -> Router {
     Router::new()
+        .route("/", get(super::page::page))
         .route("/api/v1/report", get(report))
         .route("/api/v1/ledger", get(ledger))
         .route("/stats", get(stats))

@@ -105,7 +105,7 @@ function filled(one, width) {
     const latency = one.latency?.[kind];
     if (!latency) continue;
     const rows = {};
-    for (const [from, samples] of latency.rows) rows[Math.floor(rowOf(from) + 1e-6)] = samples;
+    latency.rows.forEach((samples, number) => { if (samples) rows[latency.first_row + number] = samples; });
     bin.latency[kind] = { ...latency, rows };
   }
   return bin;
