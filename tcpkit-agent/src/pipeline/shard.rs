@@ -135,11 +135,15 @@ impl Shard {
     /// Notes how things stand at each boundary up to `now`: as they are when every timer up to there has run.
     #[cold]
     fn note_course(&mut self, now: Timestamp, out: &mut Output) {
+        let mut known = None;
         while let Some(boundary) = self.measured.course.next(now) {
-            self.run_timers(boundary, out);
-            self.pass_on_changes(out);
-            let moment = Moment::of(&self.measured, &self.table.counts());
-            self.measured.course.note(moment);
+            // In a long silence nothing changes but by timers.
+            if known.is_none() || self.requests.is_some() || self.table.is_due(boundary) {
+                self.run_timers(boundary, out);
+                self.pass_on_changes(out);
+                known = Some(Moment::of(&self.measured, &self.table.counts()));
+            }
+            self.measured.course.note(known.clone().unwrap_or_default());
         }
     }
 

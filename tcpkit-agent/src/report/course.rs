@@ -212,3 +212,70 @@ const MOST_BINS: i64 = 240;
 
 /// The least width: a millisecond.
 const FINEST: i64 = 1_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moment(frames: u64) -> Moment {
+        Moment { traffic: TrafficCount { frames, ..TrafficCount::default() }, ..Moment::default() }
+    }
+
+    /// A course over so many milliseconds from `first` on; the state is the number of the millisecond times `weight`.
+    fn course(first: i64, last: i64, weight: u64) -> Course {
+        let mut course = Course::kept();
+        for now in first..=last {
+            while let Some(Timestamp(boundary)) = course.next(Timestamp(now * FINEST)) {
+                course.note(moment(weight * u64::try_from(boundary / FINEST).unwrap()));
+            }
+        }
+        course
+    }
+
+    #[test]
+    fn a_course_that_nobody_asked_for_is_never_due() {
+        let mut course = Course::default();
+        assert_eq!(course.due(), Timestamp(i64::MAX));
+        assert_eq!(course.next(Timestamp(i64::MAX)), None);
+        assert_eq!(course.moments(), None);
+    }
+
+    #[test]
+    fn every_boundary_has_the_state_of_its_own_time_however_wide_bins_became() {
+        for last in [10, 239, 240, 241, 1_000, 54_321] {
+            let course = course(7, last, 1);
+            let (width, first, moments) = course.moments().unwrap();
+            assert!(moments.len() <= 240 && (last < 480 || moments.len() >= 119), "{}", moments.len());
+            for (boundary, state) in (first..).zip(moments) {
+                assert_eq!(*state, moment(u64::try_from(boundary * width / FINEST).unwrap()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_pause_of_years_costs_no_more_than_any_other() {
+        let mut course = course(0, 5, 1);
+        let later = Timestamp(i64::MAX / 2);
+        while course.next(later).is_some() {
+            course.note(moment(5));
+        }
+        assert!(course.moments().unwrap().2.len() <= 240 && course.due() > later);
+    }
+
+    #[test]
+    fn shards_that_began_later_are_added_in_whatever_order() {
+        let parts =
+            [course(7, 1_000, 1), course(500, 1_000, 100), course(999, 1_000, 10_000), Course::default()];
+        let merged = |order: [usize; 4]| {
+            let mut sum = Course::kept();
+            order.iter().for_each(|part| sum.merge(&parts[*part]));
+            sum
+        };
+        let sum = merged([0, 1, 2, 3]);
+        assert_eq!(sum, merged([3, 2, 1, 0]));
+        assert_eq!(sum, merged([1, 0, 3, 2]));
+        let (width, first, moments) = sum.moments().unwrap();
+        let at = |ms: i64| moments[usize::try_from(ms * FINEST / width - first).unwrap()].traffic.frames;
+        assert_eq!((width, at(496), at(512), at(1_000)), (8 * FINEST, 496, 101 * 512, 10_101 * 1_000));
+    }
+}

@@ -13,7 +13,7 @@ pub struct SeriesReport {
     pub bins: Vec<SeriesBin>,
 }
 
-/// What was measured in one bin.
+/// What was measured in one bin; what is 0 or empty is left out, but for frames, packets and bytes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SeriesBin {
     /// When it begins.
@@ -25,25 +25,40 @@ pub struct SeriesBin {
     /// Bytes on the wire.
     pub bytes: u64,
     /// Of these, on their way in, where that is known.
+    #[serde(skip_serializing_if = "is_zero")]
     pub inbound_bytes: u64,
     /// Of these, on their way out, where that is known.
+    #[serde(skip_serializing_if = "is_zero")]
     pub outbound_bytes: u64,
     /// Flows that began.
+    #[serde(skip_serializing_if = "is_zero")]
     pub flows: u64,
     /// Handshakes that were decided, by `HandshakeResult`; results that none had are left out.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub handshakes: BTreeMap<&'static str, u64>,
     /// Segments with payload, told by each flow from time to time.
+    #[serde(skip_serializing_if = "is_zero")]
     pub data_segments: u64,
     /// Segments sent again, by the cause as it was known in the end; causes that none had are left out.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub retransmissions: BTreeMap<&'static str, u64>,
     /// Requests that ended.
+    #[serde(skip_serializing_if = "is_zero")]
     pub requests: u64,
     /// Of these, answered with an error.
+    #[serde(skip_serializing_if = "is_zero")]
     pub errors: u64,
     /// Of these, without an answer.
+    #[serde(skip_serializing_if = "is_zero")]
     pub unanswered: u64,
     /// `requests`, `towards_server` and `towards_client`: how long they took; those without samples are left out.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub latency: BTreeMap<&'static str, SeriesSpans>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if hands over a reference")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// How long something took in one bin; percentiles are at most 1/16 off.

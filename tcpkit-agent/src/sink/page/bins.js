@@ -96,10 +96,10 @@ function quiet(end, width) {
 function filled(one, width) {
   const bin = quiet(one.time_us + width, width);
   Object.assign(bin, {
-    bytes: one.bytes, packets: one.packets, frames: one.frames, flows: one.flows,
-    inbound: one.inbound_bytes, outbound: one.outbound_bytes, segments: one.data_segments,
+    bytes: one.bytes, packets: one.packets, frames: one.frames, flows: one.flows ?? 0,
+    inbound: one.inbound_bytes ?? 0, outbound: one.outbound_bytes ?? 0, segments: one.data_segments ?? 0,
     again: one.retransmissions ?? {}, results: one.handshakes ?? {},
-    requests: one.requests, errors: one.errors, unanswered: one.unanswered,
+    requests: one.requests ?? 0, errors: one.errors ?? 0, unanswered: one.unanswered ?? 0,
   });
   for (const kind of KINDS) {
     const latency = one.latency?.[kind];

@@ -1,10 +1,10 @@
 // What a card is: a part of the page about one question. Each has `id`, `title`, `has(report)` (a card whose data is
-// absent hides itself), `build()` and `show(report, view)`; `view` is `{bins, from, to}`.
+// absent hides itself), `build()` and `show(report, view)`; `view` is `{bins, from, to, live}`.
 
-/** The frame of a card: its heading, a sentence, and what is in it. */
-function card(id, title, kind, ...children) {
+/** The frame of a card: its heading and what is in it. */
+function card(id, title, ...children) {
   const heading = make('h2', { id: `${id}-title` }, title);
-  return make('section', { id, class: `card ${kind}`, 'aria-labelledby': `${id}-title` }, make('div', { class: 'head' }, heading), ...children);
+  return make('section', { id, class: 'card', 'aria-labelledby': `${id}-title` }, make('div', { class: 'head' }, heading), ...children);
 }
 
 /** Buttons of which one is pressed; tells which. */
@@ -20,7 +20,7 @@ const per = (pick) => (bin) => pick(bin) / bin.seconds;
 const number = (head) => ({ head, number: true });
 
 const throughput = {
-  id: 'throughput', title: 'Throughput', kind: '',
+  id: 'throughput', title: 'Throughput',
   build() {
     const directions = [
       { label: 'In', colour: 'blue', of: per((bin) => bin.inbound * 8) },
@@ -29,14 +29,14 @@ const throughput = {
     ];
     this.directed = new Stack('Throughput', directions, { height: 220, unit: bits });
     this.whole = new Stack('Throughput', [{ label: 'All', colour: 'blue', of: per((bin) => bin.bytes * 8) }], { height: 220, unit: bits });
-    return card(this.id, this.title, this.kind, this.directed.element, this.whole.element);
+    return card(this.id, this.title, this.directed.element, this.whole.element);
   },
   show(report, view) {
     const known = view.bins.some((bin) => bin.inbound + bin.outbound > 0);
     const [shown, other] = known ? [this.directed, this.whole] : [this.whole, this.directed];
     shown.element.hidden = !view.bins.length;
     other.element.hidden = true;
-    shown.show(view.bins, view.from, view.to);
+    shown.show(view);
   },
 };
 
@@ -48,18 +48,18 @@ const RESULT_WORDS = {
 const FAILED = ['reject', 'timeout', 'unreachable', 'aborted'];
 
 const handshakes = {
-  id: 'handshakes', title: 'Handshakes', kind: 'half',
+  id: 'handshakes', title: 'Handshakes',
   build() {
     const series = RESULTS.filter((result) => result !== 'midstream').map((result) => ({ label: result, colour: RESULT_COLOURS[result], of: per((bin) => bin.results[result] ?? 0) }));
     this.chart = new Stack('Handshakes by result', series, { unit: rate });
-    this.results = new Table('By result', [{ head: 'Result' }, { head: 'Meaning' }, number('Flows'), number('Share')]);
+    this.results = new Table('By result', [{ head: 'Result' }, { head: 'Meaning', extra: true }, number('Flows'), number('Share')]);
     this.servers = new Table('Servers with failures', [{ head: 'Server', name: true }, number('Attempts'), number('Failed'), { head: 'How', name: true }]);
     this.times = new Table('How long they took', [{ head: 'Part', name: true }, number('Samples'), number('p50'), number('p90'), number('p99'), number('Max')]);
-    return card(this.id, this.title, this.kind, this.chart.element, this.results.element, this.servers.element, this.times.element);
+    return card(this.id, this.title, this.chart.element, this.results.element, this.servers.element, this.times.element);
   },
   show({ handshake }, view) {
     this.chart.element.hidden = !view.bins.length;
-    this.chart.show(view.bins, view.from, view.to);
+    this.chart.show(view);
     const all = Object.values(handshake.results).reduce((sum, flows) => sum + flows, 0);
     const rows = RESULTS.filter((result) => handshake.results[result]).map((result) => [
       { text: result, colour: RESULT_COLOURS[result] }, RESULT_WORDS[result], count(handshake.results[result]), percent(handshake.results[result], all),
@@ -83,18 +83,18 @@ const CAUSE_WORDS = {
 };
 
 const retransmissions = {
-  id: 'retransmissions', title: 'Retransmissions', kind: 'half',
+  id: 'retransmissions', title: 'Retransmissions',
   build() {
     const series = CAUSES.map((cause) => ({ label: cause, colour: CAUSE_COLOURS[cause], of: per((bin) => bin.again[cause] ?? 0) }));
     this.chart = new Stack('Segments sent again by cause', series, { unit: rate });
-    this.causes = new Table('By cause', [{ head: 'Cause' }, { head: 'Meaning' }, number('Segments'), number('Of all data')]);
+    this.causes = new Table('By cause', [{ head: 'Cause' }, { head: 'Meaning', extra: true }, number('Segments'), number('Of all data')]);
     this.servers = new Table('Servers', [{ head: 'Server', name: true }, number('Data segments'), number('Again'), number('Rate')]);
     this.more = new Table('Beside these', [{ head: 'What', name: true }, number('Count')]);
-    return card(this.id, this.title, this.kind, this.chart.element, this.causes.element, this.servers.element, this.more.element);
+    return card(this.id, this.title, this.chart.element, this.causes.element, this.servers.element, this.more.element);
   },
   show({ retransmit, handshake }, view) {
     this.chart.element.hidden = !view.bins.length;
-    this.chart.show(view.bins, view.from, view.to);
+    this.chart.show(view);
     this.causes.fill(CAUSES.filter((cause) => retransmit.retransmissions[cause]).map((cause) => [
       { text: cause, colour: CAUSE_COLOURS[cause] }, CAUSE_WORDS[cause], count(retransmit.retransmissions[cause]),
       percent(retransmit.retransmissions[cause], retransmit.data_segments),
@@ -113,7 +113,7 @@ const retransmissions = {
 const KIND_WORDS = { requests: 'Requests', towards_server: 'Round trips to servers', towards_client: 'Round trips to clients' };
 
 const latency = {
-  id: 'latency', title: 'Latency', kind: '',
+  id: 'latency', title: 'Latency',
   build() {
     const series = [['p50', 'sky'], ['p90', 'blue'], ['p99', 'red']].map(([key, colour]) => ({ label: key, colour, of: (bin) => bin.latency[this.kindShown]?.[key] ?? null }));
     this.lines = new Lines('Percentiles', series, { unit: span, height: 210 });
@@ -122,7 +122,7 @@ const latency = {
     this.tabs = make('span');
     const columns = make('div', { class: 'columns' }, this.lines.element, this.heat.element);
     this.columns = columns;
-    const section = card(this.id, this.title, 'wide', columns, this.table.element);
+    const section = card(this.id, this.title, columns, this.table.element);
     section.firstElementChild.append(this.tabs);
     return section;
   },
@@ -141,7 +141,7 @@ const latency = {
       this.tabs.replaceChildren(choice('What is shown', kinds.map((kind) => [kind, KIND_WORDS[kind]]), this.kindShown, (kind) => this.choose(kind)));
     }
     this.columns.hidden = !kinds.length;
-    for (const figure of [this.lines, this.heat]) figure.show(view.bins, view.from, view.to);
+    for (const figure of [this.lines, this.heat]) figure.show(view);
     this.table.fill(this.rows(report));
   },
   rows({ latency: { requests, towards_server: server, towards_client: client } }) {

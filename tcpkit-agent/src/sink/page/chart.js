@@ -55,9 +55,9 @@ class Figure {
     this.mark();
   }
 
-  /** Shows these bins between two times. */
-  show(bins, from, to) {
-    Object.assign(this, { bins, from, to });
+  /** Shows these bins between two times, the latest of which may be now. */
+  show({ bins, from, to, live }) {
+    Object.assign(this, { bins, from, to, live });
     this.render();
     this.fillTable();
   }
@@ -85,12 +85,12 @@ class Figure {
     const parts = scale.ticks.flatMap((value, number) => {
       const y = Math.round(this.y(scale, value)) + 0.5;
       const line = draw('line', { class: number ? 'gridline' : 'axis', x1: LEFT, x2: this.width, y1: y, y2: y });
-      return [line, draw('text', { x: LEFT - 6, y: y + 4, 'text-anchor': 'end' }, this.unit(value))];
+      return [line, draw('text', { x: LEFT - 6, y: y + 4, 'text-anchor': 'end' }, round(this.unit(value)))];
     });
     const base = this.height - 4;
-    for (const time of timeTicks(this.from, this.to, Math.max(2, this.width / 110))) {
+    for (const time of timeTicks(this.from, this.to, Math.max(2, this.width / 85))) {
       const x = this.x(time);
-      if (x < LEFT + 24 || x > this.width - 24) continue;
+      if (x < LEFT + 16 || x > this.width - 26) continue;
       parts.push(draw('text', { x, y: base, 'text-anchor': 'middle' }, clock(time, this.to - this.from)));
     }
     return parts;
@@ -194,16 +194,17 @@ class Lines extends Figure {
   }
 
   value(series, bin) {
-    const shown = bin ?? this.bins.findLast((one) => series.of(one) !== null);
-    return shown ? this.unit(series.of(shown)) : '–';
+    if (bin) return this.unit(series.of(bin));
+    const values = this.bins.map((one) => series.of(one)).filter((value) => value !== null);
+    return this.unit(this.live ? values[values.length - 1] : Math.max(...values));
   }
 
   resting() {
-    return 'Latest';
+    return this.live ? 'Latest' : 'Highest of the time shown';
   }
 
   summary() {
     const parts = this.series.map((series) => `${series.label} ${this.value(series, null)}`);
-    return `${this.title}: ${parts.join(', ')} at last; at most ${this.unit(this.most)}.`;
+    return `${this.title}: ${this.live ? 'latest' : 'highest'} ${parts.join(', ')}.`;
   }
 }

@@ -36,15 +36,18 @@ const swatch = (colour) => {
   return element;
 };
 
+const kindOf = (column) => ['number', 'name', 'extra'].filter((kind) => column[kind]).join(' ');
+
 /**
- * A table that is filled again and again: `columns` are `{head, number, name}`, rows arrays of cells. A cell is a text,
+ * A table that is filled again and again: `columns` are `{head, number, name, extra}`
+ * (a phone leaves out what is extra), rows arrays of cells. A cell is a text,
  * or `{text, colour}` with a swatch, or `{share}` with a bar; the first cell of a row is its header.
  */
 class Table {
   constructor(caption, columns, empty = 'none so far') {
     this.columns = columns;
     this.body = make('tbody');
-    const heads = columns.map(({ head, number }) => make('th', { scope: 'col', class: number && 'number' }, head));
+    const heads = columns.map((column) => make('th', { scope: 'col', class: kindOf(column) }, column.head));
     const title = make('caption', {}, caption);
     this.table = make('table', {}, title, make('thead', {}, make('tr', {}, ...heads)), this.body);
     this.empty = make('p', { class: 'empty' }, `${caption}: ${empty}.`);
@@ -59,6 +62,10 @@ class Table {
       if (none) this.element.append(this.empty); else this.empty.remove();
     }
     while (this.body.rows.length > rows.length) this.body.deleteRow(-1);
+    this.columns.forEach((_, place) => {
+      const unknown = place > 0 && rows.length > 0 && rows.every((row) => row[place] === '–');
+      this.table.classList.toggle(`without-${place + 1}`, unknown);
+    });
     rows.forEach((row, number) => {
       const line = this.body.rows[number] ?? this.body.insertRow();
       line.classList.toggle('alert', alert(row));
@@ -67,10 +74,9 @@ class Table {
   }
 
   set(line, place, cell) {
-    const { number, name } = this.columns[place];
     let element = line.cells[place];
     if (!element) {
-      const kind = [number && 'number', name && 'name'].filter(Boolean).join(' ');
+      const kind = kindOf(this.columns[place]);
       element = place === 0 ? make('th', { scope: 'row', class: kind }) : make('td', { class: kind });
       line.append(element);
     }

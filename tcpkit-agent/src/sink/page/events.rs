@@ -4,15 +4,12 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::{
-    report::Event,
-    sink::text::{self, TextOptions},
-};
+use crate::report::Event;
 
 /// The earliest events of a capture, in bounded number: the same ones, in whatever order they come.
 #[derive(Clone, Debug, Default)]
 pub struct EventList {
-    /// Time in microseconds since the epoch, and the line.
+    /// Time in microseconds since the epoch, and the event as JSON.
     earliest: BTreeSet<(i64, String)>,
     /// Those that came later, or said what another one of the same time said.
     left_out: u64,
@@ -34,19 +31,25 @@ impl EventList {
         }
     }
 
-    /// `{"events": [{"time_us", "text"}], "left_out"}`.
+    /// `{"events": […], "left_out"}`, the events as in the event log.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let event = |(time, text): &(i64, String)| json!({ "time_us": time, "text": text });
-        json!({ "events": self.earliest.iter().map(event).collect::<Vec<_>>(), "left_out": self.left_out })
+        let event = |(_, told): &(i64, String)| serde_json::from_str(told).unwrap_or_default();
+        json!({ "events": self.earliest.iter().map(event).collect::<Vec<Value>>(), "left_out": self.left_out })
     }
 }
 
-/// The line for people without its time, which the page shows in the reader's time zone.
+/// The event as the event log has it, but for what the page does not show of flows and requests.
 fn told(event: &Event) -> String {
-    let line = text::event(event, TextOptions::default());
-    line.split_once("  ").map_or(line.as_str(), |(_time, rest)| rest).to_owned()
+    let mut told = serde_json::to_value(event).unwrap_or_default();
+    if let Some(Value::Object(flow)) = told.get_mut("flow") {
+        flow.retain(|field, _| NAMING.contains(&field.as_str()));
+    }
+    told.to_string()
 }
+
+/// What names a flow.
+const NAMING: [&str; 4] = ["client_ip", "client_port", "server_ip", "server_port"];
 
 /// Events that are kept.
 const MOST: usize = 200;
@@ -72,7 +75,10 @@ mod tests {
         let forth = list(0..500);
         assert_eq!(forth, list((0..500).rev()));
         assert_eq!(forth["left_out"], 300);
-        assert_eq!(forth["events"][0], json!({ "time_us": 0, "text": "interface    eth0 went down" }));
+        assert_eq!(
+            forth["events"][0],
+            json!({ "time_us": 0, "event": "interface", "interface": "eth0", "change": "went down" })
+        );
         assert_eq!(forth["events"][199]["time_us"], 199);
     }
 }

@@ -26,6 +26,9 @@ function si(value, unit = '') {
   return digits(value / 1000 ** step) + (tail ? ' ' + tail : '');
 }
 
+/** A round value beside an axis: `10 ms`, not `10.0 ms`. */
+const round = (text) => text.replace(/(\.\d*?)0+(?!\d)/, '$1').replace(/\.(?!\d)/, '').replace(/^0 .*/, '0');
+
 const bits = (value) => si(value, 'bit/s');
 const bytes = (value) => si(value, 'B');
 const rate = (value) => si(value) + '/s';

@@ -3,7 +3,7 @@
 class Heat extends Figure {
   constructor(title, options) {
     super(title, [], { ...options, unit: span });
-    this.canvas = make('canvas', { 'aria-hidden': 'true' });
+    this.canvas = make('canvas', { 'aria-hidden': 'true', width: 0, height: 0 });
     Object.assign(this.canvas.style, { position: 'absolute', left: `${LEFT}px`, top: `${TOP}px` });
     this.plot.prepend(this.canvas);
     this.svg.style.position = 'relative';

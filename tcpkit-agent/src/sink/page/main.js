@@ -1,6 +1,10 @@
 // The page: where reports come from, how long the past is, and what is said when something is wrong.
 
-const CARDS = [throughput, handshakes, retransmissions, latency, commands, slow, stalls, bandwidth, ledger];
+/** From above to below; what stands in one row are columns of cards. */
+const ROWS = [
+  [[throughput]], [[handshakes], [retransmissions]], [[latency]], [[commands, talkers, bandwidth], [slow, stalls, events]], [[ledger]],
+];
+const CARDS = ROWS.flat(2);
 const KEPT_MS = 5 * 60 * 1000;
 const POLL_MS = 1000;
 
@@ -30,10 +34,12 @@ function build() {
   const nav = document.querySelector('nav');
   for (const one of CARDS) {
     one.element = one.build();
-    if (one.kind) one.element.classList.add(one.kind);
-    find('cards').append(one.element);
     one.link = make('a', { href: `#${one.id}` }, one.title);
     nav.append(one.link);
+  }
+  for (const row of ROWS) {
+    const columns = row.map((cards) => make('div', { class: 'column' }, ...cards.map((one) => one.element)));
+    find('cards').append(make('div', { class: 'row' }, ...columns));
   }
 }
 
@@ -85,7 +91,7 @@ function completeness(report) {
   const { matched, ring_full: full, helper_failed: failed } = report.ledger.total;
   const element = find('completeness');
   if (share === null) return pill(element, 'no frames yet', '');
-  pill(element, share < 1 ? `${percent(share)} complete` : 'complete', share < 1 ? 'bad' : 'good');
+  pill(element, `${percent(share)} complete`, share < 1 ? 'bad' : 'good');
   element.title = 'delivered / matched: the share of the wanted frames that the figures rest on';
   if (share < 1) state.loss = `Only ${percent(share)} of the wanted frames were analysed: ${count(full + failed)} of ${count(matched)} were lost on the way. Every figure below rests on the others.`;
   return undefined;
@@ -111,7 +117,7 @@ function show(live) {
   state.loss = null;
   const last = bins[bins.length - 1]?.time ?? 0;
   const first = bins.length ? bins[0].time - bins[0].seconds * 1000 : 0;
-  const view = { bins, to: last, from: live ? Math.min(first, Math.max(first, last - KEPT_MS)) : first };
+  const view = { live, bins, to: last, from: live ? Math.min(first, Math.max(first, last - KEPT_MS)) : first };
   if (live) view.from = Math.min(view.from, last - 60 * 1000);
   completeness(report);
   tiles(report, live);
@@ -177,16 +183,18 @@ function live() {
     button.setAttribute('aria-pressed', String(state.paused));
   });
   pill(find('state'), 'connecting', '');
+  events.listen();
   poll();
 }
 
 function start() {
   build();
   theme();
-  const data = find('report');
+  const data = find('report-data');
   if (!data) return live();
   state.report = JSON.parse(data.textContent);
   state.bins = state.report.series ? recorded(state.report.series) : [];
+  events.take(JSON.parse(find('events-data')?.textContent ?? 'null'));
   pill(find('state'), 'recorded', '');
   return show(false);
 }

@@ -15,8 +15,8 @@ use serde_json::Value;
 /// Content-Security-Policy of the page: its own script and style by their hashes (a test says what they are), and our own
 /// reports.
 pub const POLICY: &str = "default-src 'none'; \
-    script-src 'sha256-gv5x8MaqV9sKZMZ3yOARYbzOHBJyxdcAVxWjtNhi39c='; \
-    style-src 'sha256-fyQEMIvQQJmOeJ/nHjytuP2MAkUqqsMJXaIFwzXGtI4='; \
+    script-src 'sha256-L5ebdzObjwMNFmGIxgQMlcH0x5zPZ8zD3UfbS7A4byM='; \
+    style-src 'sha256-BAzDOXIPdso+9KS1sGBB8J/cy3a8dyf8Cehah6eLarA='; \
     connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'";
 
 const STYLE: &str = include_str!("style.css");
@@ -33,6 +33,7 @@ const SCRIPT: &str = concat!(
     include_str!("cards.js"),
     include_str!("requests.js"),
     include_str!("traffic.js"),
+    include_str!("events.js"),
     include_str!("main.js"),
     "})();\n"
 );
@@ -49,7 +50,7 @@ pub fn live() -> &'static str {
 pub fn recorded(mut report: Value, events: &Value) -> String {
     trim(&mut report);
     let policy = format!("<meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n");
-    page(&policy, &format!("{}{}", data("report", &report), data("events", events)))
+    page(&policy, &format!("{}{}", data("report-data", &report), data("events-data", events)))
 }
 
 /// Leaves out what the page does not show: the end of long lists, and distributions, which a series has by bin.

@@ -18,26 +18,37 @@ function sentence(time) {
 }
 
 const slow = {
-  id: 'slow', title: 'Slow requests', kind: 'half',
+  id: 'slow', title: 'Slow requests',
   has: (report) => report.latency.requests?.slowest?.length > 0,
   build() {
     this.list = make('ul', { class: 'slow' });
     this.rest = make('ul', { class: 'slow' });
     this.more = make('details', {}, make('summary', {}, 'The next slowest'), this.rest);
     const legend = make('ul', { class: 'legend', 'aria-hidden': 'true' }, ...PARTS.map(([, label, colour]) => make('li', {}, swatch(colour), label)));
-    return card(this.id, this.title, this.kind, make('p', { class: 'say' }, 'The slowest of the capture, and where their time went.'), legend, this.list, this.more);
+    return card(this.id, this.title, make('p', { class: 'say' }, 'The slowest of the capture, and where their time went.'), legend, this.list, this.more);
   },
   show(report) {
     const { slowest } = report.latency.requests;
     const key = JSON.stringify(slowest);
     if (key === this.shown) return;
     this.shown = key;
-    const items = slowest.map((request) => this.item(request));
+    const items = [...this.alike(slowest)].map(([request, more]) => this.item(request, more));
     this.list.replaceChildren(...items.slice(0, 6));
     this.rest.replaceChildren(...items.slice(6));
     this.more.hidden = items.length <= 6;
   },
-  item(request) {
+  /** The slowest of those that asked the same of the same server, and how many more of them are among the slowest. */
+  alike(slowest) {
+    const first = new Map();
+    const groups = new Map();
+    for (const request of slowest) {
+      const key = [request.protocol, request.label, request.server_ip, request.server_port].join('\n');
+      if (!first.has(key)) first.set(key, request);
+      groups.set(first.get(key), (groups.get(first.get(key)) ?? -1) + 1);
+    }
+    return groups;
+  },
+  item(request, more) {
     const time = request.where;
     const total = time?.total_us ?? request.latency_us;
     const bar = make('div', { class: 'share', 'aria-hidden': 'true' });
@@ -49,7 +60,8 @@ const slow = {
       bar.append(part);
     }
     const status = [request.status, request.outcome === 'answered' ? '' : words(request.outcome)].filter(Boolean).join(' ');
-    const who = `${request.protocol} · ${place(request.client_ip, request.client_port)} → ${place(request.server_ip, request.server_port)} · ${clock(request.request_start_us / 1000, 0)}`;
+    const others = more ? ` · ${more} more like it among the slowest` : '';
+    const who = `${request.protocol} · ${place(request.client_ip, request.client_port)} → ${place(request.server_ip, request.server_port)} · ${clock(request.request_start_us / 1000, 0)}${others}`;
     return make('li', {},
       make('div', { class: 'what' }, make('span', { class: 'time' }, span(total)), make('span', { class: 'label' }, request.label || request.command), make('span', { class: 'who' }, status)),
       bar, make('p', { class: 'who' }, time ? sentence(time) : 'no answer', make('br'), who));
@@ -57,7 +69,7 @@ const slow = {
 };
 
 const commands = {
-  id: 'requests', title: 'Requests', kind: 'half',
+  id: 'requests', title: 'Requests',
   has: (report) => report.latency.requests?.requests > 0,
   build() {
     const columns = (head) => [{ head, name: true }, ...['Count', 'Errors', 'p50', 'p99', 'Max', 'Lost'].map(number)];
@@ -70,11 +82,11 @@ const commands = {
     this.commands = new Table('By command', columns('Command'));
     this.servers = new Table('By server', columns('Server'));
     const say = make('p', { class: 'say' }, 'Lost is what timers, retransmissions and shut windows cost all of them together.');
-    return card(this.id, this.title, this.kind, this.chart.element, this.commands.element, this.servers.element, say);
+    return card(this.id, this.title, this.chart.element, this.commands.element, this.servers.element, say);
   },
   show({ latency: { requests } }, view) {
     this.chart.element.hidden = !view.bins.length;
-    this.chart.show(view.bins, view.from, view.to);
+    this.chart.show(view);
     const row = (name, sum) => [name, count(sum.requests), count(sum.errors), span(sum.total_us.p50), span(sum.total_us.p99), span(sum.total_us.max), span(sum.rto_us + sum.fast_us + sum.zero_window_us)];
     this.commands.fill(requests.commands.slice(0, 12).map((one) => row(`${one.protocol} ${one.command}`, one)));
     this.servers.fill(requests.servers.slice(0, 8).map((one) => row(`${place(one.server_ip, one.server_port)} ${one.protocol}`, one)));
@@ -87,11 +99,11 @@ const STALLS = {
 };
 
 const stalls = {
-  id: 'stalls', title: 'Stalls', kind: 'half',
+  id: 'stalls', title: 'Stalls',
   build() {
     this.kinds = new Table('What flows waited for', [{ head: 'Kind' }, number('Times'), number('Together'), { head: 'Share' }, number('p50'), number('p99'), number('Max')]);
     this.flows = new Table('Flows held up longest by receiver, network or sender', [{ head: 'Flow', name: true }, number('Held up')]);
-    return card(this.id, this.title, this.kind, make('p', { class: 'say' }, 'Silences of flows that had something to do.'), this.kinds.element, this.flows.element);
+    return card(this.id, this.title, make('p', { class: 'say' }, 'Silences of flows that had something to do.'), this.kinds.element, this.flows.element);
   },
   show({ stalls: report }) {
     const kinds = Object.entries(report.kinds).filter(([, sum]) => sum.samples > 0).sort(([, a], [, b]) => b.total_us - a.total_us);

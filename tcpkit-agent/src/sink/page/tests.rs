@@ -56,7 +56,7 @@ fn nothing_in_a_report_ends_its_block() {
     let page = recorded(evil.clone(), &json!(null));
     assert_eq!(page.matches("<script").count(), 3, "report, events, and the page's own");
     assert_eq!(page.matches("</script").count(), 3);
-    let begin = page.find("id=\"report\">").unwrap() + "id=\"report\">".len();
+    let begin = page.find("id=\"report-data\">").unwrap() + "id=\"report-data\">".len();
     let text = page[begin..].split_once("</script>").unwrap().0;
     assert_eq!(serde_json::from_str::<Value>(text).unwrap(), evil);
 }
