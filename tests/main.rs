@@ -12,6 +12,7 @@ mod kit;
 mod latency;
 mod live;
 mod oracle;
+mod page;
 mod peek;
 mod requests;
 mod script;

@@ -114,6 +114,7 @@ impl Bins {
 
     /// Forgets every second boundary: those that are no multiples of twice the width.
     fn widen(&mut self) {
+        self.width *= 2;
         let Some(first) = self.first else { return };
         let mut boundary = first - 1;
         self.moments.retain(|_| {
@@ -121,7 +122,6 @@ impl Bins {
             boundary % 2 == 0
         });
         self.first = Some((first + 1).div_euclid(2));
-        self.width *= 2;
     }
 
     fn merge(&mut self, other: &Self) {
