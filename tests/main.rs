@@ -7,6 +7,7 @@
 )]
 
 mod cli;
+mod configuration;
 mod kernel;
 mod kit;
 mod latency;

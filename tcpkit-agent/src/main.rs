@@ -31,6 +31,9 @@ fn run(args: &Args) -> anyhow::Result<()> {
     let system = System::current();
     let config = match &args.command {
         Some(Command::Filter(filter)) => return agent::filter(filter),
+        Some(Command::Doctor(args)) => return agent::doctor(args),
+        Some(Command::Generate(args)) => return Ok(sink::write_stdout(&cli::generate(args)?)?),
+        Some(Command::Config(config)) => return agent::config(config, &system),
         Some(Command::Latency(latency)) => Config::latency(latency, &system)?,
         Some(Command::Report(report)) => match report.saved()? {
             Some(saved) => return agent::saved_report(&saved),

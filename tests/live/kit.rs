@@ -2,8 +2,8 @@
 
 use std::{
     fs,
-    io::Read as _,
-    net::TcpStream,
+    io::{Read as _, Write as _},
+    net::{TcpStream, UdpSocket},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -158,6 +158,96 @@ fn the_asked_for_buffer_is_the_one_that_is_had() {
     assert!(rings.contains(&(4 << 20)), "3,072 KiB need a ring of 4 MiB: {rings:?}");
     assert!(!rings.contains(&(32 << 20)), "that would be the usual one: {rings:?}");
     let _outcome = live.end(libc::SIGINT).success();
+}
+
+#[test]
+fn libpcap_has_the_buffer_that_is_asked_for() {
+    let programs = ["redis-server", "redis-cli"].map(Need::Program);
+    if !can_run("libpcap_has_the_buffer_that_is_asked_for", &[&[Need::Root][..], &programs].concat()) {
+        return;
+    }
+    let pair = Pair::new("kitpcap").unwrap();
+    let _server = Server::redis(&pair.server).unwrap();
+    let asked = ["-i", "veth0", "-p", "6379", "-m", "redis", "--backend", "pcap"];
+    let mut sizes = Vec::new();
+    for kibibytes in [1_024, 6_144] {
+        let buffer = format!("-B{kibibytes}");
+        let mut live = Live::start(&pair.client, &[&asked[..], &[&buffer]].concat());
+        sizes.push(packet_ring(live.running().id()));
+        redis(&pair, &["PING"]);
+        let is_shown = || live.running().stdout_so_far().contains(" ms | PING\n");
+        assert!(until(patience(10), is_shown), "-B {kibibytes}: {}", live.running().stdout_so_far());
+        let _outcome = live.end(libc::SIGINT).success();
+    }
+    // libpcap makes whole blocks of what it is given.
+    let is_near = |size: u64, kibibytes: u64| (kibibytes * 7 / 8..=kibibytes).contains(&(size >> 10));
+    assert!(is_near(sizes[0], 1_024) && is_near(sizes[1], 6_144), "{sizes:?}");
+}
+
+/// Octets of the rings of packet sockets that a process or its children have mapped (packet_mmap.rst of the kernel).
+fn packet_ring(process: u32) -> u64 {
+    let mut octets = 0;
+    for child in std::iter::once(process).chain(children(process)) {
+        let maps = fs::read_to_string(format!("/proc/{child}/maps")).unwrap_or_default();
+        for line in maps.lines().filter(|line| line.contains(" socket:[")) {
+            let (start, rest) = line.split_once('-').unwrap();
+            let end = rest.split(' ').next().unwrap();
+            let address = |digits: &str| u64::from_str_radix(digits, 16).unwrap();
+            octets += address(end) - address(start);
+        }
+    }
+    octets
+}
+
+/// A request to memcached by UDP: a frame header (request number, datagram 0 of 1) and the line.
+fn ask_by_udp(pair: &Pair, number: u8, line: &str) {
+    let socket = pair.client.enter(|| UdpSocket::bind("10.77.0.1:0")).unwrap().unwrap();
+    socket.connect("10.77.0.2:11211").unwrap();
+    socket.set_read_timeout(Some(patience(20))).unwrap();
+    socket.send(&[&[0, number, 0, 0, 0, 1, 0, 0][..], line.as_bytes(), b"\r\n"].concat()).unwrap();
+    let mut answer = [0; 200];
+    let len = socket.recv(&mut answer).unwrap();
+    assert!(len > 8 && answer[..2] == [0, number], "{:?}", &answer[..len]);
+}
+
+#[test]
+fn requests_by_udp_have_their_lines_where_they_are_asked_for() {
+    let name = "requests_by_udp_have_their_lines_where_they_are_asked_for";
+    if !can_run(name, &[Need::Ebpf, Need::Program("memcached")]) {
+        return;
+    }
+    let pair = Pair::new("kitudp").unwrap();
+    let _server = Server::memcached(&pair.server).unwrap();
+    let words = ["-i", "veth0", "-p", "11211", "-m", "memcached", "-t", "0"];
+    for (backend, with_udp) in [("ebpf", true), ("pcap", true), ("ebpf", false)] {
+        let more = if with_udp { vec!["-u"] } else { vec![] };
+        let mut live = Live::start(&pair.client, &[&words[..], &["--backend", backend], &more].concat());
+        let mut expected = Vec::new();
+        for number in 1..=20 {
+            let line = format!("get {backend}{number}");
+            ask_by_udp(&pair, number, &line);
+            expected.push(line);
+        }
+        // By TCP behind them: where this one is shown, those before it have been heard.
+        let mut stream = pair.client.enter(|| TcpStream::connect("10.77.0.2:11211")).unwrap().unwrap();
+        stream.write_all(b"get by_tcp\r\n").unwrap();
+        stream.read_exact(&mut [0; 5]).unwrap();
+        drop(stream);
+        let is_shown = || live.running().stdout_so_far().contains(" ms | get by_tcp\n");
+        assert!(until(patience(10), is_shown), "{backend}: {}", live.running().stdout_so_far());
+        if !with_udp {
+            expected.clear();
+        }
+        let is_told = || live.get("/stats")[0]["11211"]["total_reqs"] == expected.len() + 1;
+        assert!(until(patience(10), is_told), "{}", live.get("/stats"));
+        let stdout = live.end(libc::SIGINT).success().stdout;
+        let mut shown = labels(stdout.split("====").next().unwrap());
+        shown.retain(|label| *label != "get by_tcp");
+        // Each request has a conversation of its own, and those of several workers do not wait for each other.
+        shown.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(shown, expected, "{backend}, by UDP: {with_udp}");
+    }
 }
 
 /// `max_entries` of the ring buffers whose descriptors a process or its children hold.

@@ -3,6 +3,7 @@
 mod accuracy;
 pub(crate) mod attach;
 pub(crate) mod backend;
+mod doctor;
 mod endpoint;
 mod filter;
 mod handshake;
@@ -20,6 +21,7 @@ mod replay;
 mod requests;
 mod reset;
 mod rtt;
+mod script;
 mod signals;
 mod sql;
 mod stall;

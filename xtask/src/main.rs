@@ -6,6 +6,8 @@
 mod accuracy;
 mod bench;
 mod build;
+mod demo;
+mod dist;
 mod privilege;
 mod run;
 mod setup;
@@ -40,6 +42,10 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "TCPKIT ARGUMENTS")]
         arguments: Vec<OsString>,
     },
+    /// Show tcpkit at work: real servers in namespaces, with every kind of fault, for a minute.
+    Demo(demo::Options),
+    /// Make a Debian package.
+    Dist(dist::Options),
     /// The whole gate: format, tidy, clippy, every test (the live ones too), documentation.
     Test,
     /// Check what the compiler cannot: imports between modules, sizes, licences, captures, prose.
@@ -64,6 +70,8 @@ fn main() -> ExitCode {
         Task::Setup(options) => setup::command(&options),
         Task::Build(options) => build::command(&options),
         Task::Run { arguments } => run::command(&arguments),
+        Task::Demo(options) => demo::command(&options),
+        Task::Dist(options) => dist::command(&options),
         Task::Test => test::command(),
         Task::Tidy => tidy::command(),
         Task::Bench(options) => bench::command(&options),

@@ -79,7 +79,7 @@ fn elevated(binary: &Path, demand: Demand) -> Result<Command> {
 fn demand(arguments: &[OsString]) -> Demand {
     let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
     // Without arguments tcpkit says how it is used.
-    if matches!(words.first().map(AsRef::as_ref), None | Some("filter" | "help")) {
+    if matches!(words.first().map(AsRef::as_ref), None | Some("filter" | "help" | "config" | "generate")) {
         return Demand::Nothing;
     }
     let mut demand = Demand::Ebpf;

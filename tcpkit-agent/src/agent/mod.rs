@@ -4,8 +4,10 @@
 //! ends a run, what was captured until then is analysed, written and reported.
 
 mod blocks;
+mod config_command;
 mod context;
 mod control;
+mod doctor;
 mod ending;
 mod filter_command;
 mod interfaces;
@@ -23,6 +25,8 @@ mod scripting;
 mod sources;
 mod writer;
 
+pub use config_command::config;
+pub use doctor::doctor;
 pub use filter_command::filter;
 pub use peek::{peek, peekstat, version as peek_version};
 pub use report::saved_report;

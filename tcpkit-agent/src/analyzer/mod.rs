@@ -26,5 +26,5 @@ pub use latency::{
 pub use ranking::{Ranking, Weighed};
 pub use retransmit::{FlowId, FlowTrouble, RetransmitAnalyzer, SentAgain};
 pub use round_trip::{RoundTripAnalyzer, RoundTrips};
-pub use span_histogram::SpanHistogram;
+pub use span_histogram::{Bucket, SpanHistogram};
 pub use stall::{HeldUp, StallAnalyzer};

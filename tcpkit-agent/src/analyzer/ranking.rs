@@ -5,7 +5,7 @@
 
 use std::hash::Hash;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 /// A sum that a [`Ranking`] keeps for each key.
 pub trait Weighed: Clone + Default {
@@ -16,9 +16,11 @@ pub trait Weighed: Clone + Default {
 }
 
 /// Sums by key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Ranking<K: Eq + Hash, V> {
-    sums: HashMap<K, V>,
+    /// Where the sum of a key is.
+    places: HashMap<K, usize>,
+    sums: Vec<(K, V)>,
     other: V,
     folded: u64,
     bound: usize,
@@ -28,21 +30,34 @@ impl<K: Copy + Ord + Hash, V: Weighed> Ranking<K, V> {
     /// Nothing yet; at most `bound` keys.
     #[must_use]
     pub fn new(bound: usize) -> Self {
-        Self { sums: HashMap::new(), other: V::default(), folded: 0, bound: bound.max(2) }
+        Self { places: HashMap::new(), sums: Vec::new(), other: V::default(), folded: 0, bound: bound.max(2) }
     }
 
     /// The sum of a key, to add to.
     pub fn entry(&mut self, key: K) -> &mut V {
-        if self.sums.len() >= self.bound && !self.sums.contains_key(&key) {
+        let place = self.place(key);
+        self.at(place)
+    }
+
+    /// Where the sum of a key is, as long as [`folded`](Self::folded) stays what it is.
+    pub fn place(&mut self, key: K) -> usize {
+        if self.sums.len() >= self.bound && !self.places.contains_key(&key) {
             self.fold(self.bound / 2);
         }
-        self.sums.entry(key).or_default()
+        self.place_of(key)
+    }
+
+    /// The sum at a place, to add to.
+    #[inline]
+    pub fn at(&mut self, place: usize) -> &mut V {
+        &mut self.sums[place].1
     }
 
     /// Adds another shard's sums.
     pub fn merge(&mut self, other: &Self) {
         for (key, sum) in &other.sums {
-            self.sums.entry(*key).or_default().add(sum);
+            let place = self.place_of(*key);
+            self.at(place).add(sum);
         }
         self.other.add(&other.other);
         self.folded += other.folded;
@@ -83,6 +98,14 @@ impl<K: Copy + Ord + Hash, V: Weighed> Ranking<K, V> {
         self.folded
     }
 
+    fn place_of(&mut self, key: K) -> usize {
+        let Self { places, sums, .. } = self;
+        *places.entry(key).or_insert_with(|| {
+            sums.push((key, V::default()));
+            sums.len() - 1
+        })
+    }
+
     fn ranked(&self) -> Vec<(K, &V)> {
         let mut ranked: Vec<(K, &V)> = self.sums.iter().map(|(key, sum)| (*key, sum)).collect();
         ranked.sort_unstable_by(|(a_key, a), (b_key, b)| {
@@ -92,15 +115,32 @@ impl<K: Copy + Ord + Hash, V: Weighed> Ranking<K, V> {
     }
 
     fn fold(&mut self, keep: usize) {
-        let lighter: Vec<K> = self.ranked().into_iter().skip(keep).map(|(key, _)| key).collect();
-        for key in lighter {
-            if let Some(sum) = self.sums.remove(&key) {
-                self.other.add(&sum);
-                self.folded += 1;
+        let heavier: HashSet<K> = self.ranked().into_iter().take(keep).map(|(key, _)| key).collect();
+        let Self { places, sums, other, folded, .. } = self;
+        sums.retain(|(key, sum)| {
+            let stays = heavier.contains(key);
+            if !stays {
+                other.add(sum);
+                *folded += 1;
             }
-        }
+            stays
+        });
+        *places = sums.iter().enumerate().map(|(place, (key, _))| (*key, place)).collect();
     }
 }
+
+/// Whatever the order in which keys came.
+impl<K: Copy + Ord + Hash, V: Weighed + PartialEq> PartialEq for Ranking<K, V> {
+    fn eq(&self, other: &Self) -> bool {
+        let is_in_other =
+            |(key, sum): &(K, V)| other.places.get(key).is_some_and(|place| other.sums[*place].1 == *sum);
+        (self.sums.len(), self.folded, self.bound) == (other.sums.len(), other.folded, other.bound)
+            && self.other == other.other
+            && self.sums.iter().all(is_in_other)
+    }
+}
+
+impl<K: Copy + Ord + Hash, V: Weighed + Eq> Eq for Ranking<K, V> {}
 
 #[cfg(test)]
 mod tests {

@@ -32,16 +32,27 @@ impl Default for SpanHistogram {
 
 impl SpanHistogram {
     /// Adds a duration.
+    #[inline]
     pub fn record(&mut self, span: Span) {
-        let bucket = bucket_of(span.0);
+        self.record_at(Bucket::of(span), span);
+    }
+
+    /// The same, where its bucket is known: one duration is often added to several sets.
+    #[inline]
+    pub fn record_at(&mut self, Bucket(bucket): Bucket, span: Span) {
         if bucket >= self.buckets.len() {
-            self.buckets.resize(bucket + 1, 0);
+            self.reach(bucket);
         }
         self.buckets[bucket] += 1;
         self.samples += 1;
         self.sum += u128::from(span.0);
         self.min = self.min.min(span);
         self.max = self.max.max(span);
+    }
+
+    #[cold]
+    fn reach(&mut self, bucket: usize) {
+        self.buckets.resize(bucket + 1, 0);
     }
 
     /// Adds all durations of another set.
@@ -108,6 +119,19 @@ impl SpanHistogram {
             }
         }
         None
+    }
+}
+
+/// The bucket of a duration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bucket(usize);
+
+impl Bucket {
+    /// Which it is.
+    #[must_use]
+    #[inline]
+    pub const fn of(span: Span) -> Self {
+        Self(bucket_of(span.0))
     }
 }
 

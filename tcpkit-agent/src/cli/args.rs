@@ -8,8 +8,11 @@ use std::{net::IpAddr, num::NonZeroU16, path::PathBuf};
 use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use super::{
+    doctor::DoctorCommandArgs,
     kit::KitArgs,
     latency::LatencyCommandArgs,
+    layers::{ConfigCommandArgs, ConfigFileArgs},
+    manual::GenerateCommandArgs,
     report::ReportCommandArgs,
     value::{self, Listen},
 };
@@ -20,7 +23,7 @@ use super::{
     name = "tcpkit",
     version,
     about = "Watch TCP on a live interface or in capture files: who talks, which handshakes fail, and how far the numbers may be off.",
-    override_usage = "tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit latency -i INTERFACE|-r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit report [--html FILE] -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit filter [OPTIONS] EXPRESSION...\n       tcpkit peek|peekstat [OPTIONS]  (tcpeek and tcpeekstat; see tcpkit peek --help)",
+    override_usage = "tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit latency -i INTERFACE|-r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit report [--html FILE] -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit filter [OPTIONS] EXPRESSION...\n       tcpkit doctor [-i INTERFACE]\n       tcpkit config check FILE|default\n       tcpkit generate man|bash|zsh|fish [PAGE]\n       tcpkit peek|peekstat [OPTIONS]  (tcpeek and tcpeekstat; see tcpkit peek --help)",
     after_help = EXAMPLES,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
@@ -53,6 +56,12 @@ pub enum Command {
     Latency(Box<LatencyCommandArgs>),
     /// Show the report of a capture, and nothing before its end: as text, as JSON, or as a page with plots.
     Report(Box<ReportCommandArgs>),
+    /// Say what this host and its interfaces let a capture do, what will be lost, and how to mend it.
+    Doctor(DoctorCommandArgs),
+    /// Check a configuration file, or print one with every option in it.
+    Config(ConfigCommandArgs),
+    /// Print a man page, or the completions of a shell.
+    Generate(GenerateCommandArgs),
 }
 
 /// Options of the agent, by heading.
@@ -82,6 +91,9 @@ pub struct AgentArgs {
     /// What git-hulk/tcpkit has beside these.
     #[command(flatten)]
     pub kit: KitArgs,
+    /// Where options come from that were not typed.
+    #[command(flatten)]
+    pub config_file: ConfigFileArgs,
 }
 
 /// Where frames come from.

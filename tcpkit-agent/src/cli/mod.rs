@@ -5,11 +5,14 @@
 pub mod args;
 pub mod config;
 mod dialect;
+mod doctor;
 pub mod expression;
 pub mod failure;
 pub mod getopt;
 pub mod kit;
 mod latency;
+mod layers;
+mod manual;
 pub mod peek;
 mod report;
 pub mod system;
@@ -20,10 +23,13 @@ pub use args::{AgentArgs, Args, BackendChoice, Command, FilterCommandArgs, HookC
 pub use config::{
     CaptureOutput, Config, Heard, Input, Limits, Listen, Live, Output, Requests, ScriptPlan, Stream, View,
 };
+pub use doctor::DoctorCommandArgs;
 pub use expression::effective_expression;
 pub use failure::{Exit, Failure, verdict};
 pub use kit::{Background, Dialect, Kit, KitLines};
 pub use latency::{LatencyCommandArgs, LatencyPlan, SortColumn};
+pub use layers::{ConfigAction, ConfigCommandArgs, ConfigFileArgs, template};
+pub use manual::{GenerateCommandArgs, Generated, generate, pages};
 pub use peek::{PeekArgs, PeekStatArgs};
 pub use report::{ReportCommandArgs, ReportPlan, SavedReport};
 pub use system::System;

@@ -8,6 +8,7 @@ use super::{
     args::Args,
     dialect,
     failure::Failure,
+    layers,
     peek::{Asked, PEEK_USAGE, PEEKSTAT_USAGE, PeekArgs, PeekStatArgs},
 };
 
@@ -39,7 +40,8 @@ where
     if let Some((personality, program, rest)) = personality(&words) {
         return personality.parse(&program, rest);
     }
-    match Args::try_parse_from(translated(words.into_iter())) {
+    let words = layers::complete(translated(words.into_iter()), &|name| std::env::var_os(name))?;
+    match Args::try_parse_from(words) {
         Ok(args) => Ok(Parsed::Run(Box::new(args))),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -100,14 +102,33 @@ fn personality(words: &[OsString]) -> Option<(Personality, String, &[OsString])>
     all.iter().find_map(called).or_else(|| all.iter().find_map(asked))
 }
 
-/// clap writes a paragraph about what is wrong, perhaps a tip, then the usage; the first two make one line.
+/// What clap has against the words, and what it would do instead.
 fn failure(error: &clap::Error) -> Failure {
+    paragraphs(error)
+        .into_iter()
+        .fold(None, |failure: Option<Failure>, paragraph| {
+            Some(match failure {
+                Some(failure) => failure.hint(paragraph),
+                None => Failure::usage(paragraph),
+            })
+        })
+        .unwrap_or_else(|| Failure::usage("bad usage"))
+        .hint("see tcpkit --help")
+}
+
+/// The same as a reason beside a place that is told otherwise.
+pub(super) fn reason(error: &clap::Error) -> String {
+    paragraphs(error).join(": ")
+}
+
+/// clap writes a paragraph about what is wrong, perhaps a tip, then the usage; we want the first two.
+fn paragraphs(error: &clap::Error) -> Vec<String> {
     let text = error.render().to_string();
     let said = text.split("\n\nUsage:").next().unwrap_or(&text);
     let said = said.split("\n\nFor more information").next().unwrap_or(said);
-    let mut paragraphs = said.split("\n\n").map(str::trim).filter(|paragraph| !paragraph.is_empty());
-    let what = paragraphs.next().unwrap_or("bad usage");
-    let failure = Failure::usage(what.strip_prefix("error: ").unwrap_or(what));
-    let failure = paragraphs.fold(failure, |failure, paragraph| failure.hint(paragraph));
-    failure.hint("see tcpkit --help")
+    let said = said.strip_prefix("error: ").unwrap_or(said);
+    said.split("\n\n")
+        .map(|paragraph| paragraph.trim().to_owned())
+        .filter(|paragraph| !paragraph.is_empty())
+        .collect()
 }

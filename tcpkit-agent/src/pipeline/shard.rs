@@ -151,7 +151,8 @@ impl Shard {
     fn run_timers(&mut self, now: Timestamp, out: &mut Output) {
         self.now = self.now.max(now);
         // What frames changed is passed on behind each of them.
-        if self.table.is_due(self.now) || self.requests.is_some() {
+        let is_due = self.requests.as_ref().is_some_and(|conversations| conversations.is_due(self.now));
+        if self.table.is_due(self.now) || is_due {
             self.table.advance(self.now, &mut self.changes);
             if self.requests.is_some() {
                 self.hear_nothing(self.now);

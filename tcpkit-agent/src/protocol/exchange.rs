@@ -25,18 +25,114 @@ impl Extent {
 }
 
 /// A request as far as it was captured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     /// What is asked for, in upper case, in the protocol's own words: `GET`, `MGET`, `SELECT`, `A`. Few of them, for they name distributions.
     pub command: Text<24>,
-    /// What it is asked of: key, path, name, table; empty where there is none.
-    pub key: Text<64>,
-    /// The whole of it as an operator reads it, in one line: `SET p1 1`, `GET / HTTP/1.1`.
-    pub label: Text<127>,
+    /// The words of it that an operator reads.
+    pub words: Words,
     /// Where and when it was sent.
     pub extent: Extent,
     /// The client asked the server to wait (`BLPOP`): its time says nothing of the server's speed.
     pub is_blocking: bool,
+}
+
+impl Request {
+    /// What it is asked of: key, path, name, table; empty where there is none. At most [`MAX_KEY`] octets.
+    #[must_use]
+    pub fn key(&self) -> &[u8] {
+        self.words.key()
+    }
+
+    /// The whole of it as an operator reads it, in one line: `SET p1 1`, `GET / HTTP/1.1`. At most [`MAX_LABEL`] octets.
+    #[must_use]
+    pub fn label(&self) -> &[u8] {
+        self.words.label()
+    }
+}
+
+/// A longer key is cut.
+pub const MAX_KEY: usize = 64;
+/// A longer label is cut.
+pub const MAX_LABEL: usize = 127;
+
+/// Label and key of a request, behind each other in memory of their own: requests that wait are moved, and are many.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Words {
+    octets: Box<[u8]>,
+    label_len: u8,
+}
+
+impl Words {
+    /// Of a key and a label; what is too long is cut.
+    #[must_use]
+    pub fn new(key: &[u8], label: &[u8]) -> Self {
+        Self::spaced(key, &[label])
+    }
+
+    /// Of a key and of the parts of a label, which spaces will stand between.
+    #[must_use]
+    pub fn spaced(key: &[u8], parts: &[&[u8]]) -> Self {
+        let key = &key[..key.len().min(MAX_KEY)];
+        let len = parts.iter().map(|part| part.len() + 1).sum::<usize>().saturating_sub(1);
+        let label_len = len.min(MAX_LABEL);
+        let mut octets = Vec::with_capacity(label_len + key.len());
+        for (number, part) in parts.iter().enumerate() {
+            if octets.len() >= label_len {
+                break;
+            }
+            if number > 0 {
+                octets.push(b' ');
+            }
+            octets.extend_from_slice(&part[..part.len().min(label_len - octets.len())]);
+        }
+        octets.extend_from_slice(key);
+        Self { octets: octets.into_boxed_slice(), label_len: u8::try_from(label_len).unwrap_or(u8::MAX) }
+    }
+
+    fn label(&self) -> &[u8] {
+        &self.octets[..usize::from(self.label_len)]
+    }
+
+    fn key(&self) -> &[u8] {
+        &self.octets[usize::from(self.label_len)..]
+    }
+}
+
+/// A request that is being read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Draft {
+    /// Of [`Request::command`].
+    pub command: Text<24>,
+    /// Of [`Request::key`].
+    pub key: Text<MAX_KEY>,
+    /// Of [`Request::label`].
+    pub label: Text<MAX_LABEL>,
+    /// Of [`Request::extent`].
+    pub extent: Extent,
+    /// Of [`Request::is_blocking`].
+    pub is_blocking: bool,
+}
+
+impl Draft {
+    /// Begins another one.
+    pub fn begin(&mut self, extent: Extent) {
+        self.command.clear();
+        self.key.clear();
+        self.label.clear();
+        (self.extent, self.is_blocking) = (extent, false);
+    }
+
+    /// The request, as it was read so far.
+    #[must_use]
+    pub fn request(&self) -> Request {
+        Request {
+            command: self.command,
+            words: Words::new(self.key.octets(), self.label.octets()),
+            extent: self.extent,
+            is_blocking: self.is_blocking,
+        }
+    }
 }
 
 /// How a request ended.
@@ -69,7 +165,7 @@ impl Outcome {
 }
 
 /// A request with its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
     /// What was asked.
     pub request: Request,

@@ -26,7 +26,7 @@ mod turns;
 
 pub use catalogue::{Carrier, open, recognise, speaks};
 pub use cursor::{Carry, Cursor, Read};
-pub use exchange::{DialogueCounts, Exchange, Extent, Outcome, Request};
+pub use exchange::{DialogueCounts, Draft, Exchange, Extent, MAX_KEY, MAX_LABEL, Outcome, Request, Words};
 pub use line::{Line, number};
 pub use piece::{Party, Piece};
 pub use queue::{MAX_PENDING, Queue};

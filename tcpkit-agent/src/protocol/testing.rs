@@ -133,7 +133,7 @@ impl Heard {
     /// The labels of those with this outcome.
     pub(crate) fn labels(&self, outcome: Outcome) -> Vec<String> {
         let fits = self.exchanges.iter().filter(|exchange| exchange.outcome == outcome);
-        fits.map(|exchange| exchange.request.label.to_str().into_owned()).collect()
+        fits.map(|exchange| String::from_utf8_lossy(exchange.request.label()).into_owned()).collect()
     }
 }
 
@@ -148,8 +148,8 @@ fn line(exchange: &Exchange) -> String {
         if exchange.is_error { " error" } else { "" },
         or_dash(&exchange.status.to_str()),
         or_dash(&exchange.request.command.to_str()),
-        or_dash(&exchange.request.key.to_str()),
-        exchange.request.label.to_str(),
+        or_dash(&String::from_utf8_lossy(exchange.request.key())),
+        String::from_utf8_lossy(exchange.request.label()),
         if exchange.request.is_blocking { " (blocking)" } else { "" },
     )
 }

@@ -35,6 +35,12 @@ impl<const N: usize> Text<N> {
         text
     }
 
+    /// Forgets the octets. What is not used is zero, so that comparing needs no length.
+    pub fn clear(&mut self) {
+        self.octets[..usize::from(self.len)].fill(0);
+        self.len = 0;
+    }
+
     /// Appends as many octets as fit.
     pub fn push(&mut self, octets: &[u8]) {
         let start = usize::from(self.len);
@@ -47,6 +53,12 @@ impl<const N: usize> Text<N> {
     #[must_use]
     pub fn octets(&self) -> &[u8] {
         &self.octets[..usize::from(self.len)]
+    }
+
+    /// The first eight octets as a number.
+    #[must_use]
+    pub fn head(&self) -> u64 {
+        self.octets.first_chunk().map_or(0, |octets| u64::from_le_bytes(*octets))
     }
 
     /// Whether there are none.

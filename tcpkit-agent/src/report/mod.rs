@@ -7,6 +7,7 @@
 mod bursts;
 mod capture;
 mod course;
+mod doctor;
 mod event;
 mod exact_flows;
 mod flow;
@@ -28,6 +29,7 @@ mod totals;
 pub use bursts::{BurstFlow, BurstReport, BurstWindows};
 pub use capture::{CaptureInfo, InterfaceInfo};
 pub use course::{Course, Moment};
+pub use doctor::{DoctorReport, ExaminedRecord, FindingRecord};
 pub use event::{Event, EventKind};
 pub use exact_flows::{ExactFlow, ExactFlowCounts, ExactOther, ExactRate, ExactTraffic};
 pub use flow::{

@@ -2,11 +2,14 @@
 
 use serde::Serialize;
 
-use super::{Event, FlowRecord, HandshakeRecord, Ledger, Report, RequestRecord, flows::FlowListing};
+use super::{
+    DoctorReport, Event, FlowRecord, HandshakeRecord, Ledger, Report, RequestRecord, flows::FlowListing,
+};
 
 /// Something that a log or the endpoint takes.
 pub trait Record: Serialize {}
 
+impl Record for DoctorReport {}
 impl Record for Event {}
 impl Record for FlowListing {}
 impl Record for FlowRecord {}

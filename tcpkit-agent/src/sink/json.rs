@@ -2,22 +2,28 @@
 
 use std::io::{self, Write};
 
-use crate::report::Report;
+use crate::report::{Record, Report};
 
 /// The report as one JSON object over several lines, with a final newline.
 #[must_use]
 pub fn render(report: &Report) -> String {
+    render_record(report)
+}
+
+/// The same of any record.
+#[must_use]
+pub fn render_record(record: &impl Record) -> String {
     let mut text = Vec::new();
-    run(report, &mut text).expect("writing to memory cannot fail, and every key of a report is a string");
+    run(record, &mut text).expect("writing to memory cannot fail, and every key of a report is a string");
     String::from_utf8(text).expect("serde_json writes UTF-8")
 }
 
-/// Writes the report to `writer` and flushes it.
+/// Writes a record to `writer` and flushes it.
 ///
 /// # Errors
 /// What the writer says.
-pub fn run(report: &Report, writer: &mut impl Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *writer, report).map_err(io::Error::from)?;
+pub fn run(record: &impl Record, writer: &mut impl Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *writer, record).map_err(io::Error::from)?;
     writer.write_all(b"\n")?;
     writer.flush()
 }

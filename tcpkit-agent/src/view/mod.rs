@@ -3,6 +3,7 @@
 //! The contract: a view reads what `report` defines and nothing else; it renders text and never writes it.
 
 mod clock;
+pub mod doctor;
 pub mod kit;
 pub mod latency;
 pub mod peek;

@@ -8,8 +8,9 @@ mod generator;
 mod kernel;
 mod measure;
 mod memory;
-mod network;
+pub(crate) mod network;
 mod offline;
+mod requests;
 mod template;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -35,7 +36,7 @@ pub(crate) struct Options {
     /// Size of the generated file, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = 804_000_000)]
     size: u64,
-    /// Runs of each side, of `offline` and `bulk`.
+    /// Runs of each side, of `offline`, `bulk` and `requests`.
     #[arg(long, value_name = "N", default_value_t = 7)]
     runs: usize,
     /// Length of each run with traffic, in seconds.
@@ -54,6 +55,8 @@ enum Benchmark {
     Tc,
     /// Bulk TCP between two namespaces with tcpkit attached, beside without.
     Bulk,
+    /// redis-benchmark between two namespaces with every request measured, beside without.
+    Requests,
     /// Octets of memory for each half-open and each established flow.
     Memory,
     /// Nanoseconds per packet of each eBPF program (`BPF_PROG_TEST_RUN`).
@@ -110,6 +113,7 @@ pub(crate) fn command(options: &Options) -> Result<ExitCode> {
         verdicts.extend(match benchmark {
             Benchmark::Offline => offline::run(&tcpkit, options)?,
             Benchmark::Bulk => bulk::run(&tcpkit, options)?,
+            Benchmark::Requests => requests::run(&tcpkit, options)?,
             Benchmark::Xdp | Benchmark::Tc => {
                 let hooks: Vec<_> = wanted.iter().copied().filter_map(hook).collect();
                 kernel::rates(&tcpkit, &hooks, options)?
@@ -125,7 +129,11 @@ const fn hook(benchmark: Benchmark) -> Option<kernel::Hook> {
     match benchmark {
         Benchmark::Xdp => Some(kernel::Hook::Xdp),
         Benchmark::Tc => Some(kernel::Hook::Tc),
-        Benchmark::Offline | Benchmark::Bulk | Benchmark::Memory | Benchmark::Program => None,
+        Benchmark::Offline
+        | Benchmark::Bulk
+        | Benchmark::Requests
+        | Benchmark::Memory
+        | Benchmark::Program => None,
     }
 }
 

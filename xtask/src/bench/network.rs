@@ -14,7 +14,7 @@ use crate::{privilege, shell};
 
 /// Two namespaces joined by a veth pair; taken down when it goes out of scope.
 #[derive(Debug)]
-pub(super) struct Network {
+pub(crate) struct Network {
     near: String,
     far: String,
 }
@@ -32,6 +32,14 @@ impl Network {
     /// # Errors
     /// If this is not root, or `ip` fails.
     pub(super) fn build() -> Result<Self> {
+        Self::between(NEAR_INTERFACE, FAR_INTERFACE)
+    }
+
+    /// The same with other names for both ends of the cable.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub(crate) fn between(near_interface: &str, far_interface: &str) -> Result<Self> {
         let id = std::process::id();
         let network = Self { near: format!("xtask-near-{id}"), far: format!("xtask-far-{id}") };
         for name in [&network.near, &network.far] {
@@ -39,22 +47,10 @@ impl Network {
             ip(&["-n", name, "link", "set", "lo", "up"])?;
         }
         let (near, far) = (network.near.as_str(), network.far.as_str());
-        ip(&[
-            "link",
-            "add",
-            NEAR_INTERFACE,
-            "netns",
-            near,
-            "type",
-            "veth",
-            "peer",
-            "name",
-            FAR_INTERFACE,
-            "netns",
-            far,
-        ])?;
+        let cable = ["type", "veth", "peer", "name", far_interface, "netns", far];
+        ip(&[&["link", "add", near_interface, "netns", near][..], &cable].concat())?;
         for (name, interface, address) in
-            [(near, NEAR_INTERFACE, "10.199.0.1/24"), (far, FAR_INTERFACE, "10.199.0.2/24")]
+            [(near, near_interface, "10.199.0.1/24"), (far, far_interface, "10.199.0.2/24")]
         {
             ip(&["-n", name, "address", "add", address, "dev", interface])?;
             ip(&["-n", name, "link", "set", interface, "up"])?;
@@ -85,7 +81,7 @@ impl Network {
     ///
     /// # Errors
     /// If root is out of reach.
-    pub(super) fn near(&self, program: &Path) -> Result<Command> {
+    pub(crate) fn near(&self, program: &Path) -> Result<Command> {
         within(&self.near, program)
     }
 
@@ -93,7 +89,7 @@ impl Network {
     ///
     /// # Errors
     /// If root is out of reach.
-    pub(super) fn far(&self, program: &Path) -> Result<Command> {
+    pub(crate) fn far(&self, program: &Path) -> Result<Command> {
         within(&self.far, program)
     }
 }
@@ -101,8 +97,9 @@ impl Network {
 impl Drop for Network {
     fn drop(&mut self) {
         for name in [&self.near, &self.far] {
+            end_all(name);
             if let Err(error) = ip(&["netns", "delete", name]) {
-                shell::say(format_args!("bench: namespace {name} is left: {error:#}"));
+                shell::say(format_args!("xtask: namespace {name} is left: {error:#}"));
             }
         }
     }
@@ -110,14 +107,14 @@ impl Drop for Network {
 
 /// A process in the background, ended when it goes out of scope.
 #[derive(Debug)]
-pub(super) struct Background(Option<Child>);
+pub(crate) struct Background(Option<Child>);
 
 impl Background {
     /// Starts it.
     ///
     /// # Errors
     /// If it cannot be started.
-    pub(super) fn start(command: &mut Command) -> Result<Self> {
+    pub(crate) fn start(command: &mut Command) -> Result<Self> {
         let child =
             command.stdin(Stdio::null()).spawn().context("cannot start a process in the background")?;
         Ok(Self(Some(child)))
@@ -153,6 +150,16 @@ impl Drop for Background {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+}
+
+/// Whatever still runs in a namespace of ours: children of what was started, too.
+fn end_all(namespace: &str) {
+    let listed =
+        privilege::as_root("ip").and_then(|mut ip| shell::read(ip.args(["netns", "pids", namespace])));
+    for id in listed.unwrap_or_default().split_whitespace() {
+        // It may have ended meanwhile; what cannot be ended keeps the namespace, which is said.
+        let _ = privilege::as_root("kill").and_then(|mut kill| shell::read(kill.args(["-KILL", id])));
     }
 }
 

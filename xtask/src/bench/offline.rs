@@ -45,14 +45,17 @@ pub(super) fn run(tcpkit: &Path, options: &Options) -> Result<Vec<Verdict>> {
         let analysis = ["--json", "--quiet"];
         let one = cost_of(preferred(tcpkit).arg("-r").arg(&file).args(analysis).args(["--shards", "1"]))?;
         let all = cost_of(preferred(tcpkit).arg("-r").arg(&file).args(analysis))?;
+        let requests = ["-m", "redis", "-p", "6379", "--quiet", "--shards", "1"];
+        let requests = cost_of(preferred(tcpkit).arg("-r").arg(&file).args(requests))?;
         let tcpdump = cost_of(preferred(&tcpdump).arg("-r").arg(&file).args(["-w", "/dev/null"]))?;
         say(format_args!(
-            "run {run}: one worker {}, all workers {}, tcpdump {}",
+            "run {run}: one worker {}, all workers {}, requests {}, tcpdump {}",
             line(one),
             line(all),
+            line(requests),
             line(tcpdump)
         ));
-        turns.push(Turn { one, all, tcpdump });
+        turns.push(Turn { one, all, requests, tcpdump });
     }
     Ok(compare(&file, &turns, frames))
 }
@@ -64,6 +67,8 @@ struct Turn {
     one: Cost,
     /// tcpkit with as many as it takes itself.
     all: Cost,
+    /// tcpkit with one worker, and every request to Redis measured.
+    requests: Cost,
     tcpdump: Cost,
 }
 
@@ -75,6 +80,7 @@ fn compare(file: &Path, turns: &[Turn], frames: f64) -> Vec<Verdict> {
     for (name, part) in [
         ("one worker", (|turn: &Turn| turn.one) as fn(&Turn) -> Cost),
         ("all workers", |turn| turn.all),
+        ("requests", |turn| turn.requests),
         ("tcpdump", |turn| turn.tcpdump),
     ] {
         let of = |figure: fn(&Cost) -> f64| median(turns.iter().map(|turn| figure(&part(turn))));
@@ -95,6 +101,11 @@ fn compare(file: &Path, turns: &[Turn], frames: f64) -> Vec<Verdict> {
             name: "offline: CPU time, one worker / tcpdump",
             ratio: of(|turn| turn.one.cpu / turn.tcpdump.cpu),
             limit: Limit::AtMost(2.0),
+        },
+        Verdict {
+            name: "offline: CPU time with requests / tcpdump",
+            ratio: of(|turn| turn.requests.cpu / turn.tcpdump.cpu),
+            limit: Limit::AtMost(2.5),
         },
         Verdict {
             name: "offline: wall time, tcpkit / tcpdump",

@@ -111,6 +111,9 @@ const MEMORY: u32 = 1024;
 /// How long a guest may take unless told otherwise.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
+/// All tests of a guest take a quarter of an hour on an idle machine, and twice that on a busy one.
+const TIMEOUT_OF_ALL_TESTS: Duration = Duration::from_secs(2_700);
+
 /// As `timeout` of coreutils ends, when the time was over.
 const TIMED_OUT: u8 = 124;
 
@@ -240,6 +243,7 @@ fn limit(options: &Options) -> Option<Duration> {
     match options.timeout {
         Some(0) => None,
         Some(seconds) => Some(Duration::from_secs(seconds)),
+        None if options.tests || options.all => Some(TIMEOUT_OF_ALL_TESTS),
         None => (!options.is_shell()).then_some(TIMEOUT),
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     counts::RequestCounts,
     measured::MeasuredRequest,
-    sums::{PortSum, RequestSum},
+    sums::{Addend, PortSum, RequestSum},
 };
 use crate::{
     analyzer::Ranking,
@@ -19,6 +19,52 @@ const MAX_COMMANDS: usize = 512;
 /// Slow requests that are kept.
 const MAX_SLOWEST: usize = 50;
 
+/// What the sums of a request are named by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Row {
+    protocol: Protocol,
+    server: Endpoint,
+    command: Text<24>,
+}
+
+/// Where its sums are, as long as as many keys were folded.
+#[derive(Clone, Copy, Debug)]
+struct Places {
+    port: usize,
+    server: usize,
+    command: usize,
+    folded: u64,
+}
+
+/// Rows that were asked for lately, by a hash of them. It says nothing of what was summed up.
+#[derive(Clone, Debug)]
+struct Recent([Option<(Row, Places)>; RECENT]);
+
+const RECENT: usize = 32;
+
+impl PartialEq for Recent {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Recent {}
+
+impl Row {
+    fn of(request: &MeasuredRequest) -> Self {
+        let command = request.exchange.request.command;
+        Self { protocol: request.protocol, server: request.server(), command }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "it is below the number of rows")]
+    fn place(&self) -> usize {
+        let [.., a, b, c, d] = self.server.address.0;
+        let server = u64::from(u32::from_le_bytes([a, b, c, d])) ^ u64::from(self.server.port) << 32;
+        let mixed = server.wrapping_add(self.command.head()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 40) as usize % RECENT
+    }
+}
+
 /// What is spoken with a server.
 pub type SpokenAt = (Protocol, Endpoint);
 /// A command of a protocol.
@@ -32,6 +78,7 @@ pub struct RequestAnalyzer {
     ports: Ranking<u16, PortSum>,
     servers: Ranking<SpokenAt, PortSum>,
     commands: Ranking<Command, RequestSum>,
+    recent: Recent,
     /// The slowest first.
     slowest: Vec<MeasuredRequest>,
     /// What listening came to, beside the requests.
@@ -48,6 +95,7 @@ impl Default for RequestAnalyzer {
             ports: Ranking::new(MAX_PORTS),
             servers: Ranking::new(MAX_SERVERS),
             commands: Ranking::new(MAX_COMMANDS),
+            recent: Recent([const { None }; RECENT]),
             slowest: Vec::new(),
             counts: RequestCounts::default(),
             slow_us: 0,
@@ -58,11 +106,12 @@ impl Default for RequestAnalyzer {
 impl RequestAnalyzer {
     /// Takes a request that is over.
     pub fn on_request(&mut self, request: &MeasuredRequest) {
-        let protocol = request.protocol;
-        self.protocols[protocol.index()].on_request(request);
-        self.ports.entry(request.server().port).on_request(request, self.slow_us);
-        self.servers.entry((protocol, request.server())).on_request(request, self.slow_us);
-        self.commands.entry((protocol, request.exchange.request.command)).on_request(request);
+        let one = Addend::of(request, self.slow_us);
+        let places = self.places(request);
+        self.protocols[request.protocol.index()].add_one(&one);
+        self.ports.at(places.port).add_one(&one);
+        self.servers.at(places.server).add_one(&one);
+        self.commands.at(places.command).add_one(&one);
         if let Some(total) = total(request) {
             self.keep_slow(request, total);
         }
@@ -127,6 +176,33 @@ impl RequestAnalyzer {
     #[must_use]
     pub fn slowest(&self) -> &[MeasuredRequest] {
         &self.slowest
+    }
+
+    /// Where the sums of a request are: found in one look for those that were asked for lately.
+    #[inline]
+    fn places(&mut self, request: &MeasuredRequest) -> Places {
+        let row = Row::of(request);
+        let place = row.place();
+        let folded = self.folded();
+        match &self.recent.0[place] {
+            Some((known, places)) if *known == row && places.folded == folded => *places,
+            _ => self.look_up(row),
+        }
+    }
+
+    #[cold]
+    fn look_up(&mut self, row: Row) -> Places {
+        let port = self.ports.place(row.server.port);
+        let server = self.servers.place((row.protocol, row.server));
+        let command = self.commands.place((row.protocol, row.command));
+        let places = Places { port, server, command, folded: self.folded() };
+        self.recent.0[row.place()] = Some((row, places));
+        places
+    }
+
+    /// Changes whenever places do.
+    const fn folded(&self) -> u64 {
+        self.ports.folded() + self.servers.folded() + self.commands.folded()
     }
 
     #[inline]

@@ -117,6 +117,16 @@ impl Conversation {
         Some(conversation)
     }
 
+    /// Who sends a segment with this source port, where its ends have different ones.
+    #[inline]
+    pub(super) const fn sender(&self, source_port: u16) -> Option<Side> {
+        let (low, high) = (self.key.port(Side::Low), self.key.port(Side::High));
+        if low == high {
+            return None;
+        }
+        Some(if source_port == low { Side::Low } else { Side::High })
+    }
+
     /// Whether nothing more can come of it.
     pub(super) fn is_done(&self) -> bool {
         matches!(self.state, State::Over(_)) && self.settling.is_empty()
@@ -138,6 +148,7 @@ impl Conversation {
     /// Takes a segment.
     pub(super) fn on_segment(&mut self, heard: &Heard<'_, '_>, room: &mut Room<'_, '_>) {
         let Heard { segment, sender, at, .. } = *heard;
+        let settling = self.settling.len();
         if !heard.steps.is_empty() {
             self.note_troubles(heard);
         }
@@ -157,14 +168,25 @@ impl Conversation {
             let start = segment.seq.advanced(u32::from(segment.flags.contains(TcpFlags::SYN)));
             self.directions[sender as usize].on_fin(start.advanced(segment.payload_len));
         }
+        let is_calm = self.directions.iter().all(Direction::is_calm);
+        if !is_calm {
+            self.on_disorder(at, room);
+        }
+        if !self.settling.is_empty() && self.way == Span(0) {
+            self.learn_way(heard.view);
+        }
+        if !is_calm || segment.payload_len > 0 || self.settling.len() != settling {
+            self.note_waiting(heard.view, room);
+        }
+    }
+
+    /// Something waits for octets before it, or a direction comes to its end.
+    #[cold]
+    fn on_disorder(&mut self, at: Timestamp, room: &mut Room<'_, '_>) {
         if self.directions.iter().any(Direction::is_waiting) {
             self.release(at, false, room);
         }
         self.end_directions(at, room);
-        if !self.settling.is_empty() && self.way == Span(0) {
-            self.learn_way(heard.view);
-        }
-        self.note_waiting(heard.view, room);
     }
 
     /// The flow has left its place: nothing comes any more.

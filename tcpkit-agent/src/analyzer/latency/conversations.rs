@@ -128,7 +128,8 @@ impl Conversations {
         let Some(conversation) = list.get_mut(place as usize - 1).and_then(Option::as_mut) else { return };
         let Some(view) = table.view(taken.slot) else { return };
         let TakenSegment { segment, at, segment_size, steps, .. } = *taken;
-        let (_, sender) = FlowKey::of(&segment.tuple);
+        let sender = conversation.sender(segment.tuple.source_port);
+        let sender = sender.unwrap_or_else(|| FlowKey::of(&segment.tuple).1);
         let heard = Heard { segment, sender, at, segment_size, steps, view };
         conversation.on_segment(&heard, &mut Room { settings, budget, scratch, out });
         if conversation.is_done() {

@@ -99,6 +99,13 @@ impl Conversations {
         false
     }
 
+    /// Whether a pair may have been silent for too long by `now`.
+    #[inline]
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.datagrams.due.peek().is_some_and(|Reverse((due, _))| *due <= now)
+    }
+
     /// Ends the pairs that were silent for too long by `now`.
     #[inline]
     pub fn advance(&mut self, now: Timestamp, out: &mut Outlet<'_>) {

@@ -109,6 +109,12 @@ impl Direction {
         self.heard.saturating_add_signed(i64::from(self.next.distance(seq)))
     }
 
+    /// Whether nothing waits, and its end is not in sight.
+    #[inline]
+    pub(super) fn is_calm(&self) -> bool {
+        !self.is_waiting() && self.fin.is_none()
+    }
+
     /// Whether something waits for octets before it, or for time to show that they do not come.
     #[inline]
     pub(super) fn is_waiting(&self) -> bool {

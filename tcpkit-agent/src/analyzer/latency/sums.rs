@@ -2,7 +2,7 @@
 
 use super::{measured::MeasuredRequest, trouble::DelayCause};
 use crate::{
-    analyzer::{SpanHistogram, Weighed},
+    analyzer::{Bucket, SpanHistogram, Weighed},
     protocol::Outcome,
     time::Span,
 };
@@ -50,21 +50,76 @@ pub struct PortSum {
     pub slow: u64,
 }
 
+/// What a request adds to each sum that it belongs to, found out once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Addend {
+    outcome: Outcome,
+    is_error: bool,
+    request_bytes: u64,
+    response_bytes: u64,
+    times: Option<Times>,
+    /// Its latency in whole microseconds, and git-hulk/tcpkit's bucket of it.
+    latency: Option<(u64, usize)>,
+    /// git-hulk/tcpkit calls it slow.
+    is_slow: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    is_blocking: bool,
+    total: (Bucket, Span),
+    server: (Bucket, Span),
+    lost: Option<[Span; DelayCause::COUNT]>,
+}
+
+impl Addend {
+    /// `slow_us` is the latency from which on a request is slow, 0 for none.
+    #[inline]
+    pub(super) fn of(request: &MeasuredRequest, slow_us: u64) -> Self {
+        let exchange = &request.exchange;
+        let latency = request.latency_us();
+        let with_bucket = |span: Span| (Bucket::of(span), span);
+        Self {
+            outcome: exchange.outcome,
+            is_error: exchange.is_error,
+            request_bytes: exchange.request.extent.len,
+            response_bytes: exchange.response.map_or(0, |response| response.len),
+            times: request.spent.as_ref().map(|spent| Times {
+                is_blocking: exchange.request.is_blocking,
+                total: with_bucket(spent.total),
+                server: with_bucket(spent.server),
+                lost: (spent.lost != [Span(0); DelayCause::COUNT]).then_some(spent.lost),
+            }),
+            latency: latency.map(|micros| (micros, bucket_of(micros))),
+            is_slow: slow_us > 0 && latency.is_some_and(|micros| micros >= slow_us),
+        }
+    }
+}
+
 impl RequestSum {
     /// Takes a request that is over.
-    pub fn on_request(&mut self, request: &MeasuredRequest) {
-        let exchange = &request.exchange;
-        self.outcomes[exchange.outcome as usize] += 1;
-        self.errors += u64::from(exchange.is_error);
-        self.request_bytes += exchange.request.extent.len;
-        self.response_bytes += exchange.response.map_or(0, |response| response.len);
-        let Some(spent) = &request.spent else { return };
-        if exchange.request.is_blocking {
-            return self.blocking.record(spent.total);
+    #[inline]
+    pub(super) fn add_one(&mut self, one: &Addend) {
+        self.outcomes[one.outcome as usize] += 1;
+        self.errors += u64::from(one.is_error);
+        self.request_bytes += one.request_bytes;
+        self.response_bytes += one.response_bytes;
+        let Some(times) = &one.times else { return };
+        let (bucket, total) = times.total;
+        if times.is_blocking {
+            return self.blocking.record_at(bucket, total);
         }
-        self.total.record(spent.total);
-        self.server.record(spent.server);
-        for (sum, lost) in self.lost.iter_mut().zip(&spent.lost) {
+        self.total.record_at(bucket, total);
+        let (bucket, server) = times.server;
+        self.server.record_at(bucket, server);
+        if let Some(lost) = &times.lost {
+            self.add_lost(lost);
+        }
+    }
+
+    #[cold]
+    fn add_lost(&mut self, lost: &[Span; DelayCause::COUNT]) {
+        for (sum, lost) in self.lost.iter_mut().zip(lost) {
             *sum = Span(sum.0.saturating_add(lost.0));
         }
     }
@@ -105,13 +160,14 @@ impl RequestSum {
 }
 
 impl PortSum {
-    /// Takes a request that is over; `slow_us` is the latency from which on it is slow, 0 for none.
-    pub fn on_request(&mut self, request: &MeasuredRequest, slow_us: u64) {
-        self.sum.on_request(request);
-        if let Some(micros) = request.latency_us() {
-            self.buckets[bucket_of(micros)] += 1;
+    /// Takes a request that is over.
+    #[inline]
+    pub(super) fn add_one(&mut self, one: &Addend) {
+        self.sum.add_one(one);
+        if let Some((micros, bucket)) = one.latency {
+            self.buckets[bucket] += 1;
             self.latency_us = self.latency_us.saturating_add(micros);
-            self.slow += u64::from(slow_us > 0 && micros >= slow_us);
+            self.slow += u64::from(one.is_slow);
         }
     }
 }

@@ -24,7 +24,7 @@ use super::{
     Dialogue,
     catalogue::Carrier,
     cursor::Cursor,
-    exchange::{DialogueCounts, Exchange, Extent, Outcome, Request},
+    exchange::{DialogueCounts, Draft, Exchange, Extent, Outcome, Request},
     piece::{Party, Piece},
     queue::Queue,
     text::Text,
@@ -252,7 +252,7 @@ fn request(message: &Message, extent: Extent) -> Request {
             key.push(&[octet.to_ascii_lowercase()]);
         }
     }
-    Request { command, key, label, extent, is_blocking: false }
+    Draft { command, key, label, extent, is_blocking: false }.request()
 }
 
 const NOERROR: u16 = 0;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::protocol::{
-    Protocol,
+    MAX_KEY, Protocol,
     testing::{Conversation, hears_anything},
 };
 
@@ -216,10 +216,10 @@ fn truncation_and_extended_codes_are_told() {
 fn names_are_written_so_that_no_terminal_minds() {
     let labels: [&[u8]; 3] = [b"a.b\\c\"", b"\x1b[2J \xff", b"\0"];
     let heard = over_udp().client(1, query(1, &labels, 16)).hear();
-    assert_eq!(heard.exchanges[0].request.label.octets(), br#"TXT a\.b\\c\".\027[2J\032\255.\000."#);
+    assert_eq!(heard.exchanges[0].request.label(), br#"TXT a\.b\\c\".\027[2J\032\255.\000."#);
     let long = [[b'x'; 63].as_slice(); 3];
     let heard = over_udp().client(1, query(1, &long, 16)).server(2, response(1, &long, 16, 0)).hear();
-    assert!(heard.exchanges[0].request.key.is_full() && heard.exchanges[0].response.is_some());
+    assert!(heard.exchanges[0].request.key().len() == MAX_KEY && heard.exchanges[0].response.is_some());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::{
     super::{
         Dialogue,
         cursor::Cursor,
-        exchange::{DialogueCounts, Exchange, Extent, Outcome, Request},
+        exchange::{DialogueCounts, Draft, Exchange, Extent, Outcome, Request},
         piece::{Party, Piece},
         queue::Queue,
         text::Text,
@@ -185,13 +185,8 @@ pub(super) fn request(frame: &Frame) -> Request {
         label.push(b" ");
         label.push(frame.key.octets());
     }
-    Request {
-        command: Text::of(command.as_bytes()),
-        key: frame.key,
-        label,
-        extent: frame.extent,
-        is_blocking: false,
-    }
+    let command = Text::of(command.as_bytes());
+    Draft { command, key: frame.key, label, extent: frame.extent, is_blocking: false }.request()
 }
 
 /// "Command Opcodes" of the specification.

@@ -135,7 +135,7 @@ impl DatagramDialogue {
             };
         }
         match Requests::default().next(&mut cursor, &mut self.counts) {
-            Step::Message(asked) => Some((asked.request, asked.is_silent, asked.is_quiet)),
+            Step::Message(asked) => Some((asked.request, asked.manner.is_silent, asked.manner.is_quiet)),
             Step::Lost => None,
             // A datagram that ends within a request.
             Step::End => {

@@ -3,7 +3,7 @@
 use super::{
     super::{
         cursor::{Cursor, Read},
-        exchange::{DialogueCounts, Extent, Request},
+        exchange::{DialogueCounts, Draft, Extent, Request},
         line::{Line, number},
         text::Text,
         turns::Step,
@@ -19,9 +19,15 @@ const MAX_LINE: u64 = 1 << 20;
 const SHOWN_LINE: usize = 512;
 
 /// A request, and what its answer depends on.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Asked {
     pub(super) request: Request,
+    pub(super) manner: Manner,
+}
+
+/// What the answer to a request depends on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Manner {
     pub(super) kind: Kind,
     /// Nothing is answered (`noreply`, `quit`).
     pub(super) is_silent: bool,
@@ -36,7 +42,8 @@ pub(super) struct Asked {
 pub(super) struct Requests {
     state: State,
     line: Line,
-    asked: Asked,
+    draft: Draft,
+    manner: Manner,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,10 +87,10 @@ impl Requests {
                 Read::More => {}
                 Read::Ready(()) => {
                     self.state = State::Between;
-                    let extent = &mut self.asked.request.extent;
+                    let extent = &mut self.draft.extent;
                     extent.end = cursor.at();
                     extent.len = cursor.offset() - extent.offset;
-                    return Step::Message(self.asked);
+                    return Step::Message(Asked { request: self.draft.request(), manner: self.manner });
                 }
                 Read::Missing => {
                     counts.desynchronised += 1;
@@ -113,9 +120,9 @@ impl Requests {
                 Read::More
             }
             [0x21..=0x7e, ..] => {
-                self.asked = Asked::default();
-                self.asked.request.extent =
-                    Extent { start: cursor.at(), end: cursor.at(), offset: cursor.offset(), len: 0 };
+                let (at, offset) = (cursor.at(), cursor.offset());
+                self.draft.begin(Extent { start: at, end: at, offset, len: 0 });
+                self.manner = Manner::default();
                 self.state = State::Line;
                 Read::More
             }
@@ -125,7 +132,7 @@ impl Requests {
 
     fn line(&mut self, cursor: &mut Cursor<'_>, counts: &mut DialogueCounts) -> Read<()> {
         let body = match self.line.read(cursor, SHOWN_LINE, MAX_LINE) {
-            Read::Ready(line) => self.asked.on_line(line),
+            Read::Ready(line) => self.manner.on_line(line, &mut self.draft),
             Read::More => return Read::More,
             Read::Missing => return Read::Missing,
             Read::TooLong => return Read::TooLong,
@@ -139,7 +146,7 @@ impl Requests {
             // The server answers the line with an error; no block belongs to it.
             Body::Malformed => {
                 counts.malformed += 1;
-                self.asked.is_silent = false;
+                self.manner.is_silent = false;
                 Read::Ready(())
             }
         }
@@ -186,15 +193,15 @@ impl Body {
     }
 }
 
-impl Asked {
-    fn on_line(&mut self, line: &[u8]) -> Body {
+impl Manner {
+    fn on_line(&mut self, line: &[u8], draft: &mut Draft) -> Body {
         let mut words = words(line);
         let name = words.next().unwrap_or_default();
-        self.request.label = Text::of(line);
-        self.request.command = Text::upper(name);
+        draft.label = Text::of(line);
+        draft.command = Text::upper(name);
         self.kind = Kind::of(name).unwrap_or_default();
         if self.kind.is_meta() {
-            return self.on_meta(words);
+            return self.on_meta(words, draft);
         }
         let key = match self.kind {
             // `gat` and `gats` have the time first.
@@ -204,7 +211,7 @@ impl Asked {
             }
             _ => None,
         };
-        self.request.key = Text::of(key.unwrap_or_default());
+        draft.key = Text::of(key.unwrap_or_default());
         let body = if self.kind == Kind::Store { Body::of(words.nth(2)) } else { Body::None };
         self.is_silent = match self.kind {
             Kind::Quit => true,
@@ -214,9 +221,9 @@ impl Asked {
         body
     }
 
-    fn on_meta<'a>(&mut self, mut words: impl Iterator<Item = &'a [u8]>) -> Body {
+    fn on_meta<'a>(&mut self, mut words: impl Iterator<Item = &'a [u8]>, draft: &mut Draft) -> Body {
         if self.kind != Kind::MetaNoop {
-            self.request.key = Text::of(words.next().unwrap_or_default());
+            draft.key = Text::of(words.next().unwrap_or_default());
         }
         let length = if self.kind == Kind::MetaSet { words.next() } else { None };
         for option in words {

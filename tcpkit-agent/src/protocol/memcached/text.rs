@@ -43,7 +43,7 @@ impl Waiting {
         let agree = |asked: &[u8], answered: &[u8]| answered.is_empty() || asked == answered;
         self.kind.has(self.is_quiet, answer)
             && agree(self.opaque.octets(), answer.opaque.octets())
-            && (!self.kind.is_meta() || agree(request.key.octets(), answer.key.octets()))
+            && (!self.kind.is_meta() || agree(request.key(), answer.key.octets()))
     }
 }
 
@@ -90,25 +90,25 @@ impl TextDialogue {
     fn on_client(&mut self, cursor: &mut Cursor<'_>, out: &mut Vec<Exchange>) {
         loop {
             match self.requests.next(cursor, &mut self.counts) {
-                Step::Message(asked) => self.on_request(&asked, out),
+                Step::Message(asked) => self.on_request(asked, out),
                 Step::Lost => self.turns.on_lost(Party::Client, self.waiting.len()),
                 Step::End => return,
             }
         }
     }
 
-    fn on_request(&mut self, asked: &Asked, out: &mut Vec<Exchange>) {
+    fn on_request(&mut self, asked: Asked, out: &mut Vec<Exchange>) {
         if self.turns.on_request(asked.request.extent.start, self.waiting.len()) {
             self.give_up(self.waiting.len(), out);
         }
-        if asked.is_silent {
+        if asked.manner.is_silent {
             out.push(Exchange::without_response(asked.request, Outcome::NoReply));
             return;
         }
         let waiting = Waiting {
-            kind: asked.kind,
-            is_quiet: asked.is_quiet,
-            opaque: asked.opaque,
+            kind: asked.manner.kind,
+            is_quiet: asked.manner.is_quiet,
+            opaque: asked.manner.opaque,
             turn: self.turns.turn(),
         };
         self.waiting.push(asked.request, waiting, &mut self.counts, out);

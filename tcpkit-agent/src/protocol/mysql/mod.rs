@@ -18,7 +18,7 @@ mod server;
 mod tests;
 
 use super::{
-    Cursor, Dialogue, DialogueCounts, Exchange, Extent, Outcome, Party, Piece, Queue, Request,
+    Cursor, Dialogue, DialogueCounts, Draft, Exchange, Extent, Outcome, Party, Piece, Queue, Request,
     sql::{Statement, Step, grow},
 };
 use crate::time::Timestamp;
@@ -232,5 +232,5 @@ impl MySql {
 
 fn request(statement: &Statement, extent: Extent) -> Request {
     let Statement { command, key, label } = *statement;
-    Request { command, key, label, extent, is_blocking: false }
+    Draft { command, key, label, extent, is_blocking: false }.request()
 }

@@ -21,7 +21,7 @@ mod server;
 mod tests;
 
 use super::{
-    Dialogue, DialogueCounts, Exchange, Extent, Outcome, Party, Piece, Queue, Request, Text,
+    Dialogue, DialogueCounts, Draft, Exchange, Extent, Outcome, Party, Piece, Queue, Request, Text,
     sql::{MOST_PREPARED, Prepared, Reader, Statement},
 };
 use crate::time::Timestamp;
@@ -162,5 +162,5 @@ impl PostgreSql {
 
 fn request(statement: &Statement, extent: Extent) -> Request {
     let Statement { command, key, label } = *statement;
-    Request { command, key, label, extent, is_blocking: false }
+    Draft { command, key, label, extent, is_blocking: false }.request()
 }

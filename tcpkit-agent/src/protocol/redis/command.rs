@@ -88,7 +88,10 @@ impl Habit {
 
     /// Of the command with this name, in upper case.
     pub(super) fn of(name: &[u8]) -> Self {
-        HABITS.get(name).copied().unwrap_or(Self::UNKNOWN)
+        match short_name(name) {
+            Some(name) => SHORT_NAMES.get(name).unwrap_or(Self::UNKNOWN),
+            None => HABITS.get(name).copied().unwrap_or(Self::UNKNOWN),
+        }
     }
 }
 
@@ -128,6 +131,53 @@ static HABITS: LazyLock<HashMap<&'static [u8], Habit>> = LazyLock::new(|| {
     };
     LISTED.iter().flat_map(each).collect()
 });
+
+/// The names of at most eight octets, which nearly all requests have, as numbers in an open table.
+struct ShortNames {
+    entries: Box<[(u64, Habit); SHORT_ENTRIES]>,
+}
+
+/// A power of two, more than twice the names.
+const SHORT_ENTRIES: usize = 512;
+
+static SHORT_NAMES: LazyLock<ShortNames> = LazyLock::new(|| {
+    let mut entries = Box::new([(0, Habit::UNKNOWN); SHORT_ENTRIES]);
+    for (name, habit) in HABITS.iter() {
+        let Some(name) = short_name(name) else { continue };
+        let mut place = ShortNames::place(name);
+        while entries[place].0 != 0 {
+            place = (place + 1) % SHORT_ENTRIES;
+        }
+        entries[place] = (name, *habit);
+    }
+    ShortNames { entries }
+});
+
+impl ShortNames {
+    fn get(&self, name: u64) -> Option<Habit> {
+        let mut place = Self::place(name);
+        loop {
+            match self.entries[place] {
+                (0, _) => return None,
+                (known, habit) if known == name => return Some(habit),
+                _ => place = (place + 1) % SHORT_ENTRIES,
+            }
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "it is below the number of entries")]
+    const fn place(name: u64) -> usize {
+        (name.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % SHORT_ENTRIES
+    }
+}
+
+/// A name of at most eight octets as a number; none is 0, for no name has a NUL.
+fn short_name(name: &[u8]) -> Option<u64> {
+    let mut octets = [0; 8];
+    octets.get_mut(..name.len())?.copy_from_slice(name);
+    let is_name = !name.is_empty() && !name.contains(&0);
+    is_name.then_some(u64::from_le_bytes(octets))
+}
 
 const LISTED: [(Habit, &str); 21] = [
     (

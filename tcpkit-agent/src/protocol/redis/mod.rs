@@ -11,6 +11,7 @@ mod request;
 mod response;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use self::{
     command::Effect,
@@ -133,7 +134,7 @@ impl Redis {
     fn on_client(&mut self, cursor: &mut Cursor<'_>, out: &mut Vec<Exchange>) {
         loop {
             match self.requests.next(cursor, &mut self.counts) {
-                Step::Message(mut asked) => self.on_request(&mut asked, out),
+                Step::Message(asked) => self.on_request(asked, out),
                 Step::Lost => self.turns.on_lost(Party::Client, self.waiting.len()),
                 Step::End => return,
             }
@@ -144,8 +145,8 @@ impl Redis {
     fn finish(&mut self, from: Party, out: &mut Vec<Exchange>) {
         match from {
             Party::Client => {
-                if let Some(mut asked) = self.requests.finish() {
-                    self.on_request(&mut asked, out);
+                if let Some(asked) = self.requests.finish() {
+                    self.on_request(asked, out);
                 }
             }
             Party::Server => {
@@ -157,7 +158,7 @@ impl Redis {
         }
     }
 
-    fn on_request(&mut self, asked: &mut Asked, out: &mut Vec<Exchange>) {
+    fn on_request(&mut self, mut asked: Asked, out: &mut Vec<Exchange>) {
         if self.turns.on_request(asked.request.extent.start, self.waiting.len()) {
             self.waiting.give_up(Outcome::Unanswered, out);
         }
@@ -166,7 +167,7 @@ impl Redis {
             asked.effect = Effect::None;
             asked.request.is_blocking = false;
         }
-        let is_answered = self.is_answered(asked);
+        let is_answered = self.is_answered(&asked);
         match asked.effect {
             Effect::Multi => self.is_transaction = true,
             Effect::EndMulti | Effect::Reset => self.is_transaction = false,
@@ -191,7 +192,7 @@ impl Redis {
 
     fn is_answered(&mut self, asked: &Asked) -> bool {
         let begins = |words: &[u8]| {
-            let label = asked.request.label.octets();
+            let label = asked.request.label();
             label.get(..words.len()).is_some_and(|label| label.eq_ignore_ascii_case(words))
         };
         match asked.effect {

@@ -6,13 +6,14 @@
 use super::{
     super::{
         cursor::{Cursor, Read},
-        exchange::{DialogueCounts, Extent, Request},
+        exchange::{DialogueCounts, Draft, Extent, Request},
         line::{Line, number},
         text::Text,
         turns::Step,
     },
     command::{Effect, Habit, KeyPlace, Secret, is_before_secret},
     plausible::{find_request, is_request},
+    whole,
 };
 
 /// A longer string is no string: what the protocol allows by default (`proto-max-bulk-len`).
@@ -25,7 +26,7 @@ const MAX_LINE: u64 = 64 << 10;
 const SHOWN_LINE: usize = 192;
 
 /// A request, and what it means for the conversation.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Asked {
     pub(super) request: Request,
     pub(super) effect: Effect,
@@ -40,7 +41,7 @@ pub(super) struct Asked {
 pub(super) struct Requests {
     state: State,
     line: Line,
-    request: Request,
+    draft: Draft,
     habit: Habit,
     /// Which argument is read; the command's name is 0.
     argument: u32,
@@ -83,6 +84,11 @@ impl Requests {
     /// Reads until a request is complete, the thread is lost, or the piece is used up.
     pub(super) fn next(&mut self, cursor: &mut Cursor<'_>, counts: &mut DialogueCounts) -> Step<Asked> {
         while !cursor.is_empty() {
+            if self.state == State::Between
+                && let Some(asked) = whole::request(cursor)
+            {
+                return Step::Message(asked);
+            }
             let step = match self.state {
                 State::Between => self.begin(cursor),
                 State::Count => self.count(cursor),
@@ -107,8 +113,7 @@ impl Requests {
                 Read::More => {}
                 Read::Ready(()) => {
                     self.state = State::Between;
-                    self.request.extent.end = cursor.at();
-                    self.request.extent.len = cursor.offset() - self.request.extent.offset;
+                    self.end_draft(cursor);
                     return Step::Message(self.asked(false));
                 }
                 Read::Missing => {
@@ -144,19 +149,24 @@ impl Requests {
 
     fn asked(&self, is_cut: bool) -> Asked {
         let arguments = self.argument.saturating_sub(1);
-        Asked { request: self.request, effect: self.habit.effect, arguments, is_cut }
+        Asked { request: self.draft.request(), effect: self.habit.effect, arguments, is_cut }
+    }
+
+    fn end_draft(&mut self, cursor: &Cursor<'_>) {
+        let extent = &mut self.draft.extent;
+        extent.end = cursor.at();
+        extent.len = cursor.offset() - extent.offset;
     }
 
     /// Whether it is known what the request asks for, though not all of it was captured.
     const fn is_named(&self) -> bool {
-        matches!(self.state, State::Arguments(_)) && self.argument > 0 && !self.request.command.is_empty()
+        matches!(self.state, State::Arguments(_)) && self.argument > 0 && !self.draft.command.is_empty()
     }
 
     /// The request goes on to the end of the piece, if nothing says that it ends before.
     fn cut(&mut self, cursor: &mut Cursor<'_>) {
         cursor.skip_all();
-        self.request.extent.end = cursor.at();
-        self.request.extent.len = cursor.offset() - self.request.extent.offset;
+        self.end_draft(cursor);
         self.state = State::Cut;
         self.line.clear();
     }
@@ -171,10 +181,8 @@ impl Requests {
                 Read::More
             }
             [first @ (b'*' | b'A'..=b'Z' | b'a'..=b'z'), ..] => {
-                self.request = Request {
-                    extent: Extent { start: cursor.at(), end: cursor.at(), offset: cursor.offset(), len: 0 },
-                    ..Request::default()
-                };
+                let (at, offset) = (cursor.at(), cursor.offset());
+                self.draft.begin(Extent { start: at, end: at, offset, len: 0 });
                 self.habit = Habit::UNKNOWN;
                 (self.argument, self.key_at) = (0, None);
                 (self.is_secret, self.is_blind) = (false, false);
@@ -292,10 +300,10 @@ impl Requests {
     }
 
     fn begin_argument(&mut self) {
-        self.word = Text::new();
+        self.word.clear();
         self.is_blind = false;
         if self.argument > 0 && !self.is_secret {
-            self.request.label.push(b" ");
+            self.draft.label.push(b" ");
         }
     }
 
@@ -306,9 +314,9 @@ impl Requests {
         if self.is_secret {
             return;
         }
-        self.request.label.push(octets);
+        self.draft.label.push(octets);
         if self.key_at == Some(self.argument) {
-            self.request.key.push(octets);
+            self.draft.key.push(octets);
         }
     }
 
@@ -333,7 +341,7 @@ impl Requests {
             }
             KeyPlace::AfterStreams if self.key_at.is_none() => {
                 let is = |word: &[u8]| self.word.octets().eq_ignore_ascii_case(word);
-                self.request.is_blocking |= is(b"BLOCK");
+                self.draft.is_blocking |= is(b"BLOCK");
                 self.key_at = is(b"STREAMS").then_some(argument + 1);
             }
             _ => {}
@@ -342,10 +350,10 @@ impl Requests {
 
     fn on_name(&mut self) {
         if !self.is_blind {
-            self.request.command = Text::upper(self.word.octets());
+            self.draft.command = Text::upper(self.word.octets());
         }
-        self.habit = Habit::of(self.request.command.octets());
-        self.request.is_blocking = self.habit.is_blocking;
+        self.habit = Habit::of(self.draft.command.octets());
+        self.draft.is_blocking = self.habit.is_blocking;
         // A command whose name was not captured may be any.
         self.is_secret = self.is_blind || self.habit.secret == Secret::All;
         if let KeyPlace::At(place) = self.habit.key {

@@ -14,6 +14,7 @@ use super::{
     },
     plausible::is_reply,
     request::{MAX_BULK, expect},
+    whole,
 };
 
 /// A longer line is no reply; `MONITOR` writes whole commands in one.
@@ -122,6 +123,12 @@ impl Replies {
         counts: &mut DialogueCounts,
     ) -> Step<Reply> {
         while !cursor.is_empty() {
+            if self.state == State::Between
+                && !expected.is_sync
+                && let Some(reply) = whole::reply(cursor)
+            {
+                return Step::Message(reply);
+            }
             let step = match self.state {
                 State::Between => self.begin(cursor),
                 State::Line => self.line(cursor, expected.is_sync),

@@ -80,11 +80,11 @@ fn line(exchange: &Exchange) -> String {
     format!(
         "{} [{}] {:?} {}{} | {} > {}",
         request.command.to_str(),
-        request.key.to_str(),
+        String::from_utf8_lossy(request.key()),
         outcome,
         status.to_str(),
         if *is_error { " error" } else { "" },
-        request.label.to_str(),
+        String::from_utf8_lossy(request.label()),
         response.map_or_else(String::new, |response| format!("{}+{}", request.extent.len, response.len)),
     )
 }

@@ -22,7 +22,7 @@ use super::{
     Dialogue,
     catalogue::Carrier,
     cursor::Cursor,
-    exchange::{DialogueCounts, Exchange, Extent, Outcome, Request},
+    exchange::{DialogueCounts, Draft, Exchange, Extent, Outcome},
     piece::{Party, Piece},
     text::Text,
 };
@@ -60,7 +60,7 @@ enum Stage {
 
 #[derive(Clone, Copy, Debug)]
 struct Asked {
-    request: Request,
+    draft: Draft,
     has_early_data: bool,
 }
 
@@ -115,9 +115,9 @@ impl Tls {
             label.push(b" ");
             label.push(text.octets());
         }
-        let request =
-            Request { command: Text::of(b"HANDSHAKE"), key: hello.name, label, extent, is_blocking: false };
-        self.stage = Stage::Asked(Asked { request, has_early_data: hello.has_early_data });
+        let draft =
+            Draft { command: Text::of(b"HANDSHAKE"), key: hello.name, label, extent, is_blocking: false };
+        self.stage = Stage::Asked(Asked { draft, has_early_data: hello.has_early_data });
     }
 
     fn on_server(&mut self, heard: Heard, out: &mut Vec<Exchange>) {
@@ -181,7 +181,8 @@ impl Tls {
             }
             let response = Some(answer.extent);
             let outcome = Outcome::Answered;
-            out.push(Exchange { request: asked.request, response, status, is_error: false, outcome });
+            let request = asked.draft.request();
+            out.push(Exchange { request, response, status, is_error: false, outcome });
         }
         self.stage = Stage::Over;
     }
@@ -189,7 +190,7 @@ impl Tls {
     fn fail(&mut self, asked: &Asked, extent: Extent, why: &str, out: &mut Vec<Exchange>) {
         self.stage = Stage::Over;
         out.push(Exchange {
-            request: asked.request,
+            request: asked.draft.request(),
             response: Some(extent),
             status: Text::of(why.as_bytes()),
             is_error: true,
@@ -224,7 +225,7 @@ impl Dialogue for Tls {
         match self.stage {
             Stage::Asked(asked) => {
                 let outcome = if is_lost { Outcome::Aborted } else { Outcome::Unanswered };
-                out.push(Exchange::without_response(asked.request, outcome));
+                out.push(Exchange::without_response(asked.draft.request(), outcome));
             }
             Stage::Answering(..) => self.finish(out),
             Stage::Silent | Stage::Over => {}

@@ -14,6 +14,7 @@ mod attach;
 mod clock;
 mod counters;
 mod device;
+pub mod doctor;
 mod error;
 mod life;
 mod link;

@@ -130,6 +130,11 @@ fn value(control: &Control, name: &str, command: u32) -> Option<u32> {
 }
 
 fn queues(control: &Control, name: &str) -> Option<u32> {
+    channels(control, name).map(|(now, _)| now)
+}
+
+/// Receive queues as set, and the most that there can be.
+pub(super) fn channels(control: &Control, name: &str) -> Option<(u32, u32)> {
     /// `struct ethtool_channels`: the maxima, then what is set.
     #[repr(C)]
     struct Channels {
@@ -144,5 +149,29 @@ fn queues(control: &Control, name: &str) -> Option<u32> {
     let mut channels =
         Channels { command: ETHTOOL_GCHANNELS, most: [0; 4], receive: 0, transmit: 0, other: 0, combined: 0 };
     control.ethtool(name, &mut channels).ok()?;
-    Some(channels.combined + channels.receive)
+    let [receive, _transmit, _other, combined] = channels.most;
+    Some((channels.combined + channels.receive, combined.max(receive)))
+}
+
+/// Frames that the receive ring holds, and the most that it could.
+pub(super) fn receive_ring(control: &Control, name: &str) -> Option<(u32, u32)> {
+    /// `struct ethtool_ringparam`: the maxima, then what is set.
+    #[repr(C)]
+    struct Rings {
+        command: u32,
+        most: [u32; 4],
+        now: [u32; 4],
+    }
+    const ETHTOOL_GRINGPARAM: u32 = 0x10;
+    let mut rings = Rings { command: ETHTOOL_GRINGPARAM, most: [0; 4], now: [0; 4] };
+    control.ethtool(name, &mut rings).ok()?;
+    (rings.most[0] > 0).then_some((rings.now[0], rings.most[0]))
+}
+
+/// Each offload and whether it is on; `None` where the interface is gone.
+pub(super) fn describe(index: u32) -> Option<Vec<(&'static str, bool)>> {
+    let control = Control::open().map(Arc::new).ok()?;
+    let (offloads, _) = Offloads::read(&control, index)?;
+    let known = SETTINGS.iter().zip(offloads.values);
+    Some(known.filter_map(|(setting, value)| Some((setting.name, value? != 0))).collect())
 }

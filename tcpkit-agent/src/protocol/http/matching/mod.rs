@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     protocol::{
-        exchange::{DialogueCounts, Exchange, Extent, Outcome, Request},
+        exchange::{DialogueCounts, Draft, Exchange, Extent, Outcome, Request},
         queue::Queue,
         text::Text,
     },
@@ -87,7 +87,7 @@ impl Matching {
             self.is_unsure = false;
         }
         let Asked { command, key, label, method } = *asked;
-        let request = Request { command, key, label, extent, is_blocking: false };
+        let request = Draft { command, key, label, extent, is_blocking: false }.request();
         // A request that is heard late may find its response here already.
         let response = self.orphans.claim(extent.start, &mut self.counts);
         let answer = response.filter(|_| self.waiting.iter().all(|(_, asking)| asking.answer.is_some()));
