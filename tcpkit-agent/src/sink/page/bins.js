@@ -1,6 +1,7 @@
 // What happened from one moment to the next: differences of two reports while tcpkit runs, or a recorded series.
 //
-// A bin is `{time, seconds, bytes, …}`: `time` is its end in milliseconds since the epoch, counts are of its time only.
+// A bin is `{begin, time, seconds, bytes, …}`: from `begin` to `time`, in milliseconds since the epoch; `seconds` is what
+// rates are made with; counts are of its time only.
 // Its `latency` has, by kind, `p50 p90 p99` in microseconds and `rows`, samples by row of the heat map.
 
 const RESULTS = ['success', 'reject', 'timeout', 'unreachable', 'aborted', 'pending', 'midstream'];
@@ -30,9 +31,9 @@ function difference(now, before) {
 }
 
 /** A bin from the counters of two reports. */
-function binOf(now, before, time, seconds) {
+function binOf(now, before, { begin, time, seconds }) {
   const { distribution, ...counts } = now;
-  const bin = { time, seconds, ...difference(counts, before), latency: {} };
+  const bin = { begin, time, seconds, ...difference(counts, before), latency: {} };
   for (const kind of KINDS) {
     bin.latency[kind] = spread(distribution[kind] ?? [], before.distribution[kind] ?? []);
   }
@@ -88,7 +89,7 @@ function recorded(series) {
 
 function quiet(end, width) {
   return {
-    time: end / 1000, seconds: width / 1e6, bytes: 0, packets: 0, frames: 0, flows: 0, inbound: 0, outbound: 0,
+    begin: (end - width) / 1000, time: end / 1000, seconds: width / 1e6, bytes: 0, packets: 0, frames: 0, flows: 0, inbound: 0, outbound: 0,
     segments: 0, again: {}, results: {}, requests: 0, errors: 0, unanswered: 0, matched: 0, delivered: 0, latency: {},
   };
 }
@@ -127,11 +128,11 @@ function joined(a, b) {
     for (const key of new Set([...Object.keys(x ?? {}), ...Object.keys(y ?? {})])) parts[key] = sum(x?.[key], y?.[key]);
     return parts;
   };
-  const { latency: one, time: _earlier, ...left } = a;
-  const { latency: other, time, ...right } = b;
+  const { latency: one, begin, time: _earlier, ...left } = a;
+  const { latency: other, begin: _later, time, ...right } = b;
   const latency = {};
   for (const kind of KINDS) latency[kind] = together(one[kind], other[kind], sum);
-  return { ...sum(left, right), time, latency };
+  return { ...sum(left, right), begin, time, latency };
 }
 
 /** Percentiles do not add up: of two times the worse stands for both. */

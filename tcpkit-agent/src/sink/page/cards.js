@@ -29,13 +29,16 @@ const throughput = {
     ];
     this.directed = new Stack('Throughput', directions, { height: 220, unit: bits });
     this.whole = new Stack('Throughput', [{ label: 'All', colour: 'blue', of: per((bin) => bin.bytes * 8) }], { height: 220, unit: bits });
-    return card(this.id, this.title, this.directed.element, this.whole.element);
+    this.none = make('p', { class: 'empty' });
+    return card(this.id, this.title, this.none, this.directed.element, this.whole.element);
   },
   show(report, view) {
     const known = view.bins.some((bin) => bin.inbound + bin.outbound > 0);
     const [shown, other] = known ? [this.directed, this.whole] : [this.whole, this.directed];
     shown.element.hidden = !view.bins.length;
     other.element.hidden = true;
+    this.none.hidden = view.bins.length > 0;
+    say(this.none, view.live ? 'The course over time begins with the second report.' : 'This report tells of the whole capture only, not of its course.');
     shown.show(view);
   },
 };
@@ -118,7 +121,7 @@ const latency = {
     const series = [['p50', 'sky'], ['p90', 'blue'], ['p99', 'red']].map(([key, colour]) => ({ label: key, colour, of: (bin) => bin.latency[this.kindShown]?.[key] ?? null }));
     this.lines = new Lines('Percentiles', series, { unit: span, height: 210 });
     this.heat = new Heat('Heat map', { height: 210 });
-    this.table = new Table('Whole capture', [{ head: 'What', name: true }, ...['Samples', 'Min', 'Mean', 'p50', 'p90', 'p99', 'p99.9', 'Max'].map(number)]);
+    this.table = new Table('Whole capture', [{ head: 'What', name: true }, number('Samples'), { ...number('Min'), extra: true }, { ...number('Mean'), extra: true }, ...['p50', 'p90', 'p99', 'p99.9', 'Max'].map(number)]);
     this.tabs = make('span');
     const columns = make('div', { class: 'columns' }, this.lines.element, this.heat.element);
     this.columns = columns;

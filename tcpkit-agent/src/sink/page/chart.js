@@ -1,7 +1,7 @@
 // Charts over time: figures of ours in SVG and canvas, with a legend that tells the values under a cursor, and the same
 // values as a table. The cursor follows the pointer, and the arrow keys where the chart has the focus.
 
-const LEFT = 58;
+const LEFT = 72;
 const BOTTOM = 20;
 const TOP = 6;
 
@@ -102,10 +102,10 @@ class Figure {
     if (!last || !this.line) return;
     const bin = this.at === null ? last : this.bins.find((one) => one.time >= this.at) ?? last;
     const hidden = this.at === null;
-    const x = this.x(bin.time - bin.seconds * 500);
+    const x = this.x((bin.begin + bin.time) / 2);
     for (const [name, value] of Object.entries({ x1: x, x2: x, y1: TOP, y2: this.height - BOTTOM })) this.line.setAttribute(name, value);
     this.line.style.display = hidden ? 'none' : '';
-    say(this.when, hidden ? this.resting(bin) : `${clock(bin.time - bin.seconds * 1000, bin.seconds * 1000)} to ${clock(bin.time, bin.seconds * 1000)}`);
+    say(this.when, hidden ? this.resting(bin) : `${clock(bin.begin, bin.seconds * 1000)} to ${clock(bin.time, bin.seconds * 1000)}`);
     this.series.forEach((series, number) => say(this.items[number], this.value(series, hidden ? null : bin)));
   }
 
@@ -143,7 +143,7 @@ class Stack extends Figure {
     return this.series.map((series) => {
       const [top, bottom] = [[], []];
       this.bins.forEach((bin, number) => {
-        const [left, right] = [this.x(bin.time - bin.seconds * 1000), this.x(bin.time)].map((x) => Math.max(LEFT, x).toFixed(1));
+        const [left, right] = [this.x(bin.begin), this.x(bin.time)].map((x) => Math.max(LEFT, x).toFixed(1));
         const low = this.y(scale, ground[number]).toFixed(1);
         ground[number] += series.of(bin);
         const high = this.y(scale, ground[number]).toFixed(1);
@@ -182,7 +182,7 @@ class Lines extends Figure {
         const value = series.of(bin);
         if (value !== null) {
           const y = this.y(scale, value).toFixed(1);
-          const left = Math.max(LEFT, this.x(bin.time - bin.seconds * 1000)).toFixed(1);
+          const left = Math.max(LEFT, this.x(bin.begin)).toFixed(1);
           path += `${drawn ? 'L' : 'M'}${left} ${y}H${this.x(bin.time).toFixed(1)}`;
         }
         drawn = value !== null;

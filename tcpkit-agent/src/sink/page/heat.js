@@ -54,7 +54,7 @@ class Heat extends Figure {
     const most = Math.max(1, ...bins.flatMap((bin) => Object.values(this.rows(bin))));
     const tall = height / (this.high - this.low);
     for (const bin of bins) {
-      const left = Math.max(LEFT, this.x(bin.time - bin.seconds * 1000)) - LEFT;
+      const left = Math.max(LEFT, this.x(bin.begin)) - LEFT;
       const wide = Math.max(1.5, this.x(bin.time) - LEFT - left);
       for (const [row, samples] of Object.entries(this.rows(bin))) {
         context.globalAlpha = 0.14 + 0.86 * (Math.log(samples + 1) / Math.log(most + 1));

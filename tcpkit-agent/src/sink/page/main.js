@@ -87,12 +87,12 @@ function tiles(report, live) {
 
 /** How much of what was wanted the figures rest on: always in sight, and loud below 1. */
 function completeness(report) {
-  const share = report.completeness;
   const { matched, ring_full: full, helper_failed: failed } = report.ledger.total;
+  const share = complete(report.ledger.total);
   const element = find('completeness');
   if (share === null) return pill(element, 'no frames yet', '');
   pill(element, `${percent(share)} complete`, share < 1 ? 'bad' : 'good');
-  element.title = 'delivered / matched: the share of the wanted frames that the figures rest on';
+  element.title = 'The share of the wanted frames that were analysed or are on their way to it';
   if (share < 1) state.loss = `Only ${percent(share)} of the wanted frames were analysed: ${count(full + failed)} of ${count(matched)} were lost on the way. Every figure below rests on the others.`;
   return undefined;
 }
@@ -116,7 +116,7 @@ function show(live) {
   if (!report) return alarm();
   state.loss = null;
   const last = bins[bins.length - 1]?.time ?? 0;
-  const first = bins.length ? bins[0].time - bins[0].seconds * 1000 : 0;
+  const first = bins.length ? bins[0].begin : 0;
   const view = { live, bins, to: last, from: live ? Math.min(first, Math.max(first, last - KEPT_MS)) : first };
   if (live) view.from = Math.min(view.from, last - 60 * 1000);
   completeness(report);
@@ -152,7 +152,7 @@ function take(report) {
     const captured = (now.last - before.last) / 1e6;
     // The report was made a moment before it came; where frames are dense they tell the time better than we can.
     const seconds = Math.abs(captured - passed) < 0.2 ? captured : passed;
-    if (seconds > 0.05) state.bins.push(binOf(now.counts, before.counts, now.wall, seconds));
+    if (seconds > 0.05) state.bins.push(binOf(now.counts, before.counts, { begin: before.wall, time: now.wall, seconds }));
     state.bins = state.bins.filter((bin) => bin.time > now.wall - KEPT_MS);
   }
   Object.assign(state, { before: now, report, trouble: null, since: null });

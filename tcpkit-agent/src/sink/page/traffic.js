@@ -67,6 +67,9 @@ const bandwidth = {
   },
 };
 
+/** The share of the wanted frames that were not lost; those on their way count, of which a final report has none. */
+const complete = (entry) => (entry.matched ? (entry.delivered + entry.in_flight) / entry.matched : null);
+
 const ledger = {
   id: 'ledger', title: 'Ledger',
   build() {
@@ -88,7 +91,7 @@ const ledger = {
     const row = (entry) => [
       entry.interface === '*' ? 'all' : `${entry.interface} ${words(entry.hook)}`,
       ...['seen', 'filtered', 'matched', 'ring_full', 'helper_failed', 'in_flight', 'delivered', 'analyzed'].map((key) => count(entry[key])),
-      percent(entry.delivered, entry.matched),
+      percent(complete(entry)),
     ];
     this.entries.fill([...(entries.length === 1 ? [] : [row(total)]), ...entries.map(row)], (cells) => cells[4] !== '0' || cells[5] !== '0');
     const listed = (counts) => Object.entries(counts).sort(([, a], [, b]) => b - a).map(([name, frames]) => [words(name), count(frames)]);
