@@ -6,6 +6,7 @@
     reason = "a scenario that does not go as planned fails right there"
 )]
 
+mod bandwidth;
 mod cli;
 mod configuration;
 mod kernel;
@@ -17,4 +18,5 @@ mod page;
 mod peek;
 mod requests;
 mod script;
+mod stat;
 mod vm;

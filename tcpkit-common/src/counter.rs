@@ -49,9 +49,11 @@ pub enum Counter {
     ArpPackets,
     /// Wire packets that are fragments, the first ones too.
     FragmentPackets,
+    /// Sum of the squares of the wire packets' sizes, each as in `WireBytes`; it wraps after days at 100 Gbit/s.
+    SquaredWireBytes,
 }
 
 /// How many counters one (CPU, interface, hook) has, rounded up to a cache line.
 pub const COUNTERS: usize = 24;
 
-const _: () = assert!((Counter::FragmentPackets as usize) < COUNTERS);
+const _: () = assert!((Counter::SquaredWireBytes as usize) < COUNTERS);

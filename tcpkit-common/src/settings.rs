@@ -6,7 +6,7 @@ use crate::record::Hook;
 pub const SETTINGS_SYMBOL: &str = "SETTINGS";
 
 /// Raised whenever a shared structure changes, so that an object of another build is refused by name.
-pub const ABI: u32 = 3;
+pub const ABI: u32 = 4;
 
 /// Most rings, and so most shards.
 pub const MAX_SHARDS: u32 = 64;

@@ -13,6 +13,8 @@ use crate::{
 pub struct Wire {
     packets: u64,
     bytes: u64,
+    /// Sum of the squares of the packets' sizes.
+    squares: u64,
 }
 
 impl Wire {
@@ -22,16 +24,23 @@ impl Wire {
         let tag = if shape.vlan.0 == 0 { 0 } else { 4 };
         let &Shape { frame_len, gso_size, .. } = shape;
         if gso_size == 0 {
-            return Self { packets: 1, bytes: u64::from(frame_len + tag) };
+            let bytes = u64::from(frame_len + tag);
+            return Self { packets: 1, bytes, squares: bytes.wrapping_mul(bytes) };
         }
         if headers_len == 0 || headers_len > frame_len {
             // Without the headers' length the kernel's own count is the best there is.
             let packets = u64::from(frame.gso_segs().max(1));
-            return Self { packets, bytes: u64::from(frame_len) + packets * u64::from(tag) };
+            let bytes = u64::from(frame_len) + packets * u64::from(tag);
+            let mean = bytes / packets;
+            return Self { packets, bytes, squares: mean.wrapping_mul(mean).wrapping_mul(packets) };
         }
         let packets = u64::from((frame_len - headers_len).div_ceil(gso_size).max(1));
         let bytes = u64::from(frame_len + tag) + (packets - 1) * u64::from(headers_len + tag);
-        Self { packets, bytes }
+        // All but the last are full.
+        let full = u64::from(headers_len + gso_size + tag);
+        let last = bytes.wrapping_sub((packets - 1).wrapping_mul(full));
+        let squares = (packets - 1).wrapping_mul(full.wrapping_mul(full)).wrapping_add(last.wrapping_mul(last));
+        Self { packets, bytes, squares }
     }
 }
 
@@ -47,6 +56,7 @@ pub fn frame(row: &mut Row, shape: &Shape, wire: Wire) {
     one(row, Counter::Frames);
     add(row, Counter::WirePackets, wire.packets);
     add(row, Counter::WireBytes, wire.bytes);
+    add(row, Counter::SquaredWireBytes, wire.squares);
     if shape.gso_size != 0 {
         one(row, Counter::SuperSegments);
     }

@@ -25,4 +25,6 @@ mod script;
 mod signals;
 mod sql;
 mod stall;
+mod stat;
+mod talkers;
 mod web;

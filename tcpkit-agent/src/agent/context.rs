@@ -10,7 +10,7 @@ use crate::{
         CaptureInfo, InterfaceInfo,
         merge::{ReportContext, SourceCounts},
     },
-    source::Interface,
+    source::{Interface, live::link_speed},
     time::Timestamp,
     wire::InterfaceId,
 };
@@ -28,6 +28,8 @@ pub(super) struct Description {
     filter: Option<String>,
     snaplen: Option<u32>,
     shards: u32,
+    /// Rows of each list of talkers.
+    top: Option<usize>,
     /// How each interface is captured, where that is told apart.
     pub(super) hooks: Vec<String>,
     /// Sentences for the user: fall-backs, damage, oddities.
@@ -51,6 +53,7 @@ impl Description {
             filter: config.expression.clone(),
             snaplen,
             shards: config.shards,
+            top: config.output.talkers.top,
             hooks: Vec::new(),
             notes: Vec::new(),
             changes: (0, 0),
@@ -130,7 +133,15 @@ impl Description {
             hookless: self.hookless,
             exact_flows: None,
             bursts: Vec::new(),
+            speeds: self.speeds(interfaces),
+            top: self.top,
         }
+    }
+
+    /// Speeds of the links as they are now; a file does not tell any.
+    fn speeds(&self, interfaces: &[&Interface]) -> BTreeMap<InterfaceId, u64> {
+        let live = (0u16..).map(InterfaceId).zip(interfaces).filter(|_| self.mode == "live");
+        live.filter_map(|(id, interface)| Some((id, link_speed(interface.name.as_deref()?)?))).collect()
     }
 
     fn told(&self) -> Vec<String> {

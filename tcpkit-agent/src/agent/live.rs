@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// The reason alone: the advice to try libpcap is being followed.
-fn without_advice(reason: &str) -> &str {
+pub(super) fn without_advice(reason: &str) -> &str {
     [", or try --backend pcap", "; try --backend pcap"]
         .iter()
         .find_map(|advice| reason.strip_suffix(advice))
@@ -96,9 +96,36 @@ impl OpenError {
 }
 
 fn open(config: &Config, live: &Live) -> Result<LiveCapture, OpenError> {
-    let filter =
-        config.expression.as_deref().map(|expression| object_filter(expression, live)).transpose()?;
+    let options = options(config.expression.as_deref(), live)?;
     Ok(LiveCapture::open(live::LiveOptions {
+        shards: config.shards,
+        strict_filter: config.strict_filter,
+        no_decap: !config.decapsulate,
+        ..options
+    })?)
+}
+
+/// Counts on the interfaces and records nothing; the expression is taken to the letter.
+///
+/// # Errors
+/// One line: why eBPF does not capture.
+pub(super) fn open_counters(expression: Option<&str>, live: &Live) -> Result<LiveCapture, String> {
+    let open = || {
+        let options = options(expression, live)?;
+        Ok(LiveCapture::open(live::LiveOptions {
+            counts_only: true,
+            strict_filter: true,
+            no_decap: true,
+            ..options
+        })?)
+    };
+    open().map_err(|error: OpenError| error.to_string())
+}
+
+/// What the plan says of how to capture.
+fn options(expression: Option<&str>, live: &Live) -> Result<live::LiveOptions, OpenError> {
+    let filter = expression.map(|expression| object_filter(expression, live)).transpose()?;
+    Ok(live::LiveOptions {
         interfaces: live.interfaces.clone(),
         hook: match live.hook {
             HookChoice::Auto => live::HookChoice::Auto,
@@ -108,15 +135,13 @@ fn open(config: &Config, live: &Live) -> Result<LiveCapture, OpenError> {
         tc_attach: live::TcAttach::Auto,
         xdp: live::XdpKind::Auto,
         snaplen: live.snaplen,
-        shards: config.shards,
         ring_bytes: live.ring_bytes,
-        strict_filter: config.strict_filter,
-        no_decap: !config.decapsulate,
         promiscuous: live.promiscuous.unwrap_or(false),
         reattach: live.reattach,
         log_level: live.kernel_log.number(),
         filter,
-    })?)
+        ..live::LiveOptions::default()
+    })
 }
 
 fn object_filter(expression: &str, live: &Live) -> Result<ObjectFilter, OpenError> {

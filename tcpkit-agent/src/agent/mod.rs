@@ -18,18 +18,22 @@ mod outlets;
 mod overwrite;
 mod peek;
 mod process;
+mod prof;
 mod records;
 mod report;
 mod screen;
 mod scripting;
 mod sources;
+mod stat;
 mod writer;
 
 pub use config_command::config;
 pub use doctor::doctor;
 pub use filter_command::filter;
 pub use peek::{peek, peekstat, version as peek_version};
+pub use prof::prof;
 pub use report::saved_report;
+pub use stat::stat;
 
 use std::{io::IsTerminal as _, net::IpAddr};
 
@@ -37,7 +41,7 @@ use tcpkit_common::flow::Address;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _};
 
 use crate::{
-    analyzer::{RequestLimits, RequestSettings},
+    analyzer::{PrefixLengths, RequestLimits, RequestSettings},
     cli::{Config, Input, LogLevel, Mode, Requests, View},
     flow::Patience,
     pipeline::{EngineSettings, Wanted},
@@ -77,6 +81,8 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
     settings.flows.max_half_open = config.limits.max_half_open;
     settings.flows.handshake_timeout = config.limits.handshake_timeout;
     settings.flows.idle = config.limits.idle_timeout;
+    let talkers = &config.output.talkers;
+    settings.prefixes = PrefixLengths { v4: talkers.prefix_v4, v6: talkers.prefix_v6 };
     settings.wanted = Wanted {
         flows: config.output.flow_log.is_some() || config.heard.flows,
         events: config.output.event_log.is_some() || config.output.text || has_page(config),

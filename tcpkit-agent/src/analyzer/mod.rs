@@ -11,10 +11,12 @@ mod latency;
 mod ranking;
 mod retransmit;
 mod round_trip;
+mod series;
 mod span_histogram;
 mod stall;
+mod talkers;
 
-pub use bandwidth::{BandwidthAnalyzer, SIZE_BOUNDS, Traffic, TrafficCount};
+pub use bandwidth::{BandwidthAnalyzer, Cut, L1_OVERHEAD, Passed, SIZE_BOUNDS, Traffic, TrafficCount};
 pub use coarse_histogram::{CoarseBucket, CoarseHistogram};
 pub use fate::{Fate, FateAnalyzer, FrameCounts, Note, Place};
 pub use handshake::{HandshakeAnalyzer, IcmpCounts, ServerCounts, Servers};
@@ -26,5 +28,7 @@ pub use latency::{
 pub use ranking::{Ranking, Weighed};
 pub use retransmit::{FlowId, FlowTrouble, RetransmitAnalyzer, SentAgain};
 pub use round_trip::{RoundTripAnalyzer, RoundTrips};
+pub use series::{Peak, Series};
 pub use span_histogram::{Bucket, SpanHistogram};
 pub use stall::{HeldUp, StallAnalyzer};
+pub use talkers::{Prefix, PrefixLengths, Service, ServicePort, Talk, TalkSum, TalkerAnalyzer};

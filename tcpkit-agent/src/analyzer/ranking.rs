@@ -1,7 +1,8 @@
 //! Sums by key in bounded memory: when the bound bites, the lighter half is folded into one sum for the others.
 //!
 //! Until then the sums are exact and merging is associative and commutative. After it the heaviest keys are still
-//! there, with what they had since they were last folded, and `other` holds the rest: totals stay exact.
+//! there, with what they had since they were last folded, and `other` holds the rest: totals stay exact, each sum is a
+//! lower bound, and [`Ranking::top_bounded`] says how much its weight may lack.
 
 use std::hash::Hash;
 
@@ -20,17 +21,33 @@ pub trait Weighed: Clone + Default {
 pub struct Ranking<K: Eq + Hash, V> {
     /// Where the sum of a key is.
     places: HashMap<K, usize>,
-    sums: Vec<(K, V)>,
+    sums: Vec<(K, Kept<V>)>,
     other: V,
     folded: u64,
+    /// Most that a key without a sum can have lost: in each fold at most the heaviest weight that was folded.
+    lost: u64,
     bound: usize,
+}
+
+/// A sum, and how much weight its key may have lost before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Kept<V> {
+    sum: V,
+    missing: u64,
 }
 
 impl<K: Copy + Ord + Hash, V: Weighed> Ranking<K, V> {
     /// Nothing yet; at most `bound` keys.
     #[must_use]
     pub fn new(bound: usize) -> Self {
-        Self { places: HashMap::new(), sums: Vec::new(), other: V::default(), folded: 0, bound: bound.max(2) }
+        Self {
+            places: HashMap::new(),
+            sums: Vec::new(),
+            other: V::default(),
+            folded: 0,
+            lost: 0,
+            bound: bound.max(2),
+        }
     }
 
     /// The sum of a key, to add to.
@@ -39,28 +56,43 @@ impl<K: Copy + Ord + Hash, V: Weighed> Ranking<K, V> {
         self.at(place)
     }
 
+    /// The same; what has to be folded away for it is told to `folded`.
+    #[inline]
+    pub fn entry_or_fold(&mut self, key: K, folded: impl FnMut(&K, &V)) -> &mut V {
+        let place = self.place_or_fold(key, folded);
+        self.at(place)
+    }
+
+    /// The same beyond the bound: for sums that are made of others.
+    pub(super) fn entry_unbounded(&mut self, key: K) -> &mut V {
+        let place = self.place_of(key, self.lost);
+        self.at(place)
+    }
+
     /// Where the sum of a key is, as long as [`folded`](Self::folded) stays what it is.
     pub fn place(&mut self, key: K) -> usize {
-        if self.sums.len() >= self.bound && !self.places.contains_key(&key) {
-            self.fold(self.bound / 2);
-        }
-        self.place_of(key)
+        self.place_or_fold(key, |_, _| {})
     }
 
     /// The sum at a place, to add to.
     #[inline]
     pub fn at(&mut self, place: usize) -> &mut V {
-        &mut self.sums[place].1
+        &mut self.sums[place].1.sum
     }
 
     /// Adds another shard's sums.
     pub fn merge(&mut self, other: &Self) {
-        for (key, sum) in &other.sums {
-            let place = self.place_of(*key);
-            self.at(place).add(sum);
+        // What one of them does not know, it may have lost.
+        for (key, kept) in &mut self.sums {
+            kept.missing += other.get(key).map_or(other.lost, |theirs| theirs.missing);
+        }
+        for (key, theirs) in &other.sums {
+            let place = self.place_of(*key, self.lost + theirs.missing);
+            self.at(place).add(&theirs.sum);
         }
         self.other.add(&other.other);
         self.folded += other.folded;
+        self.lost += other.lost;
         self.bound = self.bound.max(other.bound);
     }
 
@@ -70,6 +102,19 @@ impl<K: Copy + Ord + Hash, V: Weighed> Ranking<K, V> {
         let mut ranked = self.ranked();
         ranked.truncate(count);
         ranked
+    }
+
+    /// The same with how much each weight may lack at most: what its key had before it was last folded.
+    #[must_use]
+    pub fn top_bounded(&self, count: usize) -> Vec<(K, &V, u64)> {
+        let folded = self.other.weight().0;
+        let missing = |key: K| self.get(&key).map_or(0, |kept| kept.missing.min(folded));
+        self.top(count).into_iter().map(|(key, sum)| (key, sum, missing(key))).collect()
+    }
+
+    /// Every sum, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.sums.iter().map(|(key, kept)| (key, &kept.sum))
     }
 
     /// The sum of all keys but the heaviest `count`.
@@ -98,45 +143,68 @@ impl<K: Copy + Ord + Hash, V: Weighed> Ranking<K, V> {
         self.folded
     }
 
-    fn place_of(&mut self, key: K) -> usize {
+    fn get(&self, key: &K) -> Option<&Kept<V>> {
+        self.places.get(key).map(|place| &self.sums[*place].1)
+    }
+
+    #[inline]
+    fn place_or_fold(&mut self, key: K, folded: impl FnMut(&K, &V)) -> usize {
+        if self.sums.len() >= self.bound && !self.places.contains_key(&key) {
+            self.fold(self.bound / 2, folded);
+        }
+        self.place_of(key, self.lost)
+    }
+
+    /// The place of a key; a new one may lack so much weight.
+    fn place_of(&mut self, key: K, missing: u64) -> usize {
         let Self { places, sums, .. } = self;
         *places.entry(key).or_insert_with(|| {
-            sums.push((key, V::default()));
+            sums.push((key, Kept { sum: V::default(), missing }));
             sums.len() - 1
         })
     }
 
     fn ranked(&self) -> Vec<(K, &V)> {
-        let mut ranked: Vec<(K, &V)> = self.sums.iter().map(|(key, sum)| (*key, sum)).collect();
-        ranked.sort_unstable_by(|(a_key, a), (b_key, b)| {
-            b.weight().cmp(&a.weight()).then_with(|| a_key.cmp(b_key))
-        });
+        let mut ranked: Vec<(K, &V)> = self.iter().map(|(key, sum)| (*key, sum)).collect();
+        ranked.sort_unstable_by(by_weight);
         ranked
     }
 
-    fn fold(&mut self, keep: usize) {
-        let heavier: HashSet<K> = self.ranked().into_iter().take(keep).map(|(key, _)| key).collect();
+    #[cold]
+    fn fold(&mut self, keep: usize, mut told: impl FnMut(&K, &V)) {
+        let mut all: Vec<(K, &V)> = self.iter().map(|(key, sum)| (*key, sum)).collect();
+        // Only which are the heavier ones matters, not their order.
+        all.select_nth_unstable_by(keep, by_weight);
+        let heavier: HashSet<K> = all.into_iter().take(keep).map(|(key, _)| key).collect();
         let Self { places, sums, other, folded, .. } = self;
-        sums.retain(|(key, sum)| {
+        let mut heaviest = 0;
+        sums.retain(|(key, Kept { sum, .. })| {
             let stays = heavier.contains(key);
             if !stays {
+                told(key, sum);
+                heaviest = heaviest.max(sum.weight().0);
                 other.add(sum);
                 *folded += 1;
             }
             stays
         });
         *places = sums.iter().enumerate().map(|(place, (key, _))| (*key, place)).collect();
+        self.lost += heaviest;
     }
+}
+
+/// The heavier first, of equals the lower key.
+fn by_weight<K: Ord, V: Weighed>((a_key, a): &(K, &V), (b_key, b): &(K, &V)) -> std::cmp::Ordering {
+    b.weight().cmp(&a.weight()).then_with(|| a_key.cmp(b_key))
 }
 
 /// Whatever the order in which keys came.
 impl<K: Copy + Ord + Hash, V: Weighed + PartialEq> PartialEq for Ranking<K, V> {
     fn eq(&self, other: &Self) -> bool {
-        let is_in_other =
-            |(key, sum): &(K, V)| other.places.get(key).is_some_and(|place| other.sums[*place].1 == *sum);
-        (self.sums.len(), self.folded, self.bound) == (other.sums.len(), other.folded, other.bound)
+        let bounds = |one: &Self| (one.sums.len(), one.folded, one.lost, one.bound);
+        bounds(self) == bounds(other)
             && self.other == other.other
-            && self.sums.iter().all(is_in_other)
+            && self.sums.iter().all(|(key, kept)| other.get(key) == Some(kept))
     }
 }
 
@@ -208,6 +276,38 @@ mod tests {
             let ranking = fed(8, &additions);
             prop_assert!(ranking.len() <= 8);
             prop_assert_eq!(total(&ranking), additions.iter().map(|(_, amount)| amount).sum::<u64>());
+        }
+
+        #[test]
+        fn every_sum_is_at_most_its_bound_off_on_any_number_of_shards(
+            shards in prop::collection::vec(prop::collection::vec((0u16..40, 0u64..9), 0..200), 1..5),
+        ) {
+            let truth = fed(1_000, &shards.concat());
+            let mut parts = shards.iter().map(|additions| fed(8, additions));
+            let mut merged = parts.next().unwrap();
+            parts.for_each(|part| merged.merge(&part));
+            for (key, sum, missing) in merged.top_bounded(usize::MAX) {
+                let exact = truth.get(&key).unwrap().sum;
+                prop_assert!(*sum <= exact && exact <= sum + missing, "{key}: {exact} is not in {sum} + {missing}");
+            }
+            // Whoever is not named had no more than what is lost.
+            for (key, kept) in &truth.sums {
+                prop_assert!(merged.get(key).is_some() || kept.sum <= merged.lost);
+            }
+        }
+
+        #[test]
+        fn bounds_do_not_depend_on_who_is_merged_into_whom(
+            shards in prop::collection::vec(prop::collection::vec((0u16..40, 0u64..9), 0..200), 3),
+        ) {
+            let parts: Vec<_> = shards.iter().map(|additions| fed(8, additions)).collect();
+            let merged = |order: [usize; 3]| {
+                let mut merged = parts[order[0]].clone();
+                order[1..].iter().for_each(|part| merged.merge(&parts[*part]));
+                merged
+            };
+            prop_assert_eq!(merged([0, 1, 2]), merged([2, 1, 0]));
+            prop_assert_eq!(merged([0, 1, 2]), merged([1, 0, 2]));
         }
     }
 }

@@ -23,7 +23,7 @@ use super::{
     name = "tcpkit",
     version,
     about = "Watch TCP on a live interface or in capture files: who talks, which handshakes fail, and how far the numbers may be off.",
-    override_usage = "tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit latency -i INTERFACE|-r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit report [--html FILE] -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit filter [OPTIONS] EXPRESSION...\n       tcpkit doctor [-i INTERFACE]\n       tcpkit config check FILE|default\n       tcpkit generate man|bash|zsh|fish [PAGE]\n       tcpkit peek|peekstat [OPTIONS]  (tcpeek and tcpeekstat; see tcpkit peek --help)",
+    override_usage = "tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit latency -i INTERFACE|-r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit report [--html FILE] -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit filter [OPTIONS] EXPRESSION...\n       tcpkit doctor [-i INTERFACE]\n       tcpkit config check FILE|default\n       tcpkit generate man|bash|zsh|fish [PAGE]\n       tcpkit peek|peekstat [OPTIONS]  (tcpeek and tcpeekstat; see tcpkit peek --help)\n       tcpkit stat|prof [OPTIONS]  (tcpstat and tcpprof; see tcpkit stat -h)",
     after_help = EXAMPLES,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
@@ -208,6 +208,9 @@ pub struct AnalysisArgs {
     /// Call a handshake failed after this many seconds of capture time without an answer.
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = value::positive_seconds)]
     pub handshake_timeout: std::time::Duration,
+    /// Bits that make a prefix, of IPv4 and of IPv6 addresses, for talkers by prefix.
+    #[arg(long, value_name = "V4,V6", default_value = "24,48", value_parser = value::prefixes)]
+    pub prefix: (u8, u8),
     /// Analyse the outer packet of a tunnel, not the inner one.
     #[arg(long)]
     pub no_decap: bool,
@@ -257,6 +260,9 @@ pub struct OutputArgs {
     /// Print the report as JSON instead of text.
     #[arg(long)]
     pub json: bool,
+    /// Rows of each list of talkers [default: 5 in text, 100 in JSON].
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub top: Option<u32>,
     /// Serve reports by HTTP on this address and port; `off` serves none [default: 127.0.0.1:33333 live, off for
     /// files].
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = value::listen)]

@@ -11,6 +11,8 @@ pub enum Exit {
     Failed,
     /// The command line was wrong.
     Usage,
+    /// What an older tool ends with.
+    Legacy(u8),
 }
 
 impl Exit {
@@ -21,6 +23,7 @@ impl Exit {
             Self::Success => 0,
             Self::Failed => 1,
             Self::Usage => 2,
+            Self::Legacy(status) => status,
         }
     }
 }
@@ -55,6 +58,13 @@ impl Failure {
     /// What an older tool says, in its own words and with its own name; its status is 1 unless told otherwise.
     pub fn legacy(line: impl Into<String>) -> Self {
         Self { exit: Exit::Failed, parts: vec![line.into()], detail: None, is_legacy: true }
+    }
+
+    /// The same, with that status.
+    #[must_use]
+    pub const fn with_legacy_status(mut self, status: u8) -> Self {
+        self.exit = Exit::Legacy(status);
+        self
     }
 
     /// The same, for a tool whose status for bad usage is 2.

@@ -10,6 +10,8 @@ use super::{
     args::Args,
     failure::Failure,
     peek::{PEEK_USAGE, PEEKSTAT_USAGE},
+    prof::PROF_USAGE,
+    stat::STAT_USAGE,
 };
 
 /// `tcpkit generate`.
@@ -48,7 +50,7 @@ struct OlderTool {
     see: &'static str,
 }
 
-const OLDER_TOOLS: [OlderTool; 2] = [
+const OLDER_TOOLS: [OlderTool; 4] = [
     OlderTool {
         name: "tcpeek",
         about: "watch TCP handshakes: which fail, how, and how long the others take",
@@ -63,6 +65,21 @@ const OLDER_TOOLS: [OlderTool; 2] = [
         usage: PEEKSTAT_USAGE,
         description: "tcpkit under the name of tcpeekstat. tcpkit peekstat is the same.",
         see: "tcpeek",
+    },
+    OlderTool {
+        name: "tcpstat",
+        about: "statistics of an interface or a capture file, by interval",
+        usage: STAT_USAGE,
+        description: "tcpkit under the name of tcpstat 1.5: its options and formats, on files to the byte; live from \
+                      the kernel's counters. tcpkit stat is the same.",
+        see: "tcpprof",
+    },
+    OlderTool {
+        name: "tcpprof",
+        about: "who and what the packets of an interface or a capture file were, ranked by bytes",
+        usage: PROF_USAGE,
+        description: "tcpkit under the name of tcpprof: its options and tables. tcpkit prof is the same.",
+        see: "tcpstat",
     },
 ];
 
@@ -132,8 +149,9 @@ impl OlderTool {
         page.text([roman(format!("{} - {}", self.name, self.about))]);
         page.control("SH", ["SYNOPSIS"]);
         page.control("nf", []);
-        for line in self.usage.lines() {
-            page.text([roman(line.strip_prefix("usage: ").unwrap_or(line))]);
+        for line in self.usage.replace("%s", self.name).lines() {
+            let line = line.strip_prefix("usage: ").or_else(|| line.strip_prefix("Usage: ")).unwrap_or(line);
+            page.text([roman(line)]);
         }
         page.control("fi", []);
         page.control("SH", ["DESCRIPTION"]);

@@ -14,14 +14,17 @@ mod latency;
 mod layers;
 mod manual;
 pub mod peek;
+pub mod prof;
 mod report;
+pub mod stat;
 pub mod system;
 mod usage;
 pub mod value;
 
 pub use args::{AgentArgs, Args, BackendChoice, Command, FilterCommandArgs, HookChoice, LogLevel, Mode};
 pub use config::{
-    CaptureOutput, Config, Heard, Input, Limits, Listen, Live, Output, Requests, ScriptPlan, Stream, View,
+    CaptureOutput, Config, Heard, Input, Limits, Listen, Live, Output, Requests, ScriptPlan, Stream, Talkers,
+    View,
 };
 pub use doctor::DoctorCommandArgs;
 pub use expression::effective_expression;
@@ -31,7 +34,9 @@ pub use latency::{LatencyCommandArgs, LatencyPlan, SortColumn};
 pub use layers::{ConfigAction, ConfigCommandArgs, ConfigFileArgs, template};
 pub use manual::{GenerateCommandArgs, Generated, generate, pages};
 pub use peek::{PeekArgs, PeekStatArgs};
+pub use prof::ProfArgs;
 pub use report::{ReportCommandArgs, ReportPlan, SavedReport};
+pub use stat::{StatAction, StatArgs, StatInput};
 pub use system::System;
 pub use usage::{Parsed, parse};
 

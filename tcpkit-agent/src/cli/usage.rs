@@ -10,6 +10,8 @@ use super::{
     failure::Failure,
     layers,
     peek::{Asked, PEEK_USAGE, PEEKSTAT_USAGE, PeekArgs, PeekStatArgs},
+    prof::ProfArgs,
+    stat::StatArgs,
 };
 
 /// What the words were.
@@ -21,6 +23,10 @@ pub enum Parsed {
     Peek(Box<PeekArgs>),
     /// tcpeekstat.
     PeekStat(Box<PeekStatArgs>),
+    /// tcpstat.
+    Stat(Box<StatArgs>),
+    /// tcpprof.
+    Prof(Box<ProfArgs>),
     /// The version of tcpeek, which names that of libpcap too.
     PeekVersion,
     /// The user asked for this text, which belongs on standard output.
@@ -63,12 +69,18 @@ fn translated(mut words: impl Iterator<Item = OsString>) -> Vec<OsString> {
 enum Personality {
     Peek,
     PeekStat,
+    Stat,
+    Prof,
 }
 
 impl Personality {
     /// The older tools: their names as programs, and as words behind `tcpkit`.
-    const ALL: [(Self, &'static str, &'static str); 2] =
-        [(Self::Peek, "tcpeek", "peek"), (Self::PeekStat, "tcpeekstat", "peekstat")];
+    const ALL: [(Self, &'static str, &'static str); 4] = [
+        (Self::Peek, "tcpeek", "peek"),
+        (Self::PeekStat, "tcpeekstat", "peekstat"),
+        (Self::Stat, "tcpstat", "stat"),
+        (Self::Prof, "tcpprof", "prof"),
+    ];
 
     fn parse(self, program: &str, words: &[OsString]) -> Result<Parsed, Failure> {
         let words = words.iter().cloned();
@@ -83,6 +95,8 @@ impl Personality {
                 Asked::Help => Parsed::Text(PEEKSTAT_USAGE.to_owned()),
                 Asked::Version => Parsed::Text(format!("tcpeekstat {}\n", env!("CARGO_PKG_VERSION"))),
             },
+            Self::Stat => Parsed::Stat(Box::new(StatArgs::parse(program, words)?)),
+            Self::Prof => Parsed::Prof(Box::new(ProfArgs::parse(program, words)?)),
         })
     }
 }

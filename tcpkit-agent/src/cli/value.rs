@@ -70,6 +70,14 @@ pub(super) fn port(word: &str) -> Result<NonZeroU16, String> {
         .map_err(|_| "give port numbers from 1 to 65535, as 80,443, or a protocol as -m takes it".to_owned())
 }
 
+/// Bits of IPv4 and IPv6 prefixes.
+pub(super) fn prefixes(word: &str) -> Result<(u8, u8), String> {
+    let lengths = word.split_once(',').and_then(|(v4, v6)| v4.parse().ok().zip(v6.parse().ok()));
+    lengths
+        .filter(|(v4, v6)| *v4 <= 32 && *v6 <= 128)
+        .ok_or_else(|| "give bits of IPv4 and of IPv6 prefixes, as 24,48: at most 32,128".to_owned())
+}
+
 /// Address of a server; names are for the expression, because they may stand for several.
 pub(super) fn address(word: &str) -> Result<IpAddr, String> {
     word.parse().map_err(|_| "give numeric addresses, as 192.0.2.1,2001:db8::1".to_owned())

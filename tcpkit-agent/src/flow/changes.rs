@@ -7,6 +7,7 @@ use super::{
     slab::Slab,
     state::{Ending, Flow, WireCount},
     stream::{FlowProgress, RoundTrip, StreamStep},
+    traffic::FlowTraffic,
 };
 use crate::{
     time::{Span, Timestamp},
@@ -111,6 +112,8 @@ pub struct Changes {
     pub round_trips: Vec<RoundTrip>,
     /// How far flows have come.
     pub progress: Vec<FlowProgress>,
+    /// What flows have sent.
+    pub traffic: Vec<FlowTraffic>,
     /// Handshakes that were decided, each once: with its first outcome, whatever evidence revises later; pending ones
     /// when their flow leaves the table.
     pub decided: Vec<Decided>,
@@ -130,10 +133,11 @@ impl Changes {
     /// Whether nothing happened, round trips aside.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        // One branch for each segment instead of seven.
+        // One branch for each segment instead of eight.
         let changes = self.steps.len()
             | self.stream_steps.len()
             | self.progress.len()
+            | self.traffic.len()
             | self.decided.len()
             | self.failed.len()
             | self.finished.len()
@@ -147,6 +151,7 @@ impl Changes {
         self.stream_steps.clear();
         self.round_trips.clear();
         self.progress.clear();
+        self.traffic.clear();
         self.decided.clear();
         self.failed.clear();
         self.finished.clear();

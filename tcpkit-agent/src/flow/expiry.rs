@@ -19,6 +19,7 @@ enum Timer {
     Handshake,
     Linger,
     Idle,
+    Traffic,
 }
 
 impl FlowTable {
@@ -46,6 +47,7 @@ impl FlowTable {
                 Timer::Handshake => self.on_handshake_due(due, changes),
                 Timer::Linger => self.on_linger_due(due, changes),
                 Timer::Idle => self.on_idle_due(due, changes),
+                Timer::Traffic => self.on_traffic_due(due, changes),
             }
         }
     }
@@ -62,6 +64,7 @@ impl FlowTable {
             handshake.map(|due| (due, Timer::Handshake)),
             linger.map(|due| (due, Timer::Linger)),
             idle.map(|due| (due, Timer::Idle)),
+            self.untold.due().map(|due| (due, Timer::Traffic)),
         ]
         .into_iter()
         .flatten()
@@ -136,6 +139,28 @@ impl FlowTable {
         } else {
             self.finish_flow(place, due, Ending::Idle, changes);
         }
+    }
+
+    /// All that fall due together are told of together.
+    fn on_traffic_due(&mut self, due: Timestamp, changes: &mut Changes) {
+        let Self { untold, slab, streams, .. } = self;
+        while untold.due().is_some_and(|first| first <= due) {
+            untold.tell_first(slab, streams, &mut changes.traffic);
+        }
+    }
+
+    /// A flow has traffic to tell of, when it is time.
+    #[cold]
+    pub(super) fn tell_later(&mut self, slot: u32, now: Timestamp, changes: &mut Changes) {
+        let Self { untold, slab, streams, next_due, .. } = self;
+        if slab.flow(slot).telling.is_waiting() {
+            return;
+        }
+        if untold.is_full() {
+            untold.tell_first(slab, streams, &mut changes.traffic);
+        }
+        let due = untold.wait(slot, slab.flow_mut(slot), streams, now);
+        *next_due = (*next_due).min(due);
     }
 
     /// A closed flow joins those that linger; when they are too many, the oldest without late frames goes.

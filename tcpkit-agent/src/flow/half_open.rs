@@ -9,6 +9,7 @@ use super::{
     key::{FlowKey, Side},
     state::{Announced, Ending, Flow, Phase, SideState},
     stream::PairSlot,
+    traffic::Telling,
 };
 use crate::{
     time::{Span, Timestamp},
@@ -86,7 +87,8 @@ impl HalfOpen {
             && flow.side(client).isn == Some(syn_seq)
             && flow.side(client).payload_bytes == u64::from(syn_len)
             && flow.side(server).payload_bytes == 0
-            && !flow.streams.is_some();
+            && !flow.streams.is_some()
+            && flow.telling == Telling::NEVER;
         if !is_plain {
             return None;
         }
@@ -148,6 +150,7 @@ impl HalfOpen {
             sides,
             is_accurate_ecn: self.is_accurate_ecn,
             streams: PairSlot::default(),
+            telling: Telling::NEVER,
         };
         Thawed {
             flow,

@@ -52,7 +52,7 @@ impl FlowTable {
                 let slot = self.slab.insert(sender.hash, thawed.flow);
                 self.slab.handshakes[slot as usize] = thawed.handshake;
                 self.slab.remember(slot, &thawed.opening);
-                self.watch_full(slot, &thawed, arrival.now);
+                self.watch_full(slot, &thawed, arrival.now, changes);
                 self.follow_streams(slot, sender.side, segment, (arrival, taken.wire.packets), changes);
                 return Taken { slot: Some(slot), ..taken };
             }
@@ -123,7 +123,7 @@ impl FlowTable {
     ) -> u32 {
         self.make_room_for_full(arrival.now, changes);
         let full = self.slab.promote(hash, slot, thawed);
-        self.watch_full(full, thawed, arrival.now);
+        self.watch_full(full, thawed, arrival.now, changes);
         if thawed.handshake.syn_len > 0 {
             let streams = self.open_streams_at_syn(&thawed.flow, &thawed.handshake, changes);
             self.slab.flow_mut(full).streams = streams;
@@ -155,7 +155,8 @@ impl FlowTable {
     }
 
     /// Sets the timers of a full flow that was, or might have been, half-open.
-    fn watch_full(&mut self, slot: u32, thawed: &Thawed, now: Timestamp) {
+    fn watch_full(&mut self, slot: u32, thawed: &Thawed, now: Timestamp, changes: &mut Changes) {
+        self.tell_later(slot, now, changes);
         if thawed.flow.phase == Phase::Lingering {
             return self.queue_closed(Place::Full(slot), now);
         }

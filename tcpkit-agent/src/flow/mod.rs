@@ -29,6 +29,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod traffic;
 mod view;
 mod waiting;
 
@@ -48,4 +49,5 @@ pub use stream::{
     StreamStepKind,
 };
 pub use table::FlowTable;
+pub use traffic::{FlowTraffic, SideTraffic};
 pub use view::FlowView;

@@ -6,6 +6,7 @@ use super::{
     key::{FlowKey, Side},
     reset::Reset,
     stream::PairSlot,
+    traffic::Telling,
 };
 use crate::{
     time::Timestamp,
@@ -100,6 +101,8 @@ pub struct Flow {
     pub(super) is_accurate_ecn: bool,
     /// Its streams, once there is more than a handshake.
     pub(super) streams: PairSlot,
+    /// How far its traffic was told of.
+    pub(super) telling: Telling,
 }
 
 /// Wire packets and bytes that a frame stood for.

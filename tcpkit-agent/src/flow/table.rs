@@ -17,6 +17,7 @@ use super::{
     state::{Ending, Flow, Phase},
     stream::{Opened, Seen, Streams, Verdict},
     timers::{Queue, SortedQueue},
+    traffic::Untold,
 };
 use crate::{
     time::Timestamp,
@@ -37,6 +38,8 @@ pub struct FlowTable {
     pub(super) closed: Queue,
     pub(super) idle: SortedQueue,
     pub(super) regrouped: Regrouped,
+    /// Flows whose traffic is to be told.
+    pub(super) untold: Untold,
     /// Nothing falls due before.
     pub(super) next_due: Timestamp,
     /// Half-open flows are kept in small. A test turns it off and finds the same.
@@ -58,6 +61,7 @@ impl FlowTable {
             closed: Queue::default(),
             idle: SortedQueue::default(),
             regrouped: Regrouped::default(),
+            untold: Untold::new(limits.sensible().max_flows),
             next_due: NEVER,
             freezes: true,
         }
@@ -145,6 +149,7 @@ impl FlowTable {
             }
             None => self.open(&Sender { hash, key, side }, segment, arrival, changes),
         };
+        self.tell_later(slot, arrival.now, changes);
         let Self { slab, counts, regrouped, .. } = self;
         count(counts, slab.flow_mut(slot), side, segment, arrival, regrouped)
     }
@@ -219,6 +224,7 @@ impl FlowTable {
         let flow = self.begin(sender, segment, arrival, changes);
         let slot = self.slab.insert(sender.hash, flow);
         self.queue_idle(Place::Full(slot), arrival.now);
+        self.tell_later(slot, arrival.now, changes);
         slot
     }
 
@@ -257,6 +263,9 @@ impl FlowTable {
         arrival: &Arrival,
         changes: &mut Changes,
     ) -> Taken {
+        if !self.slab.flow(slot).telling.is_waiting() {
+            self.tell_later(slot, arrival.now, changes);
+        }
         let Self { slab, counts, regrouped, streams, measurements, .. } = self;
         let flow = slab.flow_mut(slot);
         streams.fetch(flow.streams);
@@ -422,6 +431,7 @@ impl FlowTable {
             let took = handshake.since_first_syn(flow.end);
             changes.decided.push(Decided { at, took, flow, handshake });
         }
+        self.untold.tell_last(&flow, &self.streams, &mut changes.traffic);
         let held_up = self.measurements.held_up(flow.streams);
         changes.progress.extend(self.streams.last_progress(flow.streams, &flow, held_up));
         let is_read = !changes.leaves_out_finished;

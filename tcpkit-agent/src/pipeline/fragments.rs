@@ -36,6 +36,9 @@ impl Shard {
         let frames = std::mem::take(&mut datagram.frames);
         let parsed = parse_datagram(&datagram, self.parse);
         self.settle(frames, WAITING, self.fate_of_whole(&parsed));
+        if let Ok(Packet::Udp(whole)) = &parsed.packet {
+            self.count_payload(origin, &outer, whole.payload_len);
+        }
         self.take_datagram(datagram, origin, now, out);
     }
 
@@ -61,13 +64,18 @@ impl Shard {
         let owner = hash.shard(self.shards);
         let frame_len = u32::try_from(datagram.frame_len).unwrap_or(u32::MAX);
         let size = FrameSize { frame_len, gso_size: 0 };
+        let outer = datagram.outer;
         match packet {
             _ if owner != self.number => out.foreign.push(Foreign::datagram(owner, origin, datagram)),
             Packet::Tcp(segment) => {
-                self.take_segment(segment, hash, origin, size, now);
+                let passed = self.take_segment(segment, hash, origin, size, now);
+                self.count_payload(origin, &outer, passed.payload_len);
+                self.note_flow(origin, &outer);
             }
             Packet::MalformedTcp(malformed) => {
-                self.take_malformed(malformed, hash, origin, size, now);
+                let passed = self.take_malformed(malformed, hash, origin, size, now);
+                self.count_payload(origin, &outer, passed.payload_len);
+                self.note_flow(origin, &outer);
             }
             Packet::IcmpError(error) => {
                 self.take_icmp(hash, error, origin);

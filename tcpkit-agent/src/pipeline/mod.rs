@@ -18,6 +18,7 @@ mod running;
 mod settings;
 pub mod shard;
 mod telling;
+mod traffic;
 mod worker;
 
 #[cfg(test)]

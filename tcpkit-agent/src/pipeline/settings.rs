@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    analyzer::{RequestSettings, RequestsTold},
+    analyzer::{PrefixLengths, RequestSettings, RequestsTold},
     flow::{FlowLimits, Patience, StallKind, StreamStep, StreamStepKind},
     time::Span,
     wire::{ParseOptions, fragment::FragmentLimits},
@@ -26,6 +26,8 @@ pub struct EngineSettings {
     pub requests: Option<RequestSettings>,
     /// Microseconds from which on git-hulk/tcpkit calls a request slow; 0 for none.
     pub slow_us: u64,
+    /// What makes a prefix, for talkers by prefix.
+    pub prefixes: PrefixLengths,
     /// Whether an ICMP error decides the handshake that it answers.
     pub icmp: bool,
     /// Whether the report tells how the capture went.
@@ -122,6 +124,7 @@ impl EngineSettings {
             },
             requests: None,
             slow_us: 0,
+            prefixes: PrefixLengths::default(),
             icmp: true,
             course: false,
         }

@@ -12,13 +12,13 @@ use super::{
     settings::{EngineSettings, InterfaceFacts, Wanted},
 };
 use crate::{
-    analyzer::{Conversations, Fate, MeasuredRequest, Note},
+    analyzer::{Conversations, Fate, MeasuredRequest, Note, Passed, TalkerAnalyzer},
     flow::{Arrival, Changes, FlowLimits, FlowTable, Taken, WireCount},
     report::{Course, Moment, ShardSnapshot},
     time::Timestamp,
     wire::{
-        self, Datagram, Frame, IcmpError, InterfaceId, MalformedSegment, Packet, ParseError, ParseOptions,
-        Parsed, Segment, Unanalyzed, fragment::Defragmenter,
+        self, Frame, IcmpError, InterfaceId, MalformedSegment, Packet, ParseError, ParseOptions, Parsed,
+        Segment, Unanalyzed, fragment::Defragmenter,
     },
 };
 
@@ -60,6 +60,7 @@ impl Shard {
         if settings.course {
             measured.course = Course::kept();
         }
+        measured.talkers = TalkerAnalyzer::new(settings.prefixes);
         Self {
             number: shard,
             shards,
@@ -178,6 +179,8 @@ impl Shard {
     pub fn snapshot(&self) -> ShardSnapshot {
         let mut snapshot = ShardSnapshot { flows: self.table.counts(), ..self.measured.clone() };
         snapshot.round_trips.on_round_trips(&self.changes.round_trips);
+        snapshot.bandwidth.settle();
+        snapshot.talkers.settle();
         if let Some(conversations) = &self.requests {
             conversations.add_to(&mut snapshot.requests);
         }
@@ -193,8 +196,11 @@ impl Shard {
             let hash = FlowHash::of(&segment.tuple);
             if hash.shard(self.shards) == self.number {
                 let size = FrameSize { frame_len: frame.frame_len, gso_size: frame.gso_size };
-                let wire = self.take_segment(segment, hash, origin, size, now);
-                self.count(frame, &parsed, wire, Fate::Analyzed, origin);
+                let passed = self.take_segment(segment, hash, origin, size, now);
+                self.count(frame, &parsed, &passed, Fate::Analyzed, origin);
+                if !self.changes.is_empty() {
+                    self.note_flow(origin, &parsed.outer);
+                }
                 return self.pass_on(out);
             }
         }
@@ -239,26 +245,27 @@ impl Shard {
         let size = FrameSize { frame_len: frame.frame_len, gso_size: frame.gso_size };
         match packet {
             Packet::Tcp(segment) => {
-                let wire = self.take_segment(segment, hash, origin, size, now);
-                self.count_rare(frame, parsed, wire, Fate::Analyzed, origin);
+                let passed = self.take_segment(segment, hash, origin, size, now);
+                self.count_rare(frame, parsed, &passed, Fate::Analyzed, origin);
+                self.note_flow(origin, &parsed.outer);
             }
             Packet::MalformedTcp(malformed) => {
-                let wire = self.take_malformed(malformed, hash, origin, size, now);
-                self.count_rare(frame, parsed, wire, Fate::Malformed(malformed.error), origin);
+                let passed = self.take_malformed(malformed, hash, origin, size, now);
+                self.count_rare(frame, parsed, &passed, Fate::Malformed(malformed.error), origin);
+                self.note_flow(origin, &parsed.outer);
             }
             Packet::IcmpError(error) => {
                 self.take_icmp(hash, error, origin);
-                self.count_rare(frame, parsed, WireCount::one(frame.frame_len), Fate::Analyzed, origin);
+                self.count_packet(frame, parsed, Fate::Analyzed, origin);
             }
             Packet::Fragment(fragment) => {
                 let fate = Fate::NotAnalyzed(Unanalyzed::WaitingForFragments);
-                self.count_rare(frame, parsed, WireCount::one(frame.frame_len), fate, origin);
+                self.count_packet(frame, parsed, fate, origin);
                 self.take_fragment(fragment, frame.frame_len, parsed.outer, origin, now, out);
             }
             Packet::Udp(datagram) => {
-                let wire = wire_of(datagram, frame);
                 self.hear_datagram(datagram, hash, origin);
-                self.count_rare(frame, parsed, wire, Fate::Analyzed, origin);
+                self.count_packet(frame, parsed, Fate::Analyzed, origin);
             }
             Packet::Other(_) => {}
         }
@@ -273,7 +280,7 @@ impl Shard {
         origin: &Origin,
         size: FrameSize,
         now: Timestamp,
-    ) -> WireCount {
+    ) -> Passed {
         let Some(arrival) = self.arrival(origin, size, now) else {
             return self.note_copy(segment, size, origin);
         };
@@ -281,7 +288,7 @@ impl Shard {
         if self.requests.is_some() {
             self.hear_segment(segment, &taken, origin.timestamp);
         }
-        self.note_duplicate(taken, origin)
+        self.note_duplicate(taken, segment.payload_len, origin)
     }
 
     /// The same for one whose header is malformed.
@@ -293,12 +300,12 @@ impl Shard {
         origin: &Origin,
         size: FrameSize,
         now: Timestamp,
-    ) -> WireCount {
+    ) -> Passed {
         let Some(arrival) = self.arrival(origin, size, now) else {
             return self.note_copy(&malformed.segment, size, origin);
         };
         let taken = self.table.on_malformed(hash, malformed, &arrival, &mut self.changes);
-        self.note_duplicate(taken, origin)
+        self.note_duplicate(taken, malformed.segment.payload_len, origin)
     }
 
     /// Takes an ICMP error that quotes a segment of this shard's.
@@ -333,18 +340,20 @@ impl Shard {
 
     /// A segment that another interface shows too: no flow hears of it.
     #[cold]
-    fn note_copy(&mut self, segment: &Segment<'_>, size: FrameSize, origin: &Origin) -> WireCount {
+    fn note_copy(&mut self, segment: &Segment<'_>, size: FrameSize, origin: &Origin) -> Passed {
         self.measured.fates.on_note(origin.place(), Note::Duplicate);
         let limit = u32::from(size.gso_size);
-        WireCount::of(size.frame_len, segment.header_len, segment.payload_len, limit)
+        let wire = WireCount::of(size.frame_len, segment.header_len, segment.payload_len, limit);
+        Passed { wire, payload_len: 0 }
     }
 
     #[inline]
-    fn note_duplicate(&mut self, taken: Taken, origin: &Origin) -> WireCount {
+    fn note_duplicate(&mut self, taken: Taken, payload_len: u32, origin: &Origin) -> Passed {
         if taken.is_duplicate {
             self.measured.fates.on_note(origin.place(), Note::Duplicate);
+            return Passed { wire: taken.wire, payload_len: 0 };
         }
-        taken.wire
+        Passed { wire: taken.wire, payload_len }
     }
 
     /// A shard beyond the last one owns no flow, but every fragment: whoever deals frames to the shards puts datagrams
@@ -354,24 +363,20 @@ impl Shard {
     }
 
     fn take_other(&mut self, frame: &Frame<'_>, parsed: &Parsed<'_>, origin: &Origin) {
-        let wire = match &parsed.packet {
-            Ok(Packet::Udp(datagram)) => wire_of(datagram, frame),
-            _ => WireCount::one(frame.frame_len),
-        };
-        self.count_rare(frame, parsed, wire, self.fate_of(&parsed.packet), origin);
+        self.count_packet(frame, parsed, self.fate_of(&parsed.packet), origin);
     }
 
     /// The same as [`count`](Self::count), out of the way.
     #[inline(never)]
-    fn count_rare(
+    pub(super) fn count_rare(
         &mut self,
         frame: &Frame<'_>,
         parsed: &Parsed<'_>,
-        wire: WireCount,
+        passed: &Passed,
         fate: Fate,
         origin: &Origin,
     ) {
-        self.count(frame, parsed, wire, fate, origin);
+        self.count(frame, parsed, passed, fate, origin);
     }
 
     /// A frame is delivered here: its fate, its traffic, its time.
@@ -380,12 +385,12 @@ impl Shard {
         &mut self,
         frame: &Frame<'_>,
         parsed: &Parsed<'_>,
-        wire: WireCount,
+        passed: &Passed,
         fate: Fate,
         origin: &Origin,
     ) {
         self.measured.fates.on_frame(origin.place(), fate);
-        self.measured.bandwidth.on_frame(frame, &parsed.outer, wire);
+        self.measured.bandwidth.on_frame(frame, &parsed.outer, passed);
         self.measured.extent.on_frame(origin.timestamp, origin.watermark);
         if parsed.outer.truncated {
             self.measured.fates.on_note(origin.place(), Note::Truncated);
@@ -430,10 +435,4 @@ impl Shard {
 pub(super) struct FrameSize {
     pub(super) frame_len: u32,
     pub(super) gso_size: u16,
-}
-
-/// Packets of a datagram on the wire.
-fn wire_of(datagram: &Datagram<'_>, frame: &Frame<'_>) -> WireCount {
-    let header_len = frame.frame_len.saturating_sub(datagram.payload_len);
-    WireCount::of(frame.frame_len, header_len, datagram.payload_len, u32::from(frame.gso_size))
 }

@@ -55,6 +55,7 @@ impl Shard {
             measured.retransmissions.on_steps(&changes.stream_steps);
             measured.stalls.on_steps(&changes.stream_steps);
         }
+        measured.talkers.on_traffic(&changes.traffic);
         for progress in &changes.progress {
             measured.retransmissions.on_progress(progress);
             measured.stalls.on_progress(progress);

@@ -4,7 +4,7 @@
 //! boundary that the watermark passes, so the sum over shards is that of one shard, whatever their number.
 
 use crate::{
-    analyzer::{BandwidthAnalyzer, CoarseHistogram, RequestSum, TrafficCount},
+    analyzer::{BandwidthAnalyzer, CoarseHistogram, Cut, RequestSum, TrafficCount},
     flow::{Cause, FlowCounts, Half, Outcome as HandshakeOutcome},
     time::Timestamp,
     wire::FrameDirection,
@@ -166,8 +166,9 @@ impl Moment {
         let again = measured.retransmissions.total();
         let trips = |half| CoarseHistogram::of(&measured.round_trips.towards(half).spans);
         Self {
-            directed_bytes: directed(&measured.bandwidth),
-            traffic: measured.bandwidth.total().count(None, None, None),
+            traffic: passed(&measured.bandwidth, None),
+            directed_bytes: [FrameDirection::Inbound, FrameDirection::Outbound]
+                .map(|way| passed(&measured.bandwidth, Some(way)).bytes),
             flows: flows.opened,
             handshakes: HandshakeOutcome::ALL.map(|outcome| measured.handshakes.count(outcome)),
             data_segments: again.data_segments,
@@ -192,9 +193,11 @@ impl Moment {
     }
 }
 
-fn directed(bandwidth: &BandwidthAnalyzer) -> [u64; 2] {
-    let total = bandwidth.total();
-    [FrameDirection::Inbound, FrameDirection::Outbound].map(|way| total.count(None, None, Some(way)).bytes)
+fn passed(bandwidth: &BandwidthAnalyzer, direction: Option<FrameDirection>) -> TrafficCount {
+    let mut sum = TrafficCount::default();
+    let cut = Cut { direction, ..Cut::default() };
+    bandwidth.interfaces().for_each(|(_, traffic)| sum.merge(&traffic.count(cut)));
+    sum
 }
 
 /// Those that had none, and those whose connection was lost.

@@ -4,6 +4,7 @@
 //! microseconds with nanosecond decimals (`_us`, floats); sizes are bytes.
 //! A field that this version of tcpkit cannot fill is absent; `null` means *not seen*.
 
+mod bandwidth;
 mod bursts;
 mod capture;
 mod course;
@@ -24,8 +25,10 @@ mod series;
 mod service;
 mod snapshot;
 mod stream;
+mod talkers;
 mod totals;
 
+pub use bandwidth::{BandwidthReport, InterfaceBandwidth, LinkUse, PeakRate, SizeBucket, TrafficReport};
 pub use bursts::{BurstFlow, BurstReport, BurstWindows};
 pub use capture::{CaptureInfo, InterfaceInfo};
 pub use course::{Course, Moment};
@@ -53,7 +56,8 @@ pub use stream::{
     FlowName, FlowRetransmissions, FlowStalls, LatencyReport, PortRetransmissions, RetransmitReport,
     RoundTripReport, SentAgainCount, ServerRetransmissions, StallReport, StallSummary,
 };
-pub use totals::{BandwidthReport, Count, InterfaceBandwidth, ResetCount, SizeBucket, SpanSummary, Totals};
+pub use talkers::{AddressTalk, PortTalk, PrefixTalk, SentCount, ServiceTalk, TalkCount, TalkersReport};
+pub use totals::{Count, ResetCount, SpanSummary, Totals};
 
 use serde::Serialize;
 

@@ -3,7 +3,7 @@
 use crate::{
     analyzer::{
         BandwidthAnalyzer, FateAnalyzer, HandshakeAnalyzer, RequestAnalyzer, RetransmitAnalyzer,
-        RoundTripAnalyzer, StallAnalyzer,
+        RoundTripAnalyzer, StallAnalyzer, TalkerAnalyzer,
     },
     flow::FlowCounts,
     report::Course,
@@ -27,6 +27,8 @@ pub struct ShardSnapshot {
     pub requests: RequestAnalyzer,
     /// Traffic.
     pub bandwidth: BandwidthAnalyzer,
+    /// Who sent and received it.
+    pub talkers: TalkerAnalyzer,
     /// Flows.
     pub flows: FlowCounts,
     /// When frames came.
@@ -45,6 +47,7 @@ impl ShardSnapshot {
         self.stalls.merge(&other.stalls);
         self.requests.merge(&other.requests);
         self.bandwidth.merge(&other.bandwidth);
+        self.talkers.merge(&other.talkers);
         self.flows.merge(&other.flows);
         self.extent.merge(&other.extent);
         self.course.merge(&other.course);

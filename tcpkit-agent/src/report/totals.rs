@@ -1,10 +1,8 @@
-//! Sums over the capture: totals, durations, bandwidth.
+//! Sums over the capture: totals, durations.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-
-use super::BurstReport;
 
 /// Frames and what they stood for on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -73,46 +71,4 @@ pub struct SpanSummary {
     pub p99: Option<f64>,
     /// Longest.
     pub max: Option<f64>,
-}
-
-/// Who used how much.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct BandwidthReport {
-    /// All interfaces together.
-    pub total: Count,
-    /// Mean rate over the capture: wire bits per second, link header included.
-    pub bits_per_second: Option<f64>,
-    /// Mean rate over the capture: wire packets per second.
-    pub packets_per_second: Option<f64>,
-    /// By IP version: `ipv4`, `ipv6`, `not_ip`.
-    pub ip_versions: BTreeMap<&'static str, Count>,
-    /// By what IP carries: `tcp`, `udp`, `icmp`, `other`.
-    pub protocols: BTreeMap<&'static str, Count>,
-    /// By way past the capture point: `inbound`, `outbound`, `unknown`.
-    pub directions: BTreeMap<&'static str, Count>,
-    /// By interface.
-    pub interfaces: Vec<InterfaceBandwidth>,
-    /// Wire packets by size of the frame; upper bounds as in RMON (RFC 2819, etherStatsPkts).
-    pub packet_sizes: Vec<SizeBucket>,
-    /// How high the rate went within milliseconds, by interface and direction.
-    pub bursts: Vec<BurstReport>,
-}
-
-/// One interface's share.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct InterfaceBandwidth {
-    /// Interface, or the file for a nameless one.
-    pub interface: String,
-    /// What passed it.
-    #[serde(flatten)]
-    pub count: Count,
-}
-
-/// Wire packets up to a size.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct SizeBucket {
-    /// Largest size in the bucket, in bytes; `null` for the last.
-    pub up_to: Option<u32>,
-    /// Wire packets.
-    pub packets: u64,
 }

@@ -7,3 +7,5 @@ pub mod doctor;
 pub mod kit;
 pub mod latency;
 pub mod peek;
+pub mod prof;
+pub mod stat;

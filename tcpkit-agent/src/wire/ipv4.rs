@@ -103,7 +103,7 @@ impl Header {
 /// An IPv4 packet.
 #[inline(always)]
 pub(super) fn parse<'a>(walk: &mut Walk, octets: Octets<'a>) -> Outcome<'a> {
-    walk.on_ip(IpVersion::V4);
+    walk.on_ip(IpVersion::V4, octets.offset());
     let (header, payload) = Header::parse(octets)?;
     if walk.options.verify.ip {
         checksum::ipv4(octets)?;

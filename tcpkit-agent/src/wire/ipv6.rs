@@ -52,7 +52,7 @@ pub(super) struct FragmentHeader {
 /// An IPv6 packet.
 #[inline(always)]
 pub(super) fn parse<'a>(walk: &mut Walk, octets: Octets<'a>) -> Outcome<'a> {
-    walk.on_ip(IpVersion::V6);
+    walk.on_ip(IpVersion::V6, octets.offset());
     let (endpoints, next, payload) = header(octets)?;
     if next == protocol::TCP {
         return ip::transport(walk, endpoints, next, payload);

@@ -8,7 +8,7 @@
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, reason = "bytes from the network never panic us"))]
 
-use tcpkit_common::flow::FlowHash;
+use tcpkit_common::flow::{Address, FlowHash};
 
 use octets::{Octets, Stop};
 use walk::Walk;
@@ -84,6 +84,7 @@ pub fn parse<'a>(frame: &Frame<'a>, options: ParseOptions) -> Parsed<'a> {
             tunnelled: false,
             truncated,
             direction: frame.direction,
+            ip_offset: None,
         };
         return Parsed { packet: Ok(Packet::Tcp(segment)), outer };
     }
@@ -102,7 +103,25 @@ fn finish<'a>(outcome: octets::Outcome<'a>, walk: &Walk) -> Parsed<'a> {
         Err(Stop::Unanalyzed(cause)) => Ok(Packet::Other(cause)),
         Err(Stop::Malformed(error)) => Err(error),
     };
-    Parsed { packet, outer: walk.outer }
+    let mut outer = walk.outer;
+    if matches!(packet, Ok(Packet::Tcp(_))) {
+        outer.ip_offset = None;
+    }
+    Parsed { packet, outer }
+}
+
+/// Sender and receiver of a frame's outermost IP packet; `None` where it has none, where its header is malformed or was
+/// not captured, and of a TCP segment, whose four-tuple has them.
+#[must_use]
+pub fn outer_addresses(frame: &Frame<'_>, outer: &Outer) -> Option<(Address, Address)> {
+    let offset = outer.ip_offset?;
+    let bytes = frame.bytes.get(offset as usize..)?;
+    let octets = Octets::new(bytes, frame.frame_len.checked_sub(offset)?, offset);
+    let endpoints = match outer.version? {
+        IpVersion::V4 => ipv4::Header::parse(octets).ok()?.0.endpoints,
+        IpVersion::V6 => ipv6::header(octets).ok()?.0,
+    };
+    Some((endpoints.source, endpoints.destination))
 }
 
 /// The hash that chooses a packet's shard: its own conversation's, the quoted one's for an ICMP error, the

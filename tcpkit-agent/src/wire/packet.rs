@@ -27,6 +27,8 @@ pub struct Outer {
     pub truncated: bool,
     /// Which way the frame went: what the source knew, or else what the link header says (cooked captures).
     pub direction: FrameDirection,
+    /// Octets before its IP header; `None` without one, and for a TCP segment, whose four-tuple tells the addresses.
+    pub ip_offset: Option<u32>,
 }
 
 /// Version of the internet protocol.

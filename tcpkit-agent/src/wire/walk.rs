@@ -43,11 +43,12 @@ impl Walk {
         self.descend()
     }
 
-    /// An IP packet of this version begins.
+    /// An IP packet of this version begins so many octets behind the frame's start.
     #[inline(always)]
-    pub(super) const fn on_ip(&mut self, version: IpVersion) {
+    pub(super) const fn on_ip(&mut self, version: IpVersion, offset: u32) {
         if !self.outer.tunnelled {
             self.outer.version = Some(version);
+            self.outer.ip_offset = Some(offset);
         }
     }
 

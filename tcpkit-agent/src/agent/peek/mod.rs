@@ -13,7 +13,7 @@ use super::{log_to_stderr, run};
 use crate::{
     cli::{
         Background, Config, Failure, Heard, HookChoice, Input, Limits, Live, LogLevel, Output, PeekArgs,
-        Stream, System, View,
+        Stream, System, Talkers, View,
     },
     filter::libpcap_version,
     pipeline::EngineSettings,
@@ -74,6 +74,7 @@ fn config(args: PeekArgs, input: Input, system: &System) -> Config {
             progress: false,
             listen: None,
             log: args.log,
+            talkers: Talkers::default(),
         },
         view: View::Peek(Box::new(args)),
         background: Background::default(),
@@ -115,7 +116,7 @@ fn live(args: &PeekArgs, system: &System) -> Result<Input, Failure> {
 }
 
 /// The one that tcpdump would take.
-fn first_interface() -> Result<String, Failure> {
+pub(super) fn first_interface() -> Result<String, Failure> {
     match pcap::Device::lookup() {
         Ok(Some(device)) => Ok(device.name),
         Ok(None) => Err(Failure::run("-i").because("no interface to capture on").hint("name one by -i")),

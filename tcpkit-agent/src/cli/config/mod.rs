@@ -10,7 +10,7 @@ use std::{
 mod parts;
 
 pub use parts::{
-    CaptureOutput, Heard, Input, Limits, Listen, Live, Output, Requests, ScriptPlan, Stream, View,
+    CaptureOutput, Heard, Input, Limits, Listen, Live, Output, Requests, ScriptPlan, Stream, Talkers, View,
 };
 
 use super::{
@@ -254,7 +254,13 @@ fn output(agent: &AgentArgs, live: bool, system: &System) -> Result<Output, Fail
         progress: !live && !args.quiet && !agent.kit.daemon && system.stderr_is_terminal,
         listen: kit::listen(&agent.kit).or_else(|| listen(args.stats_listen, live)),
         log: args.log,
+        talkers: talkers(agent),
     })
+}
+
+fn talkers(args: &AgentArgs) -> Talkers {
+    let (prefix_v4, prefix_v6) = args.analysis.prefix;
+    Talkers { top: args.output.top.and_then(|top| top.try_into().ok()), prefix_v4, prefix_v6 }
 }
 
 fn listen(choice: Option<ListenChoice>, live: bool) -> Option<Listen> {

@@ -141,6 +141,25 @@ pub struct Output {
     pub listen: Option<Listen>,
     /// The agent's own messages.
     pub log: LogLevel,
+    /// How talkers are listed.
+    pub talkers: Talkers,
+}
+
+/// How talkers are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Talkers {
+    /// Rows of each list; `None` is as many as suit text and JSON.
+    pub top: Option<usize>,
+    /// Bits that make a prefix of an IPv4 address, at most 32.
+    pub prefix_v4: u8,
+    /// The same of an IPv6 address, at most 128.
+    pub prefix_v6: u8,
+}
+
+impl Default for Talkers {
+    fn default() -> Self {
+        Self { top: None, prefix_v4: 24, prefix_v6: 48 }
+    }
 }
 
 /// `-w`.

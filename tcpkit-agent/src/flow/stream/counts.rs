@@ -130,6 +130,11 @@ impl Tally {
         StreamCounts { unique_bytes: self.unique_bytes, max_in_flight: self.max_in_flight, ..rare }
     }
 
+    /// Octets of payload that had been sent before.
+    pub(super) fn retransmitted_bytes(&self) -> u64 {
+        self.rare.as_ref().map_or(0, |rare| rare.retransmitted_bytes)
+    }
+
     /// Segments with payload that were sent again.
     pub(super) fn retransmitted_segments(&self) -> u64 {
         self.rare.as_ref().map_or(0, |rare| rare.retransmitted_segments())

@@ -276,6 +276,14 @@ impl Streams {
         counts
     }
 
+    /// Octets of payload that each side had sent before.
+    pub(in crate::flow) fn retransmitted_bytes(&self, slot: PairSlot) -> [u64; 2] {
+        self.pairs.get(slot).map_or([0; 2], |pair| {
+            let [low, high] = &pair.streams;
+            [low, high].map(|stream| stream.counts.retransmitted_bytes())
+        })
+    }
+
     /// What the streams of a flow have come to so far, and its progress since it was told last.
     pub(in crate::flow) fn last_progress(
         &self,

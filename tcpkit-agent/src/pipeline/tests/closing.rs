@@ -185,7 +185,7 @@ fn a_flow_seen_on_another_named_interface_is_traffic_there() {
     assert_eq!(observed.records[0].interface.as_deref(), Some("eth1"));
     assert_eq!(observed.report.ledger.total.notes["duplicate"], 3);
     let frames: Vec<u64> =
-        observed.report.bandwidth.interfaces.iter().map(|entry| entry.count.frames).collect();
+        observed.report.bandwidth.interfaces.iter().map(|entry| entry.traffic.count.frames).collect();
     assert_eq!(frames, [3, 3]);
 }
 

@@ -130,7 +130,7 @@ proptest! {
         let counted: u64 =
             observed.records.iter().map(|record| record.client.frames + record.server.frames).sum();
         let notes = &observed.report.ledger.total.notes;
-        let icmp = observed.report.bandwidth.protocols["icmp"].frames;
+        let icmp = observed.report.bandwidth.protocols["icmp"].count.frames;
         let taken = observed.report.ledger.total.analyzed - icmp - notes.get("duplicate").unwrap_or(&0);
         prop_assert_eq!(counted, taken);
     }

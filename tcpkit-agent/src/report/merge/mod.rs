@@ -6,6 +6,7 @@ mod ledger;
 mod requests;
 mod series;
 mod stream;
+mod talkers;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -37,7 +38,14 @@ pub struct ReportContext {
     pub exact_flows: Option<Arc<ExactFlowCounts>>,
     /// Rates within milliseconds, by interface and direction.
     pub bursts: Vec<BurstReport>,
+    /// Speeds of links in bits per second, where they are known.
+    pub speeds: BTreeMap<InterfaceId, u64>,
+    /// Rows of each list of talkers; `None` is [`NAMED`].
+    pub top: Option<usize>,
 }
+
+/// Rows of each list, unless asked otherwise; the others are summed up.
+pub const NAMED: usize = 100;
 
 /// What the kernel or the reader counted at one place, before the shards saw anything.
 #[derive(Clone, Debug)]
@@ -64,7 +72,7 @@ pub fn assemble(context: ReportContext, snapshots: &[ShardSnapshot]) -> Report {
     let sum = ShardSnapshot::sum(snapshots);
     let ledger = ledger::close(&context, &sum.fates);
     let duration = sum.extent.first().zip(sum.extent.last()).map(|(first, last)| last.since(first));
-    let bandwidth = bandwidth::report(&context, &sum.bandwidth, duration);
+    let bandwidth = bandwidth::report(&context, &sum.bandwidth, &sum.talkers, duration);
     let completeness = share(ledger.total.delivered, ledger.total.matched);
     let mut capture = context.capture;
     capture.first_us = sum.extent.first().map(Timestamp::as_micros);
@@ -75,7 +83,7 @@ pub fn assemble(context: ReportContext, snapshots: &[ShardSnapshot]) -> Report {
         completeness,
         capture,
         ledger,
-        totals: totals(&sum, bandwidth.total, duration),
+        totals: totals(&sum, bandwidth.total.count, duration),
         handshake: handshake::report(&sum.handshakes),
         retransmit: stream::retransmit(&sum.retransmissions),
         latency: LatencyReport {

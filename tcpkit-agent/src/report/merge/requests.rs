@@ -1,5 +1,6 @@
 //! The requests of the report.
 
+use super::NAMED;
 use crate::{
     analyzer::{DelayCause, RequestAnalyzer, RequestSum, SpanHistogram},
     report::{
@@ -8,9 +9,6 @@ use crate::{
     },
     time::Span,
 };
-
-/// Ports, servers and commands that the report names; the others are summed up.
-const NAMED: usize = 100;
 
 /// `None` where nobody listened.
 pub(super) fn report(analyzer: &RequestAnalyzer) -> Option<RequestsReport> {

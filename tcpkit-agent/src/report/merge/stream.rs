@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{share, summary};
+use super::{NAMED, share, summary};
 use crate::{
     analyzer::{FlowId, RetransmitAnalyzer, RoundTripAnalyzer, RoundTrips, SentAgain, StallAnalyzer},
     flow::{Cause, Half, Side, StallKind},
@@ -11,9 +11,6 @@ use crate::{
         RoundTripReport, SentAgainCount, ServerRetransmissions, StallReport, StallSummary,
     },
 };
-
-/// Servers, ports and flows that the report names; the others are summed up.
-const NAMED: usize = 100;
 
 pub(super) fn retransmit(analyzer: &RetransmitAnalyzer) -> RetransmitReport {
     let (capture_gaps, capture_gap_bytes) = analyzer.capture_gaps();

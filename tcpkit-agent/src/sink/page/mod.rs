@@ -81,7 +81,7 @@ fn data(id: &str, value: &Value) -> String {
 }
 
 /// Lists of a report that are long in a long capture.
-const LISTS: [&str; 9] = [
+const LISTS: [&str; 13] = [
     "/handshake/servers",
     "/retransmit/servers",
     "/retransmit/ports",
@@ -91,6 +91,10 @@ const LISTS: [&str; 9] = [
     "/latency/requests/servers",
     "/latency/requests/commands",
     "/latency/requests/slowest",
+    "/bandwidth/talkers/addresses",
+    "/bandwidth/talkers/prefixes",
+    "/bandwidth/talkers/ports",
+    "/bandwidth/talkers/services",
 ];
 
 /// What the page shows of each, at most.

@@ -21,7 +21,7 @@ struct Bound {
 }
 
 /// All of them but `evicted_flows`, which stands with the flows.
-const BOUNDS: [Bound; 6] = [
+const BOUNDS: [Bound; 8] = [
     Bound {
         name: "coarsened_rtts",
         of: |report| report.totals.coarsened_rtts,
@@ -46,6 +46,16 @@ const BOUNDS: [Bound; 6] = [
         name: "retransmit.flows_folded",
         of: |report| report.retransmit.flows_folded,
         effect: "too many flows, one may be missing below",
+    },
+    Bound {
+        name: "bandwidth.talkers.addresses_folded",
+        of: |report| report.bandwidth.talkers.addresses_folded,
+        effect: "too many addresses, each has at least what is said",
+    },
+    Bound {
+        name: "bandwidth.talkers.services_folded",
+        of: |report| report.bandwidth.talkers.services_folded,
+        effect: "too many services, each has at least what is said",
     },
     Bound {
         name: "stalls.flows_folded",

@@ -3,6 +3,7 @@
 //! Everything in here is pure, fits 80 columns where names are not longer than usual, and escapes control characters
 //! of names that come from a capture.
 
+mod bandwidth;
 mod bounds;
 mod event;
 mod number;

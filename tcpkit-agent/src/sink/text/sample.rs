@@ -315,20 +315,107 @@ fn bandwidth() -> BandwidthReport {
         packets: 4_500_000 / part,
         bytes: 6_543_210_987 / part,
     };
+    let part = |part: u64| TrafficReport {
+        count: count(part),
+        l1_bytes: Some(6_651_210_987 / part),
+        payload_bytes: 6_243_210_000 / part,
+        retransmitted_bytes: 43_210_000 / part,
+        goodput_bytes: 6_200_000_000 / part,
+        goodput_share: Some(0.9475),
+        flows: 12_345 / part,
+        bytes_per_second: Some(530_000_000.0),
+        bits_per_second: Some(4_240_000_000.0),
+        peak: Some(PeakRate {
+            at_us: 1_795_000_000_000_000,
+            bytes_per_second: 1_187_500_000 / part,
+            bits_per_second: 9_500_000_000 / part,
+        }),
+    };
     BandwidthReport {
-        total: count(1),
+        total: part(1),
         bits_per_second: Some(4_240_000_000.0),
         packets_per_second: Some(364_500.4),
-        ip_versions: BTreeMap::from([("ipv4", count(2)), ("ipv6", count(2)), ("not_ip", Count::default())]),
-        protocols: BTreeMap::from([("tcp", count(1)), ("udp", count(500))]),
-        directions: BTreeMap::from([("inbound", count(3)), ("outbound", count(2))]),
+        ip_versions: BTreeMap::from([
+            ("ipv4", part(2)),
+            ("ipv6", part(2)),
+            ("not_ip", TrafficReport::default()),
+        ]),
+        protocols: BTreeMap::from([("tcp", part(1)), ("udp", part(500))]),
+        directions: BTreeMap::from([("inbound", part(3)), ("outbound", part(2))]),
         interfaces: vec![
-            InterfaceBandwidth { interface: "eth0".into(), count: count(2) },
-            InterfaceBandwidth { interface: "lo".into(), count: count(4_500_000) },
+            InterfaceBandwidth {
+                interface: "eth0".into(),
+                traffic: part(2),
+                link: Some(LinkUse {
+                    speed_bits_per_second: 10_000_000_000,
+                    mean: BTreeMap::from([("inbound", 0.141), ("outbound", 0.212)]),
+                    peak: BTreeMap::from([("inbound", 0.932), ("outbound", 0.4)]),
+                }),
+                ..InterfaceBandwidth::default()
+            },
+            InterfaceBandwidth {
+                interface: "lo".into(),
+                traffic: part(4_500_000),
+                ..InterfaceBandwidth::default()
+            },
         ],
         bursts: Vec::new(),
         packet_sizes: [(Some(64), 10), (Some(127), 3_000_000), (Some(1_518), 1_000_000), (None, 499_990)]
             .map(|(up_to, packets)| SizeBucket { up_to, packets })
             .to_vec(),
+        peaks_since_us: None,
+        talkers: talkers(),
+    }
+}
+
+fn talkers() -> TalkersReport {
+    let sent = |bytes: u64| SentCount {
+        count: Count { frames: bytes / 4_000, packets: bytes / 1_400, bytes },
+        payload_bytes: bytes / 10 * 9,
+        goodput_bytes: bytes / 100 * 89,
+        retransmitted_bytes: bytes / 100,
+    };
+    let talk = |bytes: u64, flows: u64| TalkCount {
+        bytes: bytes + bytes / 9,
+        flows,
+        retransmitted_share: Some(0.0111),
+        sent: sent(bytes),
+        received: sent(bytes / 9),
+        ..TalkCount::default()
+    };
+    TalkersReport {
+        addresses: vec![
+            AddressTalk { address: [10, 0, 0, 2].into(), count: talk(5_123_456_789, 12_000) },
+            AddressTalk {
+                address: "2001:db8:1234:5678:9abc:def0:1234:5678".parse().unwrap(),
+                count: TalkCount { missing_bytes: 60, ..talk(1_234_567_890, 345) },
+            },
+            AddressTalk {
+                address: [192, 0, 2, 53].into(),
+                count: TalkCount { retransmitted_share: None, ..talk(90, 0) },
+            },
+        ],
+        prefixes: vec![
+            PrefixTalk { prefix: "10.0.0.0/24".into(), count: talk(5_123_456_789, 12_000) },
+            PrefixTalk { prefix: "2001:db8:1234::/48".into(), count: talk(1_234_567_890, 345) },
+        ],
+        services: vec![
+            ServiceTalk {
+                server_ip: [10, 0, 0, 2].into(),
+                server_port: 443,
+                protocol: "tcp",
+                count: talk(5_123_456_789, 12_000),
+            },
+            ServiceTalk {
+                server_ip: [192, 0, 2, 53].into(),
+                server_port: 53,
+                protocol: "udp",
+                count: TalkCount { retransmitted_share: None, ..talk(90, 0) },
+            },
+        ],
+        ports: vec![PortTalk { server_port: 443, protocol: "tcp", count: talk(5_123_456_789, 12_000) }],
+        addresses_folded: 3_584,
+        shown: 5,
+        ..TalkersReport::default()
     }
 }

@@ -9,6 +9,7 @@
 //! REQUESTS      how they ended, how long they took, the slowest ones
 //! RETRANSMISSIONS, ROUND TRIPS, STALLS   what the network and the ends did to the flows
 //! BANDWIDTH     by protocol, direction and interface
+//! TALKERS       who sent and received most
 //! PACKET SIZES  as in RMON
 //! ```
 //! A section without content is left out.
@@ -21,8 +22,8 @@ use super::{
     style::{Tone, paint, safe},
 };
 use crate::report::{
-    BandwidthReport, CaptureInfo, Count, HandshakeReport, HandshakeResult, IcmpErrorCount, LedgerEntry,
-    Report, ResetCount, ServerHandshakes, SizeBucket, SpanSummary,
+    CaptureInfo, Count, HandshakeReport, HandshakeResult, IcmpErrorCount, LedgerEntry, Report, ResetCount,
+    ServerHandshakes, SizeBucket, SpanSummary,
 };
 
 /// The report as people read it, with a final newline.
@@ -39,6 +40,7 @@ pub fn render(report: &Report, options: TextOptions) -> String {
     screen.round_trips(&report.latency);
     screen.stalls(&report.stalls);
     screen.bandwidth(&report.bandwidth);
+    screen.talkers(&report.bandwidth.talkers);
     screen.sizes(&report.bandwidth.packet_sizes);
     screen.text
 }
@@ -244,47 +246,6 @@ impl Screen {
                 [min, avg, p50, p99, max].map(|time| format!("{:>11}", time.map_or("-".into(), span)));
             self.line(&format!("  {name:<14}{:>9}{}", fit(*samples, 9), times.concat()));
         }
-    }
-
-    fn bandwidth(&mut self, bandwidth: &BandwidthReport) {
-        if bandwidth.total.frames == 0 {
-            return;
-        }
-        self.heading("BANDWIDTH");
-        self.line(&format!("  {:<26}{:>13}{:>13}{:>16}{:>10}", "by", "frames", "packets", "bytes", "share"));
-        for (name, part) in &bandwidth.ip_versions {
-            self.bandwidth_row(name, part, bandwidth.total);
-        }
-        for (name, part) in &bandwidth.protocols {
-            self.bandwidth_row(name, part, bandwidth.total);
-        }
-        // Where no direction is known, a row that repeats the whole says nothing.
-        for (name, part) in bandwidth.directions.iter().filter(|(_, part)| **part != bandwidth.total) {
-            self.bandwidth_row(
-                if *name == "unknown" { "direction unknown" } else { name },
-                part,
-                bandwidth.total,
-            );
-        }
-        if bandwidth.interfaces.len() > 1 {
-            for part in &bandwidth.interfaces {
-                self.bandwidth_row(&safe(&part.interface), &part.count, bandwidth.total);
-            }
-        }
-    }
-
-    fn bandwidth_row(&mut self, name: &str, part: &Count, whole: Count) {
-        if part.frames == 0 {
-            return;
-        }
-        self.line(&format!(
-            "  {:<26}{:>13}{:>13}{:>16}{:>10}",
-            cut(name, 26),
-            fit(part.frames, 12),
-            fit(part.packets, 12),
-            fit(part.bytes, 15),
-            share(part.bytes, whole.bytes)
-        ));
     }
 
     fn sizes(&mut self, buckets: &[SizeBucket]) {

@@ -179,6 +179,12 @@ unsafe fn own_address(address: *const libc::sockaddr) -> bool {
     !matches!(IpAddr::from(ip), IpAddr::V6(ip) if Ipv6Addr::is_unicast_link_local(&ip))
 }
 
+/// What a link carries, in bits per second and direction; `None` where the driver does not know.
+#[must_use]
+pub fn link_speed(name: &str) -> Option<u64> {
+    Control::open().ok()?.speed(name)
+}
+
 /// A socket to ask and tell interfaces by `ioctl`.
 #[derive(Debug)]
 pub(super) struct Control(OwnedFd);
@@ -224,6 +230,33 @@ impl Control {
         self.ethtool(name, &mut info)?;
         let driver = CStr::from_bytes_until_nul(&info.driver).map_err(io::Error::other)?;
         Ok(driver.to_string_lossy().into_owned())
+    }
+
+    /// What the link carries, in bits per second; `None` where the driver does not know, as without a cable.
+    fn speed(&self, name: &str) -> Option<u64> {
+        /// `struct ethtool_cmd` (linux/ethtool.h), of which all drivers tell the speed, in millions of bits.
+        #[repr(C)]
+        struct Settings {
+            command: u32,
+            supported_advertising: [u32; 2],
+            speed: u16,
+            duplex_to_trigger: [u8; 6],
+            most_packets: [u32; 2],
+            speed_high: u16,
+            rest: [u8; 2],
+            partner: u32,
+            reserved: [u32; 2],
+        }
+        const ETHTOOL_GSET: u32 = 1;
+        const _: () = assert!(size_of::<Settings>() == 44);
+        // SAFETY: integers only, for which zeros are valid.
+        let mut settings: Settings = unsafe { zeroed() };
+        settings.command = ETHTOOL_GSET;
+        self.ethtool(name, &mut settings).ok()?;
+        let megabits = u32::from(settings.speed_high) << 16 | u32::from(settings.speed);
+        // `SPEED_UNKNOWN`: all ones, of which old drivers fill only the lower half.
+        let is_known = !matches!(megabits, 0 | 0xffff | u32::MAX);
+        is_known.then(|| u64::from(megabits) * 1_000_000)
     }
 
     /// An ethtool command, `structure` beginning with its number.

@@ -51,6 +51,7 @@ use watch::InterfaceWatch;
 pub use addresses::addresses;
 pub use clock::Clock;
 pub use counters::HookCounters;
+pub use device::link_speed;
 pub use error::LiveError;
 pub use logger::TARGET as LOG_TARGET;
 pub use object::embedded;
@@ -345,7 +346,8 @@ fn share(
     let rings = object::map_fd(ebpf, "RINGS")?;
     let bytes = options::ring_bytes(options.ring_bytes);
     let mut readers = Vec::new();
-    for shard in 0..options.shards.clamp(1, MAX_SHARDS) {
+    let rings_wanted = if options.counts_only { 0 } else { options.shards.clamp(1, MAX_SHARDS) };
+    for shard in 0..rings_wanted {
         let reader = RingReader::create(shard, bytes, Arc::clone(&sleepers))
             .map_err(|source| LiveError::Ring { bytes, source })?;
         sys::update_map(rings, &shard, &std::os::fd::AsRawFd::as_raw_fd(&reader.fd()))

@@ -27,6 +27,8 @@ pub struct LiveOptions {
     pub promiscuous: bool,
     /// An interface that disappears, or is not there yet, is waited for.
     pub reattach: bool,
+    /// Only the counters are wanted: there are no rings, so every frame that the filter wants ends as `ring_full`.
+    pub counts_only: bool,
     /// aya-log level of the programs; 0 is silent and costs nothing.
     pub log_level: u32,
     /// The filter, if there is one.
@@ -47,6 +49,7 @@ impl Default for LiveOptions {
             no_decap: false,
             promiscuous: false,
             reattach: false,
+            counts_only: false,
             log_level: 0,
             filter: None,
         }

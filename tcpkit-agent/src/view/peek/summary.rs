@@ -31,7 +31,7 @@ impl Received {
     /// From a report. What was lost had no time to show its protocol: it counts as received.
     #[must_use]
     pub fn of(report: &Report) -> Self {
-        let frames = |protocol| report.bandwidth.protocols.get(protocol).map_or(0, |count| count.frames);
+        let frames = |protocol| report.bandwidth.protocols.get(protocol).map_or(0, |part| part.count.frames);
         let total = &report.ledger.total;
         let drop = total.ring_full + total.helper_failed;
         let ifdrop = total.notes.get("interface_dropped").copied().unwrap_or(0);
