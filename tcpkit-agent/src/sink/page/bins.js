@@ -16,6 +16,7 @@ function counters(report) {
   return {
     bytes: totals.bytes, packets: totals.packets, frames: totals.frames, flows: totals.flows,
     inbound: directions.inbound?.bytes ?? 0, outbound: directions.outbound?.bytes ?? 0,
+    undirected: directions.unknown?.bytes ?? 0,
     segments: retransmit.data_segments, again: retransmit.retransmissions, results: handshake.results,
     requests: requests.requests ?? 0, errors: requests.errors ?? 0, unanswered: requests.unanswered ?? 0,
     matched: ledger.total.matched, delivered: ledger.total.delivered,
@@ -89,7 +90,7 @@ function recorded(series) {
 
 function quiet(end, width) {
   return {
-    begin: (end - width) / 1000, time: end / 1000, seconds: width / 1e6, bytes: 0, packets: 0, frames: 0, flows: 0, inbound: 0, outbound: 0,
+    begin: (end - width) / 1000, time: end / 1000, seconds: width / 1e6, bytes: 0, packets: 0, frames: 0, flows: 0, inbound: 0, outbound: 0, undirected: 0,
     segments: 0, again: {}, results: {}, requests: 0, errors: 0, unanswered: 0, matched: 0, delivered: 0, latency: {},
   };
 }
@@ -102,6 +103,7 @@ function filled(one, width) {
     again: one.retransmissions ?? {}, results: one.handshakes ?? {},
     requests: one.requests ?? 0, errors: one.errors ?? 0, unanswered: one.unanswered ?? 0,
   });
+  bin.undirected = bin.bytes - bin.inbound - bin.outbound;
   for (const kind of KINDS) {
     const latency = one.latency?.[kind];
     if (!latency) continue;

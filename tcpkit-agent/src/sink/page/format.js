@@ -27,7 +27,7 @@ function si(value, unit = '') {
 }
 
 /** A round value beside an axis: `10 ms`, not `10.0 ms`. */
-const round = (text) => text.replace(/(\.\d*?)0+(?!\d)/, '$1').replace(/\.(?!\d)/, '').replace(/^0 .*/, '0');
+const round = (text) => text.replace(/(\.\d*?)0+(?!\d)/, '$1').replace(/\.(?!\d)/, '').replace(/^0\b.*/, (zero) => (zero.startsWith('0.') ? zero : '0'));
 
 const bits = (value) => si(value, 'bit/s');
 const bytes = (value) => si(value, 'B');

@@ -1,4 +1,4 @@
-// The heat map: how many samples took how long, over time. Darker is more, by the logarithm.
+// The heat map: how many samples took how long, over time. A stronger colour is more, by the logarithm.
 
 class Heat extends Figure {
   constructor(title, options) {
@@ -66,7 +66,7 @@ class Heat extends Figure {
 
   mark() {
     super.mark();
-    if (this.at === null) return say(this.when, 'Darker: more of them took so long');
+    if (this.at === null) return say(this.when, 'The stronger the colour, the more took so long');
     const bin = this.bins.find((one) => one.time >= this.at);
     const latency = bin?.latency[this.kind];
     const told = latency ? `${count(latency.samples)} samples, median ${span(latency.p50)}, 99 % within ${span(latency.p99)}` : 'no samples';

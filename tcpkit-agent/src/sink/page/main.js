@@ -8,7 +8,7 @@ const CARDS = ROWS.flat(2);
 const KEPT_MS = 5 * 60 * 1000;
 const POLL_MS = 1000;
 
-const state = { bins: [], before: null, report: null, paused: false, restarted: null, trouble: null, since: null };
+const state = { bins: [], before: null, report: null, paused: false, restarted: null, trouble: null, since: null, failures: 0 };
 
 /** Light or dark: as the system says, until somebody chooses; the choice lasts as long as the browser keeps it. */
 function theme() {
@@ -163,15 +163,19 @@ async function poll() {
     const answer = await fetch('/api/v1/report', { cache: 'no-store', signal: AbortSignal.timeout(10000) });
     const report = await answer.json();
     if (!answer.ok) throw new Error(report.error ?? report.detail ?? report.title ?? `tcpkit says ${answer.status}`);
+    state.failures = 0;
     if (!state.paused) take(report);
     pill(find('state'), state.paused ? 'paused' : report.complete ? 'ended' : 'live', state.paused ? 'warn' : 'good');
   } catch (error) {
+    // A browser may keep a connection in store until tcpkit has ended it: one failure is none.
+    state.failures += 1;
+    if (state.failures < 2) return setTimeout(poll, POLL_MS / 4);
     const word = error instanceof TypeError || error.name === 'TimeoutError' ? 'No answer from tcpkit' : `tcpkit says: ${error.message},`;
     Object.assign(state, { trouble: word, since: state.since ?? Date.now() });
     pill(find('state'), 'no contact', 'bad');
   }
   if (!state.paused) show(true);
-  setTimeout(poll, POLL_MS);
+  return setTimeout(poll, POLL_MS);
 }
 
 function live() {
