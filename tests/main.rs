@@ -19,4 +19,5 @@ mod peek;
 mod requests;
 mod script;
 mod stat;
+mod track;
 mod vm;

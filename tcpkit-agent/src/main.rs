@@ -14,6 +14,7 @@ fn main() -> ExitCode {
         Ok(Parsed::Run(args)) => run(&args),
         Ok(Parsed::Peek(args)) => agent::peek(*args, &System::current()),
         Ok(Parsed::PeekStat(args)) => agent::peekstat(&args),
+        Ok(Parsed::Track(args)) => agent::track(*args, &System::current()),
         Ok(Parsed::Stat(args)) => agent::stat(&args, &System::current()),
         Ok(Parsed::Prof(args)) => agent::prof(&args, &System::current()),
         Ok(Parsed::PeekVersion) => sink::write_stdout(&agent::peek_version()).map_err(Into::into),

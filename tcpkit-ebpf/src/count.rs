@@ -11,8 +11,10 @@ use crate::{
 /// What a frame or super-segment stands for on the wire.
 #[derive(Clone, Copy)]
 pub struct Wire {
-    packets: u64,
-    bytes: u64,
+    /// Packets.
+    pub packets: u64,
+    /// Bytes, link headers included.
+    pub bytes: u64,
     /// Sum of the squares of the packets' sizes.
     squares: u64,
 }

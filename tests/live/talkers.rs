@@ -48,7 +48,9 @@ fn bytes_by_address_are_those_of_the_interface() {
         return;
     }
     let pair = Pair::new("talkers").unwrap();
-    [&pair.client, &pair.server].map(without_offload);
+    for namespace in [&pair.client, &pair.server] {
+        without_offload(namespace);
+    }
     let live = Live::start(&pair.server, &["-i", "veth0", "--json", "--hook", "tc"]);
     let before = interface_bytes(&pair.server);
     let (client, mut server) = talk(&pair, 3_000_000, 200_000);

@@ -13,6 +13,7 @@ use super::{
     records::{RecordOutcome, RecordSinks, Recorder},
     report::ReportOutlet,
     scripting::Scripting,
+    track::TrackOutlet,
     writer::{self, Writing},
 };
 use crate::{
@@ -48,6 +49,7 @@ pub(super) struct Outlets {
     packets: Option<PacketLines>,
     latency: Option<LatencyOutlet>,
     report: Option<ReportOutlet>,
+    track: Option<TrackOutlet>,
     statistics: StatsAnswer,
     process: Process,
     /// The user's script, where there is one.
@@ -77,6 +79,8 @@ impl Outlets {
         records.events = report.as_ref().and_then(ReportOutlet::events);
         records.requests = kit.as_ref().and_then(KitOutlet::requests);
         records.peek = peek.as_ref().map(PeekOutlet::lines).transpose()?;
+        let track = TrackOutlet::open(config);
+        records.track = track.as_ref().and_then(TrackOutlet::tables);
         let filter = config.expression.as_deref();
         let timers =
             FlowTimers { handshake: limits.handshake_timeout, linger: limits.linger, idle: limits.idle };
@@ -99,6 +103,7 @@ impl Outlets {
             packets: kit.as_ref().and_then(|kit| kit.packets(config)),
             latency: LatencyOutlet::open(config),
             report,
+            track,
             statistics: kit::statistics(config),
             kit,
             process,
@@ -157,6 +162,9 @@ impl Outlets {
         if let Some(latency) = &mut self.latency {
             latency.start(&self.reports, &self.wakes)?;
         }
+        if let Some(track) = &mut self.track {
+            track.start(&self.flows, &self.reports, &self.wakes)?;
+        }
         self.process.ready().map_err(Into::into)
     }
 
@@ -205,6 +213,9 @@ impl Outlets {
         }
         if let Some(view) = &mut self.report {
             view.conclude(report)?;
+        }
+        if let Some(track) = &mut self.track {
+            track.conclude(report)?;
         }
         self.kit.as_mut().map_or(Ok(()), |kit| kit.conclude(report))
     }

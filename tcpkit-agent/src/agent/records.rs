@@ -8,6 +8,7 @@ use super::{
     control::{Wake, Wakes},
     kit::RequestLines,
     peek::{LIVE_WAIT, PeekLines},
+    track::TrackTables,
 };
 use crate::{
     cli::{Output, Stream},
@@ -40,6 +41,8 @@ pub(super) struct RecordSinks {
     pub(super) requests: Option<RequestLines>,
     /// Session lines of tcpeek.
     pub(super) peek: Option<PeekLines>,
+    /// Tables of tcptrack.
+    pub(super) track: Option<TrackTables>,
 }
 
 /// Event lines for people: at once where one may sit and watch, else by the buffer.
@@ -121,6 +124,7 @@ impl RecordSinks {
             lines: output.text.then(|| EventLines::new(live)),
             requests: None,
             peek: None,
+            track: None,
         })
     }
 
@@ -131,6 +135,10 @@ impl RecordSinks {
         }
         if let Some(peek) = &mut self.peek {
             peek.take(shard, delivery.handshakes, delivery.progress)?;
+        }
+        if let Some(track) = &mut self.track {
+            delivery.finished.iter().for_each(|finished| track.take(&finished.record));
+            delivery.tables.into_iter().try_for_each(|table| track.print(table))?;
         }
         if let Some(log) = &mut self.flow_log {
             for finished in delivery.finished {
@@ -205,6 +213,7 @@ impl RecordSinks {
         self.logs().try_for_each(JsonLines::finish)?;
         self.lines.iter_mut().try_for_each(EventLines::write)?;
         self.requests.iter_mut().try_for_each(RequestLines::finish)?;
+        self.track.iter_mut().try_for_each(TrackTables::finish)?;
         self.peek.iter_mut().try_for_each(PeekLines::finish)
     }
 

@@ -39,13 +39,19 @@ impl SpanHistogram {
 
     /// The same, where its bucket is known: one duration is often added to several sets.
     #[inline]
-    pub fn record_at(&mut self, Bucket(bucket): Bucket, span: Span) {
+    pub fn record_at(&mut self, bucket: Bucket, span: Span) {
+        self.record_many(bucket, span, 1);
+    }
+
+    /// The same, so many times.
+    #[inline]
+    pub fn record_many(&mut self, Bucket(bucket): Bucket, span: Span, samples: u64) {
         if bucket >= self.buckets.len() {
             self.reach(bucket);
         }
-        self.buckets[bucket] += 1;
-        self.samples += 1;
-        self.sum += u128::from(span.0);
+        self.buckets[bucket] += samples;
+        self.samples += samples;
+        self.sum += u128::from(span.0) * u128::from(samples);
         self.min = self.min.min(span);
         self.max = self.max.max(span);
     }

@@ -14,7 +14,7 @@ use super::{
     layers::{ConfigCommandArgs, ConfigFileArgs},
     manual::GenerateCommandArgs,
     report::ReportCommandArgs,
-    value::{self, Listen},
+    value::{self, FlowCounters, Listen},
 };
 
 /// The whole command line.
@@ -23,7 +23,7 @@ use super::{
     name = "tcpkit",
     version,
     about = "Watch TCP on a live interface or in capture files: who talks, which handshakes fail, and how far the numbers may be off.",
-    override_usage = "tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit latency -i INTERFACE|-r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit report [--html FILE] -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit filter [OPTIONS] EXPRESSION...\n       tcpkit doctor [-i INTERFACE]\n       tcpkit config check FILE|default\n       tcpkit generate man|bash|zsh|fish [PAGE]\n       tcpkit peek|peekstat [OPTIONS]  (tcpeek and tcpeekstat; see tcpkit peek --help)\n       tcpkit stat|prof [OPTIONS]  (tcpstat and tcpprof; see tcpkit stat -h)",
+    override_usage = "tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit latency -i INTERFACE|-r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit report [--html FILE] -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit filter [OPTIONS] EXPRESSION...\n       tcpkit doctor [-i INTERFACE]\n       tcpkit config check FILE|default\n       tcpkit generate man|bash|zsh|fish [PAGE]\n       tcpkit track -i INTERFACE|-T FILE [OPTIONS] [EXPRESSION]...  (tcptrack; see tcpkit track --help)\n       tcpkit peek|peekstat [OPTIONS]  (tcpeek and tcpeekstat; see tcpkit peek --help)\n       tcpkit stat|prof [OPTIONS]  (tcpstat and tcpprof; see tcpkit stat -h)",
     after_help = EXAMPLES,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
@@ -175,6 +175,10 @@ pub struct CaptureArgs {
     /// Size of each shard's ring between kernel and agent, a power of two from 64K to 1G.
     #[arg(long, value_name = "BYTES", default_value = "32M", value_parser = value::ring_bytes, conflicts_with = "read")]
     pub ring_bytes: u32,
+    /// Count traffic by flow and by millisecond in the kernel too, which stays right when records are lost: `on`, `off`,
+    /// or for so many flows, each direction one; `auto` is on for views that show it.
+    #[arg(long, value_name = "FLOWS", default_value = "auto", value_parser = value::flow_counters, conflicts_with = "read")]
+    pub flow_counters: FlowCounters,
     /// Show messages of the eBPF programs on standard error from this level on, whatever --log says (debug: why a frame
     /// has no record); this costs time for each frame, and some messages are lost when there are many.
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = LogLevel::Off, conflicts_with = "read")]
@@ -406,7 +410,7 @@ Examples:
   tcpkit -i eth0 -p 6379 -m redis -t 10       and the requests that took 10 ms or more
   tcpkit -r trace.pcap --json                 the report of a file as JSON
   tcpkit -r - --flow-log flows.jsonl < x.pcap one line for each flow
-  tcpkit report --html out.html -r trace.pcap a page with plots
+  tcpkit report -r trace.pcap --html o.html   its report as a page with plots
   tcpkit filter -r trace.pcap 'tcp[13] & 2 != 0'
 
 Exit status: 0 all well, 1 something failed, 2 bad usage.";

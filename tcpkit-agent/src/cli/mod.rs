@@ -18,6 +18,7 @@ pub mod prof;
 mod report;
 pub mod stat;
 pub mod system;
+pub mod track;
 mod usage;
 pub mod value;
 
@@ -38,7 +39,9 @@ pub use prof::ProfArgs;
 pub use report::{ReportCommandArgs, ReportPlan, SavedReport};
 pub use stat::{StatAction, StatArgs, StatInput};
 pub use system::System;
+pub use track::TrackArgs;
 pub use usage::{Parsed, parse};
+pub use value::FlowCounters;
 
 #[cfg(test)]
 mod tests;

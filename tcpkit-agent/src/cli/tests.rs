@@ -87,6 +87,7 @@ fn live_capture_has_the_defaults_of_the_manual() {
             ring_bytes: 32 << 20,
             pcap_bytes: 32 << 20,
             promiscuous: None,
+            flow_counters: FlowCounters::Auto,
             kernel_log: LogLevel::Off,
             duration: None,
         }

@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use tcpkit_common::flow_count::MAX_FLOW_COUNTERS;
+
 /// Largest frame that libpcap and the kernel side hand over, in bytes (`MAXIMUM_SNAPLEN`, libpcap).
 pub const MAX_SNAPLEN: u32 = 262_144;
 
@@ -49,6 +51,49 @@ pub(super) fn ring_bytes(word: &str) -> Result<u32, String> {
         .ok()
         .filter(|bytes| bytes.is_power_of_two() && (MIN_RING_BYTES..=MAX_RING_BYTES).contains(bytes))
         .ok_or_else(|| "give a power of two from 64K to 1G".to_owned())
+}
+
+/// Flows that the kernel counts traffic by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FlowCounters {
+    /// As the view needs it.
+    #[default]
+    Auto,
+    /// As many as are usual.
+    On,
+    /// None.
+    Off,
+    /// So many, one for each direction and CPU that sees it.
+    Of(u32),
+}
+
+impl FlowCounters {
+    /// As many as are usual: ten thousand flows on each of a few CPUs give way to nobody, for 25 MB.
+    const USUAL: u32 = 262_144;
+
+    /// How many the kernel is to hold; 0 is none.
+    #[must_use]
+    pub const fn number(self, is_shown: bool) -> u32 {
+        match self {
+            Self::Off => 0,
+            Self::Auto if !is_shown => 0,
+            Self::Auto | Self::On => Self::USUAL,
+            Self::Of(flows) => flows,
+        }
+    }
+}
+
+/// Flows that the kernel counts traffic by.
+pub(super) fn flow_counters(word: &str) -> Result<FlowCounters, String> {
+    match word {
+        "auto" => Ok(FlowCounters::Auto),
+        "on" => Ok(FlowCounters::On),
+        "off" => Ok(FlowCounters::Off),
+        number => match number.parse() {
+            Ok(flows) if (64..=MAX_FLOW_COUNTERS).contains(&flows) => Ok(FlowCounters::Of(flows)),
+            _ => Err(format!("give auto, on, off, or a number of flows from 64 to {MAX_FLOW_COUNTERS}")),
+        },
+    }
 }
 
 /// Kibibytes of a buffer; libpcap takes less than 2 GiB.
@@ -163,6 +208,12 @@ mod tests {
         assert_eq!(ring_bytes("32M"), Ok(33_554_432));
         assert_eq!(ring_bytes("1g"), Ok(1 << 30));
         assert_eq!(ring_bytes("131072"), Ok(131_072));
+        assert_eq!(flow_counters("65536").map(|flows| flows.number(false)), Ok(65_536));
+        assert_eq!(flow_counters("auto").map(|flows| flows.number(false)), Ok(0));
+        assert_eq!(flow_counters("auto"), Ok(FlowCounters::default()));
+        for bad in ["63", "16777217", "yes", ""] {
+            assert!(flow_counters(bad).is_err(), "{bad}");
+        }
         for bad in ["", "K", "3M", "32K", "2G", "99999999999999999999G", "18446744073709551615G", "é", "1é"]
         {
             assert!(ring_bytes(bad).is_err(), "{bad}");

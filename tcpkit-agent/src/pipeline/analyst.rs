@@ -8,6 +8,7 @@ use super::{
     EngineSettings, FlowsAsked, Foreign, InterfaceFacts, Output, Shard,
     flows::Lister,
     outlet::{Delivery, Listener, Outlet},
+    tables::TableMaker,
 };
 use crate::{
     report::ShardSnapshot,
@@ -44,6 +45,9 @@ pub(super) struct Analyst {
     /// The progress that was told last.
     told: Timestamp,
     lister: Lister,
+    /// When the next table is due; never, where none is wanted.
+    next_table: Timestamp,
+    tables: Option<Box<TableMaker>>,
     listener: Option<Arc<dyn Listener>>,
 }
 
@@ -67,6 +71,8 @@ impl Analyst {
             now: Timestamp::MIN,
             told: Timestamp::MIN,
             lister: Lister::default(),
+            next_table: if settings.tables.is_some() { Timestamp::MIN } else { Timestamp(i64::MAX) },
+            tables: settings.tables.clone().map(|tables| Box::new(TableMaker::new(tables))),
             listener: None,
         }
     }
@@ -84,8 +90,20 @@ impl Analyst {
     /// Analyses a frame; `watermark` is the latest timestamp of the capture so far, this frame's included.
     #[inline]
     pub(super) fn on_frame(&mut self, frame: &Frame<'_>, watermark: Timestamp) {
+        if watermark >= self.next_table {
+            self.table_is_due(watermark);
+        }
         self.now = self.now.max(watermark);
         self.shard.on_frame(frame, self.now, &mut self.output);
+    }
+
+    /// Makes the table of the time that has passed.
+    #[cold]
+    fn table_is_due(&mut self, now: Timestamp) {
+        let Some(tables) = &mut self.tables else { return };
+        let (table, next) = tables.on_time(&self.shard, now);
+        self.next_table = next;
+        self.output.tables.extend(table);
     }
 
     /// Counts a frame that came after as many as were asked for.
@@ -122,6 +140,9 @@ impl Analyst {
     /// Ends the analysis at `end` and gives the final state.
     pub(super) fn finish(mut self, end: Timestamp) -> ShardSnapshot {
         self.empty_inbox();
+        if let Some(tables) = &mut self.tables {
+            self.output.tables.extend(tables.last(&self.shard));
+        }
         self.now = self.now.max(end);
         self.shard.finish(self.now, &mut self.output);
         self.deliver(Timestamp(i64::MAX));
@@ -168,7 +189,8 @@ impl Analyst {
         let is_empty = self.output.finished.is_empty()
             && self.output.events.is_empty()
             && self.output.handshakes.is_empty()
-            && self.output.requests.is_empty();
+            && self.output.requests.is_empty()
+            && self.output.tables.is_empty();
         if is_empty && progress < self.told + PROGRESS {
             return;
         }
@@ -184,6 +206,7 @@ impl Analyst {
             events: std::mem::take(&mut self.output.events),
             handshakes: std::mem::take(&mut self.output.handshakes),
             requests: std::mem::take(&mut self.output.requests),
+            tables: std::mem::take(&mut self.output.tables),
             progress,
         };
         self.outlet.send(delivery);

@@ -17,6 +17,7 @@ mod router;
 mod running;
 mod settings;
 pub mod shard;
+mod tables;
 mod telling;
 mod traffic;
 mod worker;
@@ -28,8 +29,10 @@ pub use facts::Facts;
 pub use flows::FlowsAsked;
 pub use outlet::{Delivery, Listener};
 pub use output::{DecidedHandshake, Finished, FinishedRequest, Foreign, Output};
-pub use reader::{BlockSource, InterfaceTally, ReadError, ReaderOutcome, ReaderTally, SourceNote};
+pub use reader::{
+    BlockSource, InterfaceTally, ReadError, ReaderBursts, ReaderOutcome, ReaderTally, SourceNote,
+};
 pub use ring_worker::{CaptureTap, Translation};
 pub use running::{BlockPlan, Panicked, Pipeline, RingPlan};
-pub use settings::{EngineSettings, InterfaceFacts, Wanted};
+pub use settings::{EngineSettings, InterfaceFacts, TableSettings, Wanted};
 pub use shard::Shard;

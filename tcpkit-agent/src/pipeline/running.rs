@@ -196,6 +196,7 @@ impl Pipeline {
                 events,
                 handshakes: Vec::new(),
                 requests: Vec::new(),
+                tables: Vec::new(),
                 progress,
             });
         }
@@ -290,6 +291,7 @@ impl Pipeline {
             tally: Arc::clone(&self.tally),
             stop: Arc::clone(&self.stop),
             remaining: plan.count,
+            bursts: settings.wanted.bursts.then(|| Arc::clone(&self.tally().bursts)),
         };
         let known: Vec<_> = (0u16..).map(InterfaceId).zip(plan.interfaces.all().iter().cloned()).collect();
         reader.learn(&known);

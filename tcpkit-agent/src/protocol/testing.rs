@@ -69,6 +69,11 @@ impl Conversation {
         self.hear_cut(false, |_, said| vec![said.octets.len()])
     }
 
+    /// The same, each octet a piece.
+    pub(crate) fn hear_octet_by_octet(&self) -> Heard {
+        self.hear_cut(false, |_, said| vec![1; said.octets.len()])
+    }
+
     /// The same, torn down (RST) in the end.
     pub(crate) fn hear_lost(&self) -> Heard {
         self.hear_cut(true, |_, said| vec![said.octets.len()])
@@ -80,7 +85,7 @@ impl Conversation {
         if self.carrier == Carrier::Datagrams {
             return whole;
         }
-        assert_eq!(self.hear_cut(false, |_, said| vec![1; said.octets.len()]), whole, "octet by octet");
+        assert_eq!(self.hear_octet_by_octet(), whole, "octet by octet");
         for (which, said) in self.said.iter().enumerate() {
             for place in 1..said.octets.len() {
                 let cut = self.hear_cut(false, |number, said| {

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{BurstReport, Count, TalkersReport};
+use super::{BurstReport, Count, ExactFlowsReport, TalkersReport};
 
 /// Who used how much.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct BandwidthReport {
     /// All interfaces together.
     pub total: TrafficReport,
@@ -31,6 +31,10 @@ pub struct BandwidthReport {
     pub packet_sizes: Vec<SizeBucket>,
     /// How high the rate went within milliseconds, by interface and direction.
     pub bursts: Vec<BurstReport>,
+    /// Traffic by flow as the kernel counted it, right also where frames were lost on their way to the analysis; absent
+    /// where it was not counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exact_flows: Option<ExactFlowsReport>,
     /// From when on peaks are known, in microseconds; `null` where that is the whole capture. Memory for them is enough
     /// for 18 hours of traffic without a pause.
     pub peaks_since_us: Option<i64>,

@@ -11,6 +11,7 @@ mod course;
 mod doctor;
 mod event;
 mod exact_flows;
+mod exact_report;
 mod flow;
 pub mod flows;
 mod handshake;
@@ -35,6 +36,7 @@ pub use course::{Course, Moment};
 pub use doctor::{DoctorReport, ExaminedRecord, FindingRecord};
 pub use event::{Event, EventKind};
 pub use exact_flows::{ExactFlow, ExactFlowCounts, ExactOther, ExactRate, ExactTraffic};
+pub use exact_report::{ExactFlowRecord, ExactFlowsReport};
 pub use flow::{
     Close, DirectionRecord, FlowRecord, HandshakeResult, RetransmissionsByCause, RstRecord, RttRecord,
     StallRecord, StallsByKind,
@@ -60,6 +62,15 @@ pub use talkers::{AddressTalk, PortTalk, PrefixTalk, SentCount, ServiceTalk, Tal
 pub use totals::{Count, ResetCount, SpanSummary, Totals};
 
 use serde::Serialize;
+
+/// A protocol by IANA's number: the names of those that tcpkit follows, else the number.
+pub(crate) fn protocol_name(number: u8) -> String {
+    match number {
+        6 => "tcp".to_owned(),
+        17 => "udp".to_owned(),
+        other => other.to_string(),
+    }
+}
 
 /// Version of the report's shape; a field may be added without a new one, none removed or changed.
 pub const SCHEMA: &str = "tcpkit.report/1";

@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use super::{log_to_stderr, run};
 use crate::{
     cli::{
-        Background, Config, Failure, Heard, HookChoice, Input, Limits, Live, LogLevel, Output, PeekArgs,
-        Stream, System, Talkers, View,
+        Background, Config, Failure, FlowCounters, Heard, HookChoice, Input, Limits, Live, LogLevel, Output,
+        PeekArgs, Stream, System, Talkers, View,
     },
     filter::libpcap_version,
     pipeline::EngineSettings,
@@ -110,6 +110,7 @@ fn live(args: &PeekArgs, system: &System) -> Result<Input, Failure> {
         ring_bytes: (args.buffer_mib << 20).next_power_of_two(),
         pcap_bytes: args.buffer_mib << 20,
         promiscuous: Some(args.promiscuous),
+        flow_counters: FlowCounters::Auto,
         kernel_log: LogLevel::Off,
         duration: None,
     }))

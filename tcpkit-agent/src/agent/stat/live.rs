@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     agent::{live, peek::first_interface, sources::clock},
-    cli::{BackendChoice, Failure, HookChoice, Live, LogLevel, StatArgs, System},
+    cli::{BackendChoice, Failure, FlowCounters, HookChoice, Live, LogLevel, StatArgs, System},
     sink::write_stderr,
     source::live::{LiveCapture, privilege},
     view::stat::{Counted, Decoder, Link, Sample, Stat, StatOptions, Stopped},
@@ -100,6 +100,7 @@ fn open_counters(args: &StatArgs, interface: &str) -> Result<LiveCapture, String
         ring_bytes: 0,
         pcap_bytes: 0,
         promiscuous: Some(args.promiscuous),
+        flow_counters: FlowCounters::Off,
         kernel_log: LogLevel::Off,
         duration: None,
     };

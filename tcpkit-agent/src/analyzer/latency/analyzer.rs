@@ -56,7 +56,6 @@ impl Row {
         Self { protocol: request.protocol, server: request.server(), command }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "it is below the number of rows")]
     fn place(&self) -> usize {
         let [.., a, b, c, d] = self.server.address.0;
         let server = u64::from(u32::from_le_bytes([a, b, c, d])) ^ u64::from(self.server.port) << 32;

@@ -21,7 +21,7 @@ use super::{
     system::System,
     value::Listen as ListenChoice,
 };
-use crate::time::Span;
+use crate::{cli::value::FlowCounters, time::Span};
 
 /// Where the agent listens when live, unless told otherwise.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 33_333);
@@ -156,6 +156,7 @@ fn for_ebpf_only(capture: &CaptureArgs) -> Result<(), Failure> {
         CaptureArgs { hook, .. } if *hook != HookChoice::Auto => "--hook",
         CaptureArgs { reattach: true, .. } => "--reattach",
         CaptureArgs { kernel_log, .. } if *kernel_log != LogLevel::Off => "--kernel-log",
+        CaptureArgs { flow_counters: FlowCounters::On | FlowCounters::Of(_), .. } => "--flow-counters",
         _ => return Ok(()),
     };
     Err(Failure::usage(format!("{option} and --backend pcap"))
@@ -189,6 +190,7 @@ fn live(interfaces: Vec<String>, args: &AgentArgs, shards: u32) -> Live {
         ring_bytes,
         pcap_bytes,
         promiscuous: None,
+        flow_counters: capture.flow_counters,
         kernel_log: capture.kernel_log,
         duration: capture.duration,
     }

@@ -13,6 +13,8 @@ use crate::{
         latency::LatencyPlan,
         peek::PeekArgs,
         report::ReportPlan,
+        track::TrackArgs,
+        value::FlowCounters,
     },
     time::Span,
 };
@@ -54,6 +56,8 @@ pub enum View {
     Latency(LatencyPlan),
     /// The report alone.
     Report(ReportPlan),
+    /// tcptrack's table of connections.
+    Track(Box<TrackArgs>),
 }
 
 /// Where frames come from.
@@ -84,6 +88,8 @@ pub struct Live {
     pub pcap_bytes: u32,
     /// Take frames that are not addressed to this host; `None` is as the backend does by itself.
     pub promiscuous: Option<bool>,
+    /// Traffic by flow and by millisecond, counted in the kernel.
+    pub flow_counters: FlowCounters,
     /// aya-log level of the eBPF programs.
     pub kernel_log: LogLevel,
     /// Stop after this time.

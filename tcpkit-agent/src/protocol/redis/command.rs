@@ -165,7 +165,6 @@ impl ShortNames {
         }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "it is below the number of entries")]
     const fn place(name: u64) -> usize {
         (name.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % SHORT_ENTRIES
     }

@@ -120,3 +120,83 @@ const MAX_DIGITS: usize = 7;
 const LONGEST_NAME: usize = 24;
 /// As much of a status line as is looked at, its end among them; what is longer is read by `response`.
 const LONGEST_STATUS: usize = 34;
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use crate::protocol::{Protocol, testing::Conversation};
+
+    const WORDS: &[&[u8]] = &[
+        b"GET",
+        b"set",
+        b"MSET",
+        b"BLPOP",
+        b"AUTH",
+        b"HELLO",
+        b"CONFIG",
+        b"EVALSHA",
+        b"XREAD",
+        b"MULTI",
+        b"EXEC",
+        b"CLIENT",
+        b"SUBSCRIBE",
+        b"BRPOPLPUSH",
+        b"STREAMS",
+        b"requirepass",
+        b"2",
+        b"A.VERY.LONG.NAME.OF.A.MODULE",
+    ];
+
+    /// A word of a command: names of every habit, keys, values, long ones and empty ones.
+    fn word() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            4 => prop::sample::select(WORDS).prop_map(<[u8]>::to_vec),
+            2 => vec(any::<u8>(), 0..40),
+            1 => vec(Just(b'x'), 60..140),
+        ]
+    }
+
+    fn reply() -> impl Strategy<Value = Vec<u8>> {
+        let line = |sign: u8| {
+            vec(prop::char::range(' ', '~'), 0..60).prop_map(move |text| {
+                let text: String = text.into_iter().collect();
+                [&[sign], text.as_bytes(), b"\r\n"].concat()
+            })
+        };
+        prop_oneof![
+            Just(b"+OK\r\n".to_vec()),
+            Just(b"$-1\r\n".to_vec()),
+            Just(b"*-1\r\n".to_vec()),
+            Just(b"*2\r\n:1\r\n$1\r\na\r\n".to_vec()),
+            any::<i64>().prop_map(|number| format!(":{number}\r\n").into_bytes()),
+            vec(any::<u8>(), 0..50).prop_map(|octets| {
+                [format!("${}\r\n", octets.len()).as_bytes(), &octets, b"\r\n"].concat()
+            }),
+            line(b'+'),
+            line(b'-'),
+        ]
+    }
+
+    fn command(words: &[Vec<u8>]) -> Vec<u8> {
+        let begin = format!("*{}\r\n", words.len()).into_bytes();
+        words.iter().fold(begin, |octets, word| {
+            [&octets, format!("${}\r\n", word.len()).as_bytes(), word, b"\r\n"].concat()
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+        /// A message that is cut is read by `request` and `response`; one that is not, mostly here.
+        #[test]
+        fn what_is_read_in_one_go_is_what_is_read_octet_by_octet(
+            commands in vec(vec(word(), 1..15), 1..4),
+            replies in vec(reply(), 0..5),
+        ) {
+            let octets: Vec<u8> = commands.iter().flat_map(|words| command(words)).collect();
+            let talk = Conversation::new(Protocol::Redis).client(1, octets).server(2, replies.concat());
+            prop_assert_eq!(talk.hear(), talk.hear_octet_by_octet());
+        }
+    }
+}

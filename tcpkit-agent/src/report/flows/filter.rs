@@ -45,9 +45,9 @@ pub struct FlowFacts<'a> {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Term {
-    All(Vec<Term>),
-    Any(Vec<Term>),
-    Not(Box<Term>),
+    All(Vec<Self>),
+    Any(Vec<Self>),
+    Not(Box<Self>),
     /// An address within these, of one of these ends.
     Net(Ends, Net),
     /// A port of one of these ends, from the first to the last.

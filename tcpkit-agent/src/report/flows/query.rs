@@ -9,7 +9,7 @@ use super::{FlowFilter, FlowRow, FlowState, Throughput};
 use crate::time::Span;
 
 /// Which flows to list, and in what order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlowQuery {
     /// By what rows are ordered; flows that are equal in it follow by client and server.
     pub order: FlowOrder,

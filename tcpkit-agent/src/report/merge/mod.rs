@@ -1,12 +1,16 @@
 //! From the shards' measurements to one report, with a ledger that is checked.
 
 mod bandwidth;
+mod bursts;
+mod exact;
 mod handshake;
 mod ledger;
 mod requests;
 mod series;
 mod stream;
 mod talkers;
+
+pub use bursts::{BurstLength, BurstSender, bursts};
 
 use std::{collections::BTreeMap, sync::Arc};
 
