@@ -98,7 +98,7 @@ impl OpenError {
 
 fn open(config: &Config, live: &Live) -> Result<LiveCapture, OpenError> {
     let options = options(config.expression.as_deref(), live)?;
-    let flow_counters = live.flow_counters.number(matches!(config.view, View::Agent));
+    let flow_counters = live.flow_counters.number(matches!(config.view, View::Agent | View::Track(_)));
     Ok(LiveCapture::open(live::LiveOptions {
         shards: config.shards,
         strict_filter: config.strict_filter,

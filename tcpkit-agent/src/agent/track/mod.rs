@@ -15,8 +15,8 @@ use std::{
 use super::{log_to_stderr, run};
 use crate::{
     cli::{
-        Background, Config, Failure, Heard, HookChoice, Input, Limits, Live, LogLevel, Output, Stream,
-        System, Talkers, TrackArgs, View,
+        Background, Config, Failure, FlowCounters, Heard, HookChoice, Input, Limits, Live, LogLevel, Output,
+        Stream, System, Talkers, TrackArgs, View,
     },
     pipeline::{EngineSettings, TableSettings},
     report::flows::{FlowFilter, FlowOrder, FlowQuery},
@@ -165,8 +165,10 @@ fn live(args: &TrackArgs, system: &System) -> Result<Input, Failure> {
         ring_bytes: BUFFER,
         pcap_bytes: BUFFER,
         promiscuous: Some(args.promiscuous),
+        flow_counters: FlowCounters::Auto,
         kernel_log: LogLevel::Off,
         duration: None,
+        flow_counters: FlowCounters::On,
     }))
 }
 

@@ -162,11 +162,7 @@ const fn direction_index(direction: FrameDirection) -> usize {
     }
 }
 
-#[expect(
-    clippy::cast_sign_loss,
-    clippy::cast_possible_truncation,
-    reason = "the remainder is from 0 to OPEN"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "the remainder is from 0 to OPEN")]
 const fn index(number: i64) -> usize {
     number.rem_euclid(OPEN) as usize
 }

@@ -1,4 +1,4 @@
-//! How high the rate went within milliseconds: two lines for each interface and direction.
+//! How high the rate went within milliseconds: by interface and direction.
 
 use super::{
     number::{count, percent, rate, time},
@@ -15,25 +15,24 @@ impl Screen {
             return;
         }
         self.heading("BURSTS");
-        self.line(&format!("  {:<26}{:>8}{:>16}{:>16}  {}", "by", "window", "p99", "peak", "at"));
         for place in busy() {
             let way = if place.direction == "unknown" { "" } else { place.direction };
-            let name = format!("{} {way}", safe(&place.interface));
-            self.burst_row(&name, "1 ms", &place.one_ms);
-            self.burst_row("", "10 ms", &place.ten_ms);
+            self.line(&format!("  {} {way}", safe(&place.interface)));
+            self.field("  1 ms", &told(&place.one_ms));
+            self.field("  10 ms", &told(&place.ten_ms));
             if place.missed_ms > 0 {
-                self.line(&format!("    {} ms of it were not seen", count(place.missed_ms)));
+                self.field("  not seen", &format!("{} ms", count(place.missed_ms)));
             }
         }
     }
+}
 
-    fn burst_row(&mut self, name: &str, window: &str, windows: &BurstWindows) {
-        let bits = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| rate(value, "bit/s"));
-        let (p99, peak) = (bits(windows.p99_bits_per_second), bits(windows.peak_bits_per_second));
-        let at = windows.peak_us.map(time).unwrap_or_default();
-        let sender = windows.peak_flow.as_ref().map(sender).unwrap_or_default();
-        self.line(&format!("  {name:<26}{window:>8}{p99:>16}{peak:>16}  {at}{sender}"));
-    }
+fn told(windows: &BurstWindows) -> String {
+    let bits = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| rate(value, "bit/s"));
+    let (p99, peak) = (bits(windows.p99_bits_per_second), bits(windows.peak_bits_per_second));
+    let at = windows.peak_us.map(|at| format!(" at {} UTC", time(at))).unwrap_or_default();
+    let sender = windows.peak_flow.as_ref().map(sender).unwrap_or_default();
+    format!("99 % up to {p99}, peak {peak}{at}{sender}")
 }
 
 /// Whose it was, as far as that is certain.
