@@ -41,7 +41,8 @@ impl Wire {
         // All but the last are full.
         let full = u64::from(headers_len + gso_size + tag);
         let last = bytes.wrapping_sub((packets - 1).wrapping_mul(full));
-        let squares = (packets - 1).wrapping_mul(full.wrapping_mul(full)).wrapping_add(last.wrapping_mul(last));
+        let squares =
+            (packets - 1).wrapping_mul(full.wrapping_mul(full)).wrapping_add(last.wrapping_mul(last));
         Self { packets, bytes, squares }
     }
 }

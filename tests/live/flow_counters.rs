@@ -156,6 +156,10 @@ fn what_gives_way_in_a_small_table_is_told() {
     assert_eq!(report["bandwidth"]["bursts"], serde_json::json!([]));
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a scenario is told by the clock of the wall when it sent its burst"
+)]
 fn now_us() -> u64 {
     u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros()).unwrap()
 }

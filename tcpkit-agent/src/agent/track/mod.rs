@@ -165,9 +165,9 @@ fn live(args: &TrackArgs, system: &System) -> Result<Input, Failure> {
         ring_bytes: BUFFER,
         pcap_bytes: BUFFER,
         promiscuous: Some(args.promiscuous),
-        flow_counters: FlowCounters::On,
         kernel_log: LogLevel::Off,
         duration: None,
+        flow_counters: FlowCounters::Auto,
     }))
 }
 

@@ -89,9 +89,9 @@ fn a_mistake_is_told_with_its_line() {
     assert_eq!(range, "FILE:3: shards: invalid value '65' for '--shards <N>': 65 is not in 1..=64");
     assert!(told("shards = \n").starts_with("FILE:1: "), "{}", told("shards = \n"));
     assert!(
-        told("[output]\njson = true\n").starts_with("FILE:1: output: no option"),
+        told("[capture]\nshards = 2\n").starts_with("FILE:1: capture: no option"),
         "{}",
-        told("[output]\n")
+        told("[capture]\n")
     );
     assert_eq!(
         told("config = \"x\"\n"),
