@@ -168,7 +168,6 @@ fn live(args: &TrackArgs, system: &System) -> Result<Input, Failure> {
         kernel_log: LogLevel::Off,
         duration: None,
         flow_counters: FlowCounters::Auto,
-    }))
 }
 
 fn files(paths: &[PathBuf]) -> Result<Input, Failure> {
