@@ -14,6 +14,7 @@ mod kit;
 mod latency;
 mod live;
 mod oracle;
+mod page;
 mod peek;
 mod requests;
 mod script;

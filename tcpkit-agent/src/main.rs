@@ -38,6 +38,10 @@ fn run(args: &Args) -> anyhow::Result<()> {
         Some(Command::Generate(args)) => return Ok(sink::write_stdout(&cli::generate(args)?)?),
         Some(Command::Config(config)) => return agent::config(config, &system),
         Some(Command::Latency(latency)) => Config::latency(latency, &system)?,
+        Some(Command::Report(report)) => match report.saved()? {
+            Some(saved) => return agent::saved_report(&saved),
+            None => Config::report(report, &system)?,
+        },
         None => Config::new(&args.agent, &system)?,
     };
     agent::log_to_stderr(&config);

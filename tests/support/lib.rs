@@ -9,6 +9,7 @@
 
 pub mod attached;
 pub mod bpf;
+pub mod browser;
 pub mod database;
 pub mod generator;
 pub mod judge;

@@ -20,6 +20,7 @@ mod peek;
 mod process;
 mod prof;
 mod records;
+mod report;
 mod screen;
 mod scripting;
 mod sources;
@@ -33,6 +34,7 @@ pub use doctor::doctor;
 pub use filter_command::filter;
 pub use peek::{peek, peekstat, version as peek_version};
 pub use prof::prof;
+pub use report::saved_report;
 pub use stat::stat;
 pub use track::track;
 
@@ -86,7 +88,10 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
     settings.prefixes = PrefixLengths { v4: talkers.prefix_v4, v6: talkers.prefix_v6 };
     settings.wanted = Wanted {
         flows: config.output.flow_log.is_some() || config.heard.flows || shows_finished(config),
-        events: config.output.event_log.is_some() || config.output.text || config.output.listen.is_some(),
+        events: config.output.event_log.is_some()
+            || config.output.text
+            || config.output.listen.is_some()
+            || has_page(config),
         handshakes: matches!(config.view, View::Peek(_))
             || config.heard.handshakes
             || peek::socket_lines::is_wanted(config),
@@ -98,6 +103,7 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
         bursts: matches!(config.view, View::Agent),
     };
     settings.slow_us = kit::slow_us(&config.view);
+    settings.course = matches!(config.view, View::Report(_));
     settings.requests = config.requests.as_ref().map(requests).or_else(|| heard_requests(config));
     if let View::Peek(args) = &config.view {
         settings.icmp = args.icmp;
@@ -112,6 +118,11 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
         }
     }
     settings
+}
+
+/// A page tells of events too.
+fn has_page(config: &Config) -> bool {
+    matches!(&config.view, View::Report(plan) if plan.html.is_some())
 }
 
 /// Whether a table of finished flows is wanted.

@@ -15,6 +15,7 @@ use super::{
     peek::{PeekOutlet, SocketLines, socket_lines as lines},
     process::{Begun, Process},
     records::{RecordOutcome, RecordSinks, Recorder},
+    report::ReportOutlet,
     scripting::Scripting,
     track::TrackOutlet,
     writer::{self, Writing},
@@ -54,6 +55,7 @@ pub(super) struct Outlets {
     kit: Option<KitOutlet>,
     packets: Option<PacketLines>,
     latency: Option<LatencyOutlet>,
+    report: Option<ReportOutlet>,
     track: Option<TrackOutlet>,
     statistics: StatsAnswer,
     lines: LineAnswer,
@@ -84,6 +86,8 @@ impl Outlets {
         let peek = PeekOutlet::open(config)?;
         let kit = KitOutlet::open(config)?;
         let mut records = RecordSinks::open(&config.output, live)?;
+        let report = ReportOutlet::open(config)?;
+        records.page = report.as_ref().and_then(ReportOutlet::events);
         records.requests = kit.as_ref().and_then(KitOutlet::requests);
         records.peek = peek.as_ref().map(PeekOutlet::lines).transpose()?;
         let track = TrackOutlet::open(config);
@@ -120,6 +124,7 @@ impl Outlets {
             peek,
             packets: kit.as_ref().and_then(|kit| kit.packets(config)),
             latency: LatencyOutlet::open(config),
+            report,
             track,
             statistics: kit::statistics(config),
             kit,
@@ -209,10 +214,12 @@ impl Outlets {
     /// # Errors
     /// The recorder panicked.
     pub(super) fn finish_records(&mut self) -> Result<RecordOutcome, Panicked> {
-        match self.recorder.take() {
-            Some(recorder) => recorder.join().map_err(|_| Panicked("recorder")),
-            None => Ok(RecordOutcome::default()),
+        let Some(recorder) = self.recorder.take() else { return Ok(RecordOutcome::default()) };
+        let mut outcome = recorder.join().map_err(|_| Panicked("recorder"))?;
+        if let (Some(report), Some(events)) = (&mut self.report, outcome.events.take()) {
+            report.take_events(events);
         }
+        Ok(outcome)
     }
 
     /// Ends the capture file, when no sender of blocks is left.
@@ -239,6 +246,9 @@ impl Outlets {
         }
         if let Some(latency) = &mut self.latency {
             latency.conclude(report)?;
+        }
+        if let Some(view) = &mut self.report {
+            view.conclude(report)?;
         }
         if let Some(track) = &mut self.track {
             track.conclude(report)?;

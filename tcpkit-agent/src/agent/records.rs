@@ -18,6 +18,7 @@ use crate::{
         http::EventHub,
         log::{FlushPolicy, JsonLines, LogError},
         merge::{FlowOrder, OrderedMerge},
+        page::EventList,
         text::{self, TextOptions},
         write_stdout,
     },
@@ -33,6 +34,8 @@ pub(super) struct RecordSinks {
     pub(super) request_log: Option<JsonLines>,
     /// `--event-log`.
     pub(super) event_log: Option<JsonLines>,
+    /// Events for a page.
+    pub(super) page: Option<EventList>,
     /// Event lines on standard output.
     pub(super) lines: Option<EventLines>,
     /// Request lines of git-hulk/tcpkit.
@@ -68,6 +71,8 @@ pub(super) struct RecordOutcome {
     pub(super) error: Option<anyhow::Error>,
     /// Records of flows and requests that came out of order, because more waited than the bound allows.
     pub(super) disordered: u64,
+    /// Events for a page.
+    pub(super) events: Option<EventList>,
 }
 
 impl Recorder {
@@ -92,7 +97,7 @@ impl Recorder {
         if error.is_none() {
             error = self.sinks.finish(&mut waiting).err();
         }
-        RecordOutcome { error, disordered: waiting.disordered() }
+        RecordOutcome { error, disordered: waiting.disordered(), events: self.sinks.page }
     }
 
     /// The next delivery; where lines wait only for their order, not for longer than they may.
@@ -118,6 +123,7 @@ impl RecordSinks {
             flow_log: open("flow log", &output.flow_log)?,
             request_log: open("request log", &output.request_log)?,
             event_log: open("event log", &output.event_log)?,
+            page: None,
             lines: output.text.then(|| EventLines::new(live)),
             requests: None,
             peek: None,
@@ -191,6 +197,9 @@ impl RecordSinks {
         self.events.iter().for_each(|hub| hub.publish(event));
         if let Some(log) = &mut self.event_log {
             log.write(event)?;
+        }
+        if let Some(events) = &mut self.page {
+            events.add(event);
         }
         match &mut self.lines {
             Some(lines) => lines.add(event),

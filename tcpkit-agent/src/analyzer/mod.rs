@@ -5,6 +5,7 @@
 
 mod bandwidth;
 mod burst;
+mod coarse_histogram;
 mod fate;
 mod handshake;
 mod latency;
@@ -18,6 +19,7 @@ mod talkers;
 
 pub use bandwidth::{BandwidthAnalyzer, Cut, L1_OVERHEAD, Passed, SIZE_BOUNDS, Traffic, TrafficCount};
 pub use burst::{Bin, BurstAnalyzer, BurstKey, BurstPeak, BurstSeries, Late, Windows};
+pub use coarse_histogram::{CoarseBucket, CoarseHistogram};
 pub use fate::{Fate, FateAnalyzer, FrameCounts, Note, Place};
 pub use handshake::{HandshakeAnalyzer, IcmpCounts, ServerCounts, Servers};
 pub use latency::{

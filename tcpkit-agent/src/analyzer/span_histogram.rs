@@ -120,6 +120,11 @@ impl SpanHistogram {
         counts
     }
 
+    /// Durations by bucket, the shortest first.
+    pub(super) fn buckets(&self) -> &[u64] {
+        &self.buckets
+    }
+
     /// The duration that this many per thousand do not exceed (nearest rank).
     #[must_use]
     pub fn per_mille(&self, per_mille: u32) -> Option<Span> {
@@ -166,6 +171,16 @@ const fn middle_of(bucket: usize) -> u64 {
     let shift = (bucket >> DIGITS) - 1;
     let digits = (bucket - (shift << DIGITS)) as u64;
     (digits << shift) + ((1u64 << shift) >> 1)
+}
+
+/// The least value in a bucket; of one behind the last, what no value reaches.
+pub(super) const fn least_of(bucket: usize) -> u64 {
+    if (bucket as u64) < EXACT {
+        return bucket as u64;
+    }
+    let shift = (bucket >> DIGITS) - 1;
+    let digits = (bucket - (shift << DIGITS)) as u64;
+    if shift > 57 { u64::MAX } else { digits << shift }
 }
 
 const _: () = assert!(bucket_of(u64::MAX) + 1 == BUCKETS);

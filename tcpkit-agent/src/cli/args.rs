@@ -13,6 +13,7 @@ use super::{
     latency::LatencyCommandArgs,
     layers::{ConfigCommandArgs, ConfigFileArgs},
     manual::GenerateCommandArgs,
+    report::ReportCommandArgs,
     value::{self, FlowCounters, Listen},
 };
 
@@ -22,7 +23,7 @@ use super::{
     name = "tcpkit",
     version,
     about = "Watch TCP on a live interface or in capture files: who talks, which handshakes fail, and how far the numbers may be off.",
-    override_usage = "tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit latency -i INTERFACE|-r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit filter [OPTIONS] EXPRESSION...\n       tcpkit doctor [-i INTERFACE]\n       tcpkit config check FILE|default\n       tcpkit generate man|bash|zsh|fish [PAGE]\n       tcpkit track -i INTERFACE|-T FILE [OPTIONS] [EXPRESSION]...  (tcptrack; see tcpkit track --help)\n       tcpkit peek|peekstat [OPTIONS]  (tcpeek and tcpeekstat; see tcpkit peek --help)\n       tcpkit stat|prof [OPTIONS]  (tcpstat and tcpprof; see tcpkit stat -h)",
+    override_usage = "tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit latency -i INTERFACE|-r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit report [--html FILE] -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit filter [OPTIONS] EXPRESSION...\n       tcpkit doctor [-i INTERFACE]\n       tcpkit config check FILE|default\n       tcpkit generate man|bash|zsh|fish [PAGE]\n       tcpkit track -i INTERFACE|-T FILE [OPTIONS] [EXPRESSION]...  (tcptrack; see tcpkit track --help)\n       tcpkit peek|peekstat [OPTIONS]  (tcpeek and tcpeekstat; see tcpkit peek --help)\n       tcpkit stat|prof [OPTIONS]  (tcpstat and tcpprof; see tcpkit stat -h)",
     after_help = EXAMPLES,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
@@ -53,6 +54,8 @@ pub enum Command {
     Filter(FilterCommandArgs),
     /// Show requests as they come: by command, by server, and the slowest with where their time went.
     Latency(Box<LatencyCommandArgs>),
+    /// Show the report of a capture, and nothing before its end: as text, as JSON, or as a page with plots.
+    Report(Box<ReportCommandArgs>),
     /// Say what this host and its interfaces let a capture do, what will be lost, and how to mend it.
     Doctor(DoctorCommandArgs),
     /// Check a configuration file, or print one with every option in it.
@@ -410,6 +413,7 @@ Examples:
   tcpkit -i eth0 -p 6379 -m redis -t 10       and the requests that took 10 ms or more
   tcpkit -r trace.pcap --json                 the report of a file as JSON
   tcpkit -r - --flow-log flows.jsonl < x.pcap one line for each flow
+  tcpkit report -r trace.pcap --html o.html   its report as a page with plots
   tcpkit filter -r trace.pcap 'tcp[13] & 2 != 0'
 
 Exit status: 0 all well, 1 something failed, 2 bad usage.";

@@ -31,6 +31,8 @@ pub struct EngineSettings {
     pub prefixes: PrefixLengths,
     /// Whether an ICMP error decides the handshake that it answers.
     pub icmp: bool,
+    /// Whether the report tells how the capture went.
+    pub course: bool,
     /// Listings of the flows over capture time; they are whole with one shard only.
     pub tables: Option<TableSettings>,
 }
@@ -139,6 +141,7 @@ impl EngineSettings {
             slow_us: 0,
             prefixes: PrefixLengths::default(),
             icmp: true,
+            course: false,
             tables: None,
         }
     }

@@ -8,6 +8,7 @@ mod agent;
 mod bandwidth;
 mod bursts;
 mod capture;
+mod course;
 mod doctor;
 mod event;
 mod exact_flows;
@@ -24,6 +25,7 @@ mod problem;
 mod record;
 mod request;
 mod requests;
+mod series;
 mod service;
 mod snapshot;
 mod stream;
@@ -34,6 +36,7 @@ pub use agent::AgentReport;
 pub use bandwidth::{BandwidthReport, InterfaceBandwidth, LinkUse, PeakRate, SizeBucket, TrafficReport};
 pub use bursts::{BurstFlow, BurstReport, BurstWindows};
 pub use capture::{CaptureInfo, InterfaceInfo};
+pub use course::{Course, Moment};
 pub use doctor::{DoctorReport, ExaminedRecord, FindingRecord};
 pub use event::{Event, EventKind};
 pub use exact_flows::{ExactFlow, ExactFlowCounts, ExactOther, ExactRate, ExactTraffic};
@@ -57,6 +60,7 @@ pub use requests::{
     CommandRequests, PortRequests, ProtocolRequests, RequestSpans, RequestSummary, RequestsReport,
     ServerRequests,
 };
+pub use series::{DistributionReport, SeriesBin, SeriesReport, SeriesSpans, SpanBucket};
 pub use service::{BUCKET_BOUNDS_US, BUCKETS, Sent, ServiceCount, Services};
 pub use snapshot::{Extent, ShardSnapshot};
 pub use stream::{
@@ -109,6 +113,9 @@ pub struct Report {
     /// The agent's own health; absent where nobody has asked for anything while the capture ran.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentReport>,
+    /// How the capture went; only where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub series: Option<SeriesReport>,
     /// Requests as git-hulk/tcpkit counts them, for its statistics; its JSON is that of `/stats`.
     #[serde(skip)]
     pub services: Services,

@@ -6,6 +6,7 @@ use crate::{
         RoundTripAnalyzer, SpanHistogram, StallAnalyzer, TalkerAnalyzer,
     },
     flow::FlowCounts,
+    report::Course,
     time::Timestamp,
 };
 
@@ -34,6 +35,8 @@ pub struct ShardSnapshot {
     pub extent: Extent,
     /// How long each request of the control plane kept the worker from its frames.
     pub pauses: SpanHistogram,
+    /// How it went, where that was asked for.
+    pub course: Course,
 }
 
 impl ShardSnapshot {
@@ -50,6 +53,7 @@ impl ShardSnapshot {
         self.flows.merge(&other.flows);
         self.extent.merge(&other.extent);
         self.pauses.merge(&other.pauses);
+        self.course.merge(&other.course);
     }
 
     /// The sum of these.

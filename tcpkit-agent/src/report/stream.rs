@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{RequestsReport, SpanSummary};
+use super::{DistributionReport, RequestsReport, SpanSummary};
 use crate::{
     flow::{FlowKey, Side},
     time::Timestamp,
@@ -139,6 +139,8 @@ pub struct LatencyReport {
     /// Requests and where their time went; absent where none are measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests: Option<RequestsReport>,
+    /// How many took how long.
+    pub distribution: DistributionReport,
 }
 
 /// Round trips towards one end.

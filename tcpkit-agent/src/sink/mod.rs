@@ -12,6 +12,7 @@ pub mod json;
 pub mod log;
 pub mod merge;
 pub mod metrics;
+pub mod page;
 pub mod progress;
 pub mod socket;
 pub mod text;

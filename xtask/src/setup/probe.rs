@@ -61,7 +61,7 @@ pub(crate) struct Compiler {
 }
 
 /// Programs that tests and benchmarks run, and the Debian packages that hold them.
-const TEST_PROGRAMS: [(&str, &str); 22] = [
+const TEST_PROGRAMS: [(&str, &str); 23] = [
     ("tcpdump", "tcpdump"),
     ("tshark", "tshark"),
     ("tcptrace", "tcptrace"),
@@ -73,6 +73,7 @@ const TEST_PROGRAMS: [(&str, &str); 22] = [
     // The server's own programs stand on no path; this one comes with them.
     ("pgbench", "postgresql"),
     ("curl", "curl"),
+    ("chromium", "chromium"),
     ("dnsmasq", "dnsmasq-base"),
     ("openssl", "openssl"),
     ("iperf3", "iperf3"),

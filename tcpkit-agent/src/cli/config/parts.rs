@@ -8,6 +8,7 @@ use crate::{
         kit::Kit,
         latency::LatencyPlan,
         peek::PeekArgs,
+        report::ReportPlan,
         track::TrackArgs,
         value::{FlowCounters, ListenAt},
     },
@@ -49,6 +50,8 @@ pub enum View {
     Kit(Box<Kit>),
     /// Tables of requests.
     Latency(LatencyPlan),
+    /// The report alone.
+    Report(ReportPlan),
     /// tcptrack's table of connections.
     Track(Box<TrackArgs>),
 }

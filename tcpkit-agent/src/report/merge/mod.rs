@@ -7,6 +7,7 @@ mod figures;
 mod handshake;
 mod ledger;
 mod requests;
+mod series;
 mod stream;
 mod talkers;
 
@@ -100,10 +101,12 @@ pub fn assemble_sum(context: ReportContext, sum: &ShardSnapshot) -> Report {
         retransmit: stream::retransmit(&sum.retransmissions),
         latency: LatencyReport {
             requests: requests::report(&sum.requests),
+            distribution: series::distribution(&sum.requests, &sum.round_trips),
             ..stream::latency(&sum.round_trips)
         },
         stalls: stream::stalls(&sum.stalls),
         bandwidth,
+        series: context.complete.then(|| series::report(&sum)).flatten(),
         services: Services::of(&sum.requests, &sum.flows),
         exact_flows: context.exact_flows,
         agent: agent(sum),

@@ -82,7 +82,7 @@ pub(super) fn latency(analyzer: &RoundTripAnalyzer) -> LatencyReport {
     LatencyReport {
         towards_server: part(analyzer.towards(Half::Server)),
         towards_client: part(analyzer.towards(Half::Client)),
-        requests: None,
+        ..LatencyReport::default()
     }
 }
 

@@ -35,7 +35,14 @@ pub(super) enum Content {
 }
 
 /// The paths, in the order of the manual.
-pub(super) const PATHS: [Path; 14] = [
+pub(super) const PATHS: [Path; 15] = [
+    Path {
+        path: PAGE,
+        about: "The page, which shows what the other paths tell, live.",
+        parameters: &[],
+        content: Content::Text(&["text/html"]),
+        may_be_unavailable: false,
+    },
     Path {
         path: REPORT,
         about: "The whole report as things stand, as --json prints it at the end.",
@@ -127,6 +134,7 @@ pub(super) fn parameters(path: &str) -> &'static [Parameter] {
     PATHS.iter().find(|one| one.path == path).map_or(&[], |one| one.parameters)
 }
 
+pub(super) const PAGE: &str = "/";
 pub(super) const REPORT: &str = "/api/v1/report";
 pub(super) const FLOWS: &str = "/api/v1/flows";
 pub(super) const HANDSHAKES: &str = "/api/v1/handshakes";

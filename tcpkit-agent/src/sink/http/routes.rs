@@ -43,6 +43,7 @@ pub(super) fn router(served: Arc<Served>, stopped: watch::Receiver<bool>) -> Rou
     let metrics = Arc::new(Metrics::new(served.top));
     let places = Arc::new(Semaphore::new(limits::EVENT_READERS));
     Router::new()
+        .route(paths::PAGE, get(super::page::page))
         .route(paths::REPORT, view(text))
         .route(paths::FLOWS, get(flows))
         .route(paths::HANDSHAKES, view(|report, pretty| part(report, &report.handshake, pretty)))

@@ -7,6 +7,7 @@ use crate::{report::*, time::Timestamp};
 /// A live capture under load: two hooks, losses, failures.
 pub(crate) fn report() -> Report {
     Report {
+        series: None,
         services: Services::default(),
         exact_flows: None,
         schema: SCHEMA,
@@ -43,6 +44,7 @@ pub(crate) fn report() -> Report {
 /// Nothing came.
 pub(crate) fn empty() -> Report {
     Report {
+        series: None,
         services: Services::default(),
         exact_flows: None,
         schema: SCHEMA,
@@ -263,6 +265,7 @@ fn latency() -> LatencyReport {
         towards_server: RoundTripReport { rtt_us: spans(1.0), queueing_us: spans(0.5), delayed_acks: 42 },
         towards_client: RoundTripReport::default(),
         requests: Some(super::sample_requests::requests_report()),
+        distribution: DistributionReport::default(),
     }
 }
 
