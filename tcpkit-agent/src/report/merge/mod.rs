@@ -106,7 +106,7 @@ pub fn assemble_sum(context: ReportContext, sum: &ShardSnapshot) -> Report {
         },
         stalls: stream::stalls(&sum.stalls),
         bandwidth,
-        series: context.complete.then(|| series::report(&sum)).flatten(),
+        series: context.complete.then(|| series::report(sum)).flatten(),
         services: Services::of(&sum.requests, &sum.flows),
         exact_flows: context.exact_flows,
         agent: agent(sum),
