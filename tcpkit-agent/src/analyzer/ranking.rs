@@ -84,7 +84,7 @@ impl<K: Copy + Ord + Hash, V: Weighed> Ranking<K, V> {
         &mut self.sums[place].1.sum
     }
 
-    /// Adds another shard's sums, or later ones of the same shard; the whole may have [`MERGED`] times as many keys.
+    /// Adds another shard's sums, or later ones of the same shard; the whole may have `MERGED` times as many keys.
     pub fn merge(&mut self, other: &Self) {
         // What one of them does not know, it may have lost.
         for (key, kept) in &mut self.sums {

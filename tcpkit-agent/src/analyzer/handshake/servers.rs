@@ -64,7 +64,7 @@ impl ServerCounts {
 
 /// The handshakes of all servers: of those that were asked most, each by itself.
 ///
-/// When they become too many, the half that was asked least is summed up in [`Servers::other`]. One of those that is
+/// When they become too many, the half that was asked least is summed up in `other`. One of those that is
 /// asked again begins anew, so what is counted of it is a lower bound; [`Servers::folded`] says how often that may be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Servers {

@@ -101,7 +101,7 @@ impl Conversations {
         }
     }
 
-    /// Adds what is known of conversations that still go on to the sums, of the first [`LOOKED_AT`] of them: whoever
+    /// Adds what is known of conversations that still go on to the sums, of the first `LOOKED_AT` of them: whoever
     /// asks keeps frames waiting. What the others could not read counts when they are over.
     pub fn add_to(&self, sums: &mut RequestAnalyzer) {
         sums.counts.merge(&self.budget.counts);

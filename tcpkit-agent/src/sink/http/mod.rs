@@ -1,6 +1,6 @@
 //! The endpoint: reports, flows, events and metrics by HTTP.
 //!
-//! [`paths`] has every path and `/openapi.json` tells of them; `/` is the page. What there is not, or is asked wrongly, is
+//! `paths` has every path and `/openapi.json` tells of them; `/` is the page. What there is not, or is asked wrongly, is
 //! a problem of RFC 9457. A connection on which nothing is asked gets what `/stats` answers; on a Unix socket, tcpeek's
 //! lines are answered too.
 //! A client cannot slow the capture: reports are asked for at most ten times a second, listings one at a time, readers

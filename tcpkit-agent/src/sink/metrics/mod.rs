@@ -1,7 +1,7 @@
 //! Metrics: what the report and the agent's own health have, for Prometheus.
 //!
 //! The contract:
-//! - Base units, names and types as OpenMetrics wants them; the catalogue in [`catalogue`] is all there is, and
+//! - Base units, names and types as OpenMetrics wants them; the catalogue in `catalogue` is all there is, and
 //!   `docs/metrics.md` is made of it.
 //! - No label ever has a four-tuple. Servers and commands are told apart for the busiest few; the rest is `other`, and
 //!   the sum of all grows as the whole does, whoever comes and goes among the busiest.
