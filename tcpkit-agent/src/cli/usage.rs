@@ -131,6 +131,10 @@ fn personality(words: &[OsString]) -> Option<(Personality, String, &[OsString])>
 
 /// What clap has against the words, and what it would do instead.
 fn failure(error: &clap::Error) -> Failure {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // Of all commands this one alone has others behind it.
+        return Failure::usage("config").because("what to do is missing").hint("give check FILE, or default");
+    }
     paragraphs(error)
         .into_iter()
         .fold(None, |failure: Option<Failure>, paragraph| {

@@ -14,10 +14,7 @@ use std::{
 
 use super::{log_to_stderr, run};
 use crate::{
-    cli::{
-        Background, Config, Failure, FlowCounters, Heard, HookChoice, Input, Limits, Live, LogLevel, Output,
-        Stream, System, Talkers, TrackArgs, View,
-    },
+    cli::{Background, Config, Failure, Heard, Input, Limits, Live, Output, Stream, System, TrackArgs, View},
     pipeline::{EngineSettings, TableSettings},
     report::flows::{FlowFilter, FlowOrder, FlowQuery},
     time::Span,
@@ -123,20 +120,7 @@ fn config(args: TrackArgs, input: Input, system: &System) -> Config {
         },
         requests: None,
         count: None,
-        output: Output {
-            capture: None,
-            flow_log: None,
-            request_log: None,
-            event_log: None,
-            event_after: EngineSettings::EVENT,
-            json: false,
-            text: false,
-            progress: is_file && system.stderr_is_terminal,
-            listen: None,
-            metrics_top: 0,
-            log: LogLevel::Warn,
-            talkers: Talkers::default(),
-        },
+        output: Output { progress: is_file && system.stderr_is_terminal, ..Output::silent() },
         view: View::Track(Box::new(args)),
         background: Background::default(),
         without_effect: Vec::new(),
@@ -148,27 +132,17 @@ fn config(args: TrackArgs, input: Input, system: &System) -> Config {
 fn live(args: &TrackArgs, system: &System) -> Result<Input, Failure> {
     let mut interfaces: Vec<String> = Vec::new();
     for name in &args.interfaces {
-        if !system.interfaces.contains(name) && name != Live::EVERY_INTERFACE {
-            return Err(Failure::run(format!("interface {name}"))
-                .because("does not exist")
-                .hint(format!("there are: {}", system.list())));
-        }
+        system.require(name)?;
         if !interfaces.contains(name) {
             interfaces.push(name.clone());
         }
     }
     Ok(Input::Live(Live {
-        interfaces,
-        reattach: false,
-        hook: HookChoice::Auto,
-        backend: args.backend,
         snaplen: SNAPLEN,
         ring_bytes: BUFFER,
         pcap_bytes: BUFFER,
         promiscuous: Some(args.promiscuous),
-        kernel_log: LogLevel::Off,
-        duration: None,
-        flow_counters: FlowCounters::Auto,
+        ..Live::on(interfaces, args.backend)
     }))
 }
 

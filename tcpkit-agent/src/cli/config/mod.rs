@@ -200,15 +200,10 @@ fn live(interfaces: Vec<String>, args: &AgentArgs, shards: u32) -> Live {
 /// libpcap captures from things that are no network interfaces (`any`, `nflog`, `usbmon1`) and knows them best.
 fn known(name: &str, capture: &CaptureArgs, system: &System) -> Result<(), Failure> {
     let may_be_missing = capture.backend == BackendChoice::Pcap || capture.reattach;
-    if may_be_missing || system.interfaces.iter().any(|known| known == name) {
+    if may_be_missing {
         return Ok(());
     }
-    if name == Live::EVERY_INTERFACE && capture.backend == BackendChoice::Auto {
-        return Ok(());
-    }
-    Err(Failure::run(format!("interface {name}"))
-        .because("does not exist")
-        .hint(format!("there are: {}", system.list())))
+    system.require(name)
 }
 
 fn files(paths: &[PathBuf]) -> Result<Vec<Stream>, Failure> {

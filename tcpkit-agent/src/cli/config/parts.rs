@@ -160,6 +160,27 @@ pub struct Talkers {
     pub prefix_v6: u8,
 }
 
+impl Output {
+    /// Nothing is written but warnings: for a view that writes everything itself.
+    #[must_use]
+    pub fn silent() -> Self {
+        Self {
+            capture: None,
+            flow_log: None,
+            request_log: None,
+            event_log: None,
+            event_after: Span::from_secs(1),
+            json: false,
+            text: false,
+            progress: false,
+            listen: None,
+            metrics_top: 0,
+            log: LogLevel::Warn,
+            talkers: Talkers::default(),
+        }
+    }
+}
+
 impl Default for Talkers {
     fn default() -> Self {
         Self { top: None, prefix_v4: 24, prefix_v6: 48 }
@@ -196,6 +217,24 @@ pub enum Stream {
 }
 
 impl Live {
+    /// On these interfaces, by whatever hook suits them, headers only, until it is ended.
+    #[must_use]
+    pub const fn on(interfaces: Vec<String>, backend: BackendChoice) -> Self {
+        Self {
+            interfaces,
+            reattach: false,
+            hook: HookChoice::Auto,
+            backend,
+            snaplen: 256,
+            ring_bytes: 32 << 20,
+            pcap_bytes: 32 << 20,
+            promiscuous: None,
+            flow_counters: FlowCounters::Auto,
+            kernel_log: LogLevel::Off,
+            duration: None,
+        }
+    }
+
     /// libpcap's name for all interfaces together; eBPF programs sit on single ones.
     pub const EVERY_INTERFACE: &str = "any";
 }

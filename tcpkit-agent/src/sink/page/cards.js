@@ -25,7 +25,7 @@ const throughput = {
     const directions = [
       { label: 'In', colour: 'blue', of: per((bin) => bin.inbound * 8) },
       { label: 'Out', colour: 'orange', of: per((bin) => bin.outbound * 8) },
-      { label: 'No direction known', colour: 'grey', of: per((bin) => bin.undirected * 8) },
+      { label: 'Direction not known, or not analysed', colour: 'grey', of: per((bin) => bin.undirected * 8) },
     ];
     this.directed = new Stack('Throughput', directions, { height: 220, unit: bits });
     this.whole = new Stack('Throughput', [{ label: 'All', colour: 'blue', of: per((bin) => bin.bytes * 8) }], { height: 220, unit: bits });

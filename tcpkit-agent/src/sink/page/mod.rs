@@ -15,7 +15,7 @@ use serde_json::Value;
 /// Content-Security-Policy of the page: its own script and style by their hashes (a test says what they are), and our own
 /// reports.
 pub const POLICY: &str = "default-src 'none'; \
-    script-src 'sha256-XI4cDB5x6iNRI2RyvAOrYD9ufxw8TAhxYtV9QegxAzs='; \
+    script-src 'sha256-34GC64+T2Wr3hmBrobPt2KN26uko180pwwrBEt5t4u4='; \
     style-src 'sha256-BAzDOXIPdso+9KS1sGBB8J/cy3a8dyf8Cehah6eLarA='; \
     connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'";
 
