@@ -14,6 +14,7 @@ fn main() -> ExitCode {
         Ok(Parsed::Run(args)) => run(&args),
         Ok(Parsed::Peek(args)) => agent::peek(*args, &System::current()),
         Ok(Parsed::PeekStat(args)) => agent::peekstat(&args),
+        Ok(Parsed::Track(args)) => agent::track(*args, &System::current()),
         Ok(Parsed::Stat(args)) => agent::stat(&args, &System::current()),
         Ok(Parsed::Prof(args)) => agent::prof(&args, &System::current()),
         Ok(Parsed::PeekVersion) => sink::write_stdout(&agent::peek_version()).map_err(Into::into),
@@ -37,6 +38,10 @@ fn run(args: &Args) -> anyhow::Result<()> {
         Some(Command::Generate(args)) => return Ok(sink::write_stdout(&cli::generate(args)?)?),
         Some(Command::Config(config)) => return agent::config(config, &system),
         Some(Command::Latency(latency)) => Config::latency(latency, &system)?,
+        Some(Command::Report(report)) => match report.saved()? {
+            Some(saved) => return agent::saved_report(&saved),
+            None => Config::report(report, &system)?,
+        },
         None => Config::new(&args.agent, &system)?,
     };
     agent::log_to_stderr(&config);

@@ -27,6 +27,15 @@ impl Address {
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = self.0;
         (u64::from_be_bytes([a, b, c, d, e, f, g, h]), u64::from_be_bytes([i, j, k, l, m, n, o, p]))
     }
+
+    /// The address with these halves.
+    #[inline(always)]
+    #[must_use]
+    pub const fn from_halves([high, low]: [u64; 2]) -> Self {
+        let [a, b, c, d, e, f, g, h] = high.to_be_bytes();
+        let [i, j, k, l, m, n, o, p] = low.to_be_bytes();
+        Self([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
+    }
 }
 
 /// Source and destination address and port, as seen on one frame.

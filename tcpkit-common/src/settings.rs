@@ -6,7 +6,7 @@ use crate::record::Hook;
 pub const SETTINGS_SYMBOL: &str = "SETTINGS";
 
 /// Raised whenever a shared structure changes, so that an object of another build is refused by name.
-pub const ABI: u32 = 4;
+pub const ABI: u32 = 5;
 
 /// Most rings, and so most shards.
 pub const MAX_SHARDS: u32 = 64;
@@ -69,9 +69,15 @@ pub struct Settings {
     pub single_interface: u32,
     /// [`LINK_ETHERNET`] or [`LINK_RAW`], where there is one interface.
     pub link: u32,
+    /// Sets of flows that each CPU counts by, a power of two; 0: traffic is not counted by flow.
+    pub flow_sets: u32,
+    /// Milliseconds that each ring of bursts holds, a power of two; 0: traffic is not counted by millisecond.
+    pub burst_bins: u32,
+    /// Interfaces that were asked for, each with its slot.
+    pub slots: u32,
 }
 
-const _: () = assert!(size_of::<Settings>() == 40);
+const _: () = assert!(size_of::<Settings>() == 52);
 
 /// What the map of interfaces says of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

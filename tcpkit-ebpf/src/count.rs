@@ -11,8 +11,10 @@ use crate::{
 /// What a frame or super-segment stands for on the wire.
 #[derive(Clone, Copy)]
 pub struct Wire {
-    packets: u64,
-    bytes: u64,
+    /// Packets.
+    pub packets: u64,
+    /// Bytes, link headers included.
+    pub bytes: u64,
     /// Sum of the squares of the packets' sizes.
     squares: u64,
 }
@@ -39,7 +41,8 @@ impl Wire {
         // All but the last are full.
         let full = u64::from(headers_len + gso_size + tag);
         let last = bytes.wrapping_sub((packets - 1).wrapping_mul(full));
-        let squares = (packets - 1).wrapping_mul(full.wrapping_mul(full)).wrapping_add(last.wrapping_mul(last));
+        let squares =
+            (packets - 1).wrapping_mul(full.wrapping_mul(full)).wrapping_add(last.wrapping_mul(last));
         Self { packets, bytes, squares }
     }
 }

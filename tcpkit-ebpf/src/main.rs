@@ -10,11 +10,15 @@
 #[cfg(target_arch = "bpf")]
 mod bounded;
 #[cfg(target_arch = "bpf")]
+mod bursts;
+#[cfg(target_arch = "bpf")]
 mod count;
 #[cfg(target_arch = "bpf")]
 mod emit;
 #[cfg(target_arch = "bpf")]
 mod filter;
+#[cfg(target_arch = "bpf")]
+mod flows;
 #[cfg(target_arch = "bpf")]
 mod hook;
 #[cfg(target_arch = "bpf")]

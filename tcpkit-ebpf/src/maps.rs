@@ -7,7 +7,9 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use tcpkit_common::{
+    burst::BurstBin,
     counter::COUNTERS,
+    flow_count::{Evicted, FlowCounter, FlowSet},
     record::{Hook, RecordHeader},
     settings::{
         EVERY_OTHER_INTERFACE, FragmentKey, InterfaceSlot, MAX_INTERFACE_KEYS, MAX_SHARDS, MAX_SNAPLEN,
@@ -54,6 +56,9 @@ pub static SETTINGS: Settings = Settings {
     log_level: 0,
     single_interface: 0,
     link: 0,
+    flow_sets: 0,
+    burst_bins: 0,
+    slots: 0,
 };
 
 /// One setting, by its field.
@@ -94,6 +99,18 @@ static COPY: PerCpuArray<[u8; FILTER_COPY + COPY_SLACK], 1> = PerCpuArray::new()
 #[btf_map]
 static FRAGMENTS: LruHashMap<FragmentKey, u64, 4096> = LruHashMap::new();
 
+/// Sets of flows: for each CPU as many as the settings say; the agent sets how many that makes.
+#[btf_map]
+static FLOWS: Array<FlowSet, 1, { BPF_F_MMAPABLE as usize }> = Array::new();
+
+/// What flows had that gave way; rows as [`counter_row`] numbers them.
+#[btf_map]
+static EVICTED: Array<Evicted, 192, { BPF_F_MMAPABLE as usize }> = Array::new();
+
+/// Rings of milliseconds, see [`tcpkit_common::burst::burst_row`]; the agent sets how many elements that makes.
+#[btf_map]
+static BURSTS: Array<BurstBin, 1, { BPF_F_MMAPABLE as usize }> = Array::new();
+
 /// The place of the interface that this hook sees, or `None` for one that the agent does not know.
 #[inline(always)]
 pub fn interface(index: u32, hook: Hook) -> Option<InterfaceSlot> {
@@ -109,12 +126,17 @@ pub fn interface(index: u32, hook: Hook) -> Option<InterfaceSlot> {
     known.copied()
 }
 
+/// Number of this CPU.
+#[inline(always)]
+pub fn cpu() -> u32 {
+    // SAFETY: the helper has no preconditions.
+    unsafe { bpf_get_smp_processor_id() }
+}
+
 /// The counters of this CPU for one interface and hook.
 #[inline(always)]
 pub fn row(slot: u32, hook: Hook) -> Option<&'static mut Row> {
-    // SAFETY: the helper has no preconditions.
-    let cpu = unsafe { bpf_get_smp_processor_id() } as u32;
-    let row = COUNTS.get_ptr_mut(counter_row(cpu, slot, hook as u32))?;
+    let row = COUNTS.get_ptr_mut(counter_row(cpu(), slot, hook as u32))?;
     // SAFETY: the map lives as long as the program, and only this CPU uses the row.
     Some(unsafe { &mut *row })
 }
@@ -122,9 +144,37 @@ pub fn row(slot: u32, hook: Hook) -> Option<&'static mut Row> {
 /// The scratch memory of this CPU.
 #[inline(always)]
 pub fn scratch() -> Option<*mut Scratch> {
-    // SAFETY: the helper has no preconditions.
-    let cpu = unsafe { bpf_get_smp_processor_id() } as u32;
-    SCRATCH.get_ptr_mut(cpu)
+    SCRATCH.get_ptr_mut(cpu())
+}
+
+/// One of this CPU's sets of flows, `0..flow_sets`.
+#[inline(always)]
+pub fn flow_set(index: u32) -> Option<&'static mut FlowSet> {
+    let set = FLOWS.get_ptr_mut(cpu() * setting!(flow_sets) + index)?;
+    // SAFETY: the map lives as long as the program, and only this CPU writes the set.
+    Some(unsafe { &mut *set })
+}
+
+/// Counts what a flow has that gives way.
+#[inline(always)]
+pub fn evict(counter: &FlowCounter) {
+    let [.., others] = counter.flow.0;
+    let (slot, hook) = (others >> 40 & 0xff, others >> 48 & 0xff);
+    let Some(row) = EVICTED.get_ptr_mut(counter_row(cpu(), slot as u32, hook as u32)) else { return };
+    // SAFETY: the map lives as long as the program, and only this CPU writes the row.
+    let row = unsafe { &mut *row };
+    row.frames += counter.frames;
+    row.packets += counter.packets;
+    row.bytes += counter.bytes;
+    row.flows += 1;
+}
+
+/// An element of the rings of milliseconds.
+#[inline(always)]
+pub fn burst(index: u32) -> Option<&'static mut BurstBin> {
+    let bin = BURSTS.get_ptr_mut(index)?;
+    // SAFETY: the map lives as long as the program, and only one CPU writes each ring.
+    Some(unsafe { &mut *bin })
 }
 
 /// Memory for a filter's copy.

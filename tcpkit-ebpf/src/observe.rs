@@ -3,6 +3,7 @@
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use tcpkit_common::{
     counter::Counter,
+    flow::FlowHash,
     record::{Hook, RecordHeader},
     settings::{InterfaceSlot, LINK_RAW, MAX_SNAPLEN},
 };
@@ -10,8 +11,9 @@ use tcpkit_common::{
 use crate::{
     Skip,
     bounded::{Window, at_most},
+    bursts,
     count::{self, Wire},
-    emit, filter,
+    emit, filter, flows,
     hook::{Frame, Shape},
     maps::{self, Row, Scratch, setting},
     parse::{self, Found, State},
@@ -34,7 +36,7 @@ pub fn frame<F: Frame>(frame: &F, hook: Hook, interface: InterfaceSlot, row: &mu
     let is_plain = verdict != filter::REJECT && !raw;
     let found = match if is_plain { plain::tcp(frame) } else { None } {
         Some(found) => found,
-        None => walked(frame, &shape, hook, raw, verdict, row)?,
+        None => walked(frame, &shape, hook, interface, verdict, row)?,
     };
     if verdict == filter::OUT_OF_REACH {
         count::one(row, Counter::FilterOutOfReach);
@@ -42,9 +44,11 @@ pub fn frame<F: Frame>(frame: &F, hook: Hook, interface: InterfaceSlot, row: &mu
     let wire = Wire::of(frame, &shape, found.headers_len);
     count::frame(row, &shape, wire);
     count::protocols(row, found.known, wire);
+    let now = now();
+    flows::count(frame, interface, hook, Some(found), wire, now);
+    bursts::count(interface.slot, hook, found.hash, wire, now);
     let header = RecordHeader {
-        // SAFETY: the helper has no preconditions.
-        monotonic_ns: unsafe { bpf_ktime_get_ns() },
+        monotonic_ns: now,
         frame_len: shape.frame_len,
         captured_len: shape.frame_len.min(setting!(snaplen)),
         interface_index: frame.interface_index(),
@@ -58,24 +62,34 @@ pub fn frame<F: Frame>(frame: &F, hook: Hook, interface: InterfaceSlot, row: &mu
     emit::record(frame, &header)
 }
 
+/// Nanoseconds of the monotonic clock.
+#[inline(always)]
+fn now() -> u64 {
+    // SAFETY: the helper has no preconditions.
+    unsafe { bpf_ktime_get_ns() }
+}
+
 /// Walks the headers of a frame that is not plain; a rejected one may yet belong to something that was accepted.
 #[inline(always)]
 fn walked<F: Frame>(
     frame: &F,
     shape: &Shape,
     hook: Hook,
-    raw: bool,
+    interface: InterfaceSlot,
     verdict: u64,
     row: &mut Row,
 ) -> Result<Found, Skip> {
     let scratch = maps::scratch().ok_or(Skip::HelperFailed)?;
     let Some(loaded) = load(frame, shape.frame_len, scratch) else {
-        count::frame(row, shape, Wire::of(frame, shape, 0));
+        let (wire, now) = (Wire::of(frame, shape, 0), now());
+        count::frame(row, shape, wire);
+        flows::count(frame, interface, hook, None, wire, now);
+        bursts::count(interface.slot, hook, FlowHash(0), wire, now);
         return Err(Skip::HelperFailed);
     };
     // SAFETY: as in `walk`.
     unsafe { (&raw mut (*scratch).verdict).write_volatile(verdict) };
-    let state = walk(scratch, loaded, raw);
+    let state = walk(scratch, loaded, interface.link == LINK_RAW);
     // SAFETY: as in `walk`.
     let verdict = unsafe { (&raw const (*scratch).verdict).read_volatile() };
     filter::remember(state, verdict != filter::REJECT);

@@ -5,11 +5,11 @@
 
 use core::arch::asm;
 
-use tcpkit_common::flow::FlowHash;
+use tcpkit_common::{flow::FlowHash, flow_count::CountedFlow, record::Hook};
 
 use crate::{
     hook::Frame,
-    parse::{Found, OUTER_TCP, OUTER_V4, OUTER_V6},
+    parse::{Found, OUTER_TCP, OUTER_V4, OUTER_V6, PLAIN},
 };
 
 /// What an ordinary TCP frame says of itself.
@@ -41,6 +41,30 @@ pub fn tcp<F: Frame>(frame: &F) -> Option<Found> {
     }
 }
 
+/// The flow of a frame in which [`tcp`] has found one. Read once more, so that nothing is kept for it where nobody
+/// counts flows.
+#[inline(always)]
+pub fn flow<F: Frame>(frame: &F, slot: u32, hook: Hook) -> Option<CountedFlow> {
+    let (data, end) = frame.linear();
+    if data + V4_LEN > end {
+        return None;
+    }
+    let at = data as *const u8;
+    // SAFETY: all places read here lie within the length that was checked against the end of the packet.
+    let (source, destination, ports) = unsafe {
+        if u16_at::<12>(at) == IPV4 {
+            let source = [0, MAPPED | u64::from(u32_at::<26>(at))];
+            (source, [0, MAPPED | u64::from(u32_at::<30>(at))], u32_at::<34>(at))
+        } else if data + V6_LEN <= end {
+            let source = [u64_at::<22>(at), u64_at::<30>(at)];
+            (source, [u64_at::<38>(at), u64_at::<46>(at)], u32_at::<54>(at))
+        } else {
+            return None;
+        }
+    };
+    Some(CountedFlow::new(source, destination, ports, u32::from(TCP), slot, hook))
+}
+
 /// `flags` are the sixteen bits that begin with the data offset (RFC 9293 §3.1).
 #[inline(always)]
 fn found(
@@ -52,7 +76,7 @@ fn found(
     flags: u16,
 ) -> Found {
     let hash = FlowHash::of_halves(source, (ports >> 16) as u16, destination, ports as u16);
-    Found { known: version | OUTER_TCP, headers_len: transport + u32::from(flags >> 12) * 4, hash }
+    Found { known: version | OUTER_TCP | PLAIN, headers_len: transport + u32::from(flags >> 12) * 4, hash }
 }
 
 #[inline(always)]

@@ -33,20 +33,21 @@ const ROUNDS: usize = 100;
 /// that loading took.
 pub(crate) fn run() -> Result<Value> {
     let kinds = [
-        ("no filter", None),
-        ("simple filter", Some("tcp port 443".to_owned())),
-        ("200 hosts, none matching", Some(hosts(200))),
-        ("500 IPv6 hosts", Some(format!("({}) or tcp", hosts_6(500)))),
+        ("no filter", None, false),
+        ("flows and bursts counted", None, true),
+        ("simple filter", Some("tcp port 443".to_owned()), false),
+        ("200 hosts, none matching", Some(hosts(200)), false),
+        ("500 IPv6 hosts", Some(format!("({}) or tcp", hosts_6(500))), false),
     ];
     let mut costs = Map::new();
-    for (kind, expression) in kinds {
-        let measured = measure(expression.as_deref()).with_context(|| kind.to_owned())?;
+    for (kind, expression, is_counted) in kinds {
+        let measured = measure(expression.as_deref(), is_counted).with_context(|| kind.to_owned())?;
         costs.insert(kind.to_owned(), measured);
     }
     Ok(Value::Object(costs))
 }
 
-fn measure(expression: Option<&str>) -> Result<Value> {
+fn measure(expression: Option<&str>, is_counted: bool) -> Result<Value> {
     let namespace = Namespace::new("programs")?;
     let filter = expression.map(placed).transpose()?;
     let options = LiveOptions {
@@ -54,6 +55,8 @@ fn measure(expression: Option<&str>) -> Result<Value> {
         hook: HookChoice::Tc,
         ring_bytes: RING_BYTES,
         filter,
+        flow_counters: if is_counted { 262_144 } else { 0 },
+        bursts: is_counted,
         ..LiveOptions::default()
     };
     let mut took = Duration::ZERO;

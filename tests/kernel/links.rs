@@ -5,6 +5,7 @@ use std::{
     io::Write as _,
     net::UdpSocket,
     os::fd::AsRawFd as _,
+    time::Duration,
 };
 
 use tcpkit_agent::{
@@ -20,6 +21,7 @@ use tcpkit_tests::{
     netns::{Namespace, Pair, has_root},
     run::tcpkit,
     traffic::transfer,
+    wait::until,
 };
 
 use super::{
@@ -212,8 +214,14 @@ fn traffic_on_two_interfaces_is_counted_for_each_and_shares_the_rings() {
     for _ in 0..100 {
         socket.send_to(b"x", "127.0.0.1:5000").unwrap();
     }
+    // A last acknowledgement may still be on its way.
+    let passed = || tcpkit_tests::traffic::interface_packets(&pair.server, "veth0").unwrap();
+    let seen = |hook| capture.hook_counters(0, hook).get(Counter::Recorded);
+    until(Duration::from_secs(5), || {
+        (seen(Hook::TcIngress), seen(Hook::TcEgress)) == (passed().0 - before.0, passed().1 - before.1)
+    });
     pair.server.enter(|| capture.detach()).unwrap();
-    let after = tcpkit_tests::traffic::interface_packets(&pair.server, "veth0").unwrap();
+    let after = passed();
     assert_eq!(readers.len(), 1);
     let records = records(&mut readers);
     let of = |position: usize, hook: Hook| {

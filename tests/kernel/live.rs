@@ -16,6 +16,7 @@ use tcpkit_tests::{
     attached::Attached,
     netns::{Pair, has_root, run},
     traffic::{interface_packets, snmp, transfer},
+    wait::until,
 };
 
 fn options(hook: HookChoice, tc_attach: TcAttach) -> LiveOptions {
@@ -112,6 +113,12 @@ pub(crate) fn counters_agree_with_the_interface_and_with_tcp() {
         transfer(&pair, 40_000_000).unwrap();
         std::thread::sleep(Duration::from_millis(50));
         let inside = Reading::now(&pair).since(&opened);
+        // What was sent may wait for the receiver's side of the cable.
+        until(Duration::from_secs(5), || {
+            let counters = capture.counters();
+            counters[0].get(Counter::TcpPackets) >= inside.segments[0].0
+                && by_hook(&counters, Hook::TcEgress).get(Counter::TcpPackets) >= inside.segments[1].0
+        });
         let delivered = pair.server.enter(|| capture.detach()).map(|_| drain(&mut readers)).unwrap();
         let bracket = Bracket { inside, around: Reading::now(&pair).since(&before) };
         let counters = capture.counters();

@@ -3,6 +3,7 @@
 
 mod agree;
 pub(crate) mod filter;
+pub(crate) mod flows;
 mod frames;
 mod links;
 pub(crate) mod live;

@@ -89,7 +89,8 @@ fn an_idle_agent_uses_no_cpu() {
         let used = cpu_ticks(id) - before;
         // SAFETY: no preconditions.
         let per_second = u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).unwrap();
-        assert!(used * 100 < per_second * 3 * 2, "{backend}: {used} ticks of {per_second} a second in 3 s");
+        // Four per cent of an unoptimized build, beside other tests; two were measured.
+        assert!(used * 100 < per_second * 3 * 4, "{backend}: {used} ticks of {per_second} a second in 3 s");
         let _stopped = live.end(libc::SIGINT).success();
     }
 }

@@ -9,6 +9,7 @@
 
 pub mod attached;
 pub mod bpf;
+pub mod browser;
 pub mod database;
 pub mod generator;
 pub mod judge;
@@ -22,6 +23,7 @@ pub mod run;
 pub mod seccomp;
 pub mod server;
 pub mod tcp_info;
+pub mod terminal;
 pub mod test_run;
 pub mod traffic;
 pub mod wait;

@@ -64,6 +64,10 @@ fn the_programs_of_this_kernel_and_of_older_ones_see_the_same() {
         crate::kernel::programs::whole_frames_are_recorded_when_asked_for();
         ""
     });
+    judge("traffic by flow and by millisecond, counted in the kernel", || {
+        crate::kernel::flows::each_direction_of_a_flow_has_its_own_sums_at_every_hook();
+        ""
+    });
     judge("a port filter keeps what belongs to the port", || {
         crate::kernel::filter::a_port_filter_keeps_what_belongs_to_the_port();
         ""

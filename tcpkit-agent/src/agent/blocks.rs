@@ -14,7 +14,10 @@ use crate::{
     filter::Matcher,
     flow::{FlowLimits, Patience},
     pipeline::{BlockPlan, BlockSource, EngineSettings, FlowsAsked, Pipeline, ReaderTally},
-    report::{Event, EventKind, Report, merge::assemble},
+    report::{
+        Event, EventKind, Report,
+        merge::{assemble, assemble_sum},
+    },
     sink::{flows::FlowRequest, progress::Progress},
     source::{FlowTimers, InterfaceTable, LiveOptions},
 };
@@ -143,8 +146,9 @@ struct Run<'a> {
 
 impl Subject for Run<'_> {
     fn report(&mut self) -> Report {
-        let snapshots = self.pipeline.snapshots();
-        assemble(self.description.of_blocks(&self.pipeline.tally(), None, false), &snapshots)
+        self.pipeline.gather();
+        let context = self.description.of_blocks(&self.pipeline.tally(), None, false);
+        assemble_sum(context, self.pipeline.sum())
     }
 
     fn list(&mut self, FlowRequest { query, reply }: FlowRequest) {

@@ -1,6 +1,6 @@
 //! What a report says of the capture itself: its sources, its interfaces, and what was counted before the shards.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::PoisonError};
 
 use crate::{
     cli::{Config, Input},
@@ -8,11 +8,11 @@ use crate::{
     pipeline::ReaderTally,
     report::{
         CaptureInfo, InterfaceInfo,
-        merge::{ReportContext, SourceCounts},
+        merge::{self, ReportContext, SourceCounts},
     },
     source::{Interface, live::link_speed},
     time::Timestamp,
-    wire::InterfaceId,
+    wire::{FrameDirection, InterfaceId},
 };
 
 /// What is known of a capture before its first frame, and does not change.
@@ -98,7 +98,21 @@ impl Description {
                 counts.notes.extend(note.notes.iter().copied());
             }
         }
-        self.context(&interfaces, counts, end, complete)
+        let mut context = self.context(&interfaces, counts, end, complete);
+        let bursts = tally.bursts.lock().unwrap_or_else(PoisonError::into_inner);
+        context.bursts = bursts
+            .finished()
+            .map(|((interface, direction), series)| {
+                let name = interfaces.get(usize::from(interface.0)).map(|one| display_name(one));
+                let place = (name.unwrap_or_default(), direction_name(direction));
+                let begin_us = |number: i64| number.saturating_mul(1_000);
+                merge::bursts(place, &series, begin_us, |_, sender| Some(sender))
+            })
+            .collect();
+        if let Some(first) = context.sources.first_mut() {
+            first.notes.push(("late_for_bursts", bursts.late().frames));
+        }
+        context
     }
 
     /// The context of a report, from interfaces in order of their number.
@@ -133,6 +147,7 @@ impl Description {
             hookless: self.hookless,
             exact_flows: None,
             bursts: Vec::new(),
+            ring_fills: Vec::new(),
             speeds: self.speeds(interfaces),
             top: self.top,
         }
@@ -168,6 +183,14 @@ const CHANGES: usize = 100;
 
 fn belongs(interface: &Interface, source: &str) -> bool {
     interface.source == source || interface.name.as_deref() == Some(source)
+}
+
+const fn direction_name(direction: FrameDirection) -> &'static str {
+    match direction {
+        FrameDirection::Unknown => "unknown",
+        FrameDirection::Inbound => "inbound",
+        FrameDirection::Outbound => "outbound",
+    }
 }
 
 /// An interface's name, or its file for a nameless one.

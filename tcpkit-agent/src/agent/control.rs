@@ -1,11 +1,11 @@
 //! The control plane: signals, requests for reports, and the clock of a run; it never touches a frame.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     runtime::{self, Runtime},
     signal::unix::{Signal, SignalKind, signal},
-    sync::mpsc,
+    sync::{Notify, mpsc},
     time::{MissedTickBehavior, interval},
 };
 
@@ -58,6 +58,20 @@ pub(super) struct Requests {
     pub(super) reports: ReportRequests,
     /// Listings of flows.
     pub(super) flows: FlowRequests,
+    /// Rung by whoever asks.
+    pub(super) bell: Arc<Notify>,
+}
+
+impl Requests {
+    /// Has everything answered that was asked so far.
+    fn answer(&self, subject: &mut impl Subject) {
+        while let Ok(request) = self.flows.try_recv() {
+            subject.list(request);
+        }
+        while let Ok(request) = self.reports.try_recv() {
+            request.answer(subject.report());
+        }
+    }
 }
 
 /// What the control plane looks after.
@@ -120,13 +134,9 @@ impl Control {
                         Some(Wake::Quit) => return Ending::Enough,
                         Some(Wake::SourceEnded) | None => return Ending::SourceEnded,
                     },
+                    () = requests.bell.notified() => requests.answer(subject),
                     _ = ticks.tick() => {
-                        while let Ok(request) = requests.flows.try_recv() {
-                            subject.list(request);
-                        }
-                        while let Ok(request) = requests.reports.try_recv() {
-                            request.answer(subject.report());
-                        }
+                        requests.answer(subject);
                         if let Some(ending) = subject.on_tick() {
                             return ending;
                         }

@@ -13,14 +13,15 @@ use super::{
     interfaces::Interfaces,
     outlets::{self, Outlets},
     process::Begun,
+    traffic::KernelTraffic,
 };
 use crate::{
-    cli::{BackendChoice, CaptureOutput, Config, Failure, HookChoice, Input, Live},
+    cli::{BackendChoice, CaptureOutput, Config, Failure, HookChoice, Input, Live, View},
     filter,
     pipeline::{CaptureTap, FlowsAsked, Pipeline, RingPlan, Translation},
     report::{
         Count, Event, EventKind, Report,
-        merge::{ReportContext, SourceCounts, assemble},
+        merge::{ReportContext, SourceCounts, assemble, assemble_sum},
     },
     sink::flows::FlowRequest,
     source::{
@@ -97,10 +98,13 @@ impl OpenError {
 
 fn open(config: &Config, live: &Live) -> Result<LiveCapture, OpenError> {
     let options = options(config.expression.as_deref(), live)?;
+    let flow_counters = live.flow_counters.number(matches!(config.view, View::Agent | View::Track(_)));
     Ok(LiveCapture::open(live::LiveOptions {
         shards: config.shards,
         strict_filter: config.strict_filter,
         no_decap: !config.decapsulate,
+        flow_counters,
+        bursts: flow_counters > 0,
         ..options
     })?)
 }
@@ -191,7 +195,17 @@ fn run(config: &Config, mut capture: LiveCapture, begun: Begun) -> anyhow::Resul
     outlets.record(deliveries, config.shards)?;
     let deadline = Deadline::of(config);
     let losses = LossWatch::new(blocks);
-    let mut run = Run { config, capture, pipeline, description, interfaces, clock, deadline, losses };
+    let mut run = Run {
+        config,
+        capture,
+        pipeline,
+        description,
+        interfaces,
+        clock,
+        deadline,
+        losses,
+        traffic: KernelTraffic::default(),
+    };
     let ending = control.run(&mut run, &outlets.requests);
     control.give_up_on_second_signal();
     run.finish(ending, outlets)
@@ -249,13 +263,18 @@ struct Run<'a> {
     clock: std::sync::Arc<Clock>,
     deadline: Option<Deadline>,
     losses: LossWatch,
+    /// What the kernel counts beside the records.
+    traffic: KernelTraffic,
 }
 
 impl Subject for Run<'_> {
     fn report(&mut self) -> Report {
+        self.traffic.look(&mut self.capture, &self.clock);
         // The shards first: what they have delivered, the kernel has counted.
-        let snapshots = self.pipeline.snapshots();
-        assemble(self.context(None, false), &snapshots)
+        self.pipeline.gather();
+        let mut context = self.context(None, false);
+        context.ring_fills = self.pipeline.ring_fills();
+        assemble_sum(context, self.pipeline.sum())
     }
 
     fn list(&mut self, FlowRequest { query, reply }: FlowRequest) {
@@ -272,6 +291,7 @@ impl Subject for Run<'_> {
         let events = self.changes();
         self.pipeline.announce(events);
         let counters = self.capture.counters();
+        self.traffic.look(&mut self.capture, &self.clock);
         let losses = self.losses.look(self.clock.now(), &counters, |index| self.interfaces.name(index));
         self.pipeline.announce(losses);
         if self.capture.is_over() {
@@ -304,7 +324,7 @@ impl Run<'_> {
         sentences.into_iter().map(event).collect()
     }
 
-    fn context(&self, end: Option<Timestamp>, complete: bool) -> ReportContext {
+    fn context(&mut self, end: Option<Timestamp>, complete: bool) -> ReportContext {
         let interfaces: Vec<_> = self.interfaces.all().iter().collect();
         let mut counts: Vec<_> = self.capture.counters().iter().map(source_counts).collect();
         if self.config.count.is_some() {
@@ -315,13 +335,17 @@ impl Run<'_> {
             first.notes.push(("clock_steps", self.clock.steps().unsigned_abs()));
             first.notes.push(("records_dropped", self.pipeline.dropped_records()));
         }
-        self.description.context(&interfaces, counts, end, complete)
+        let mut context = self.description.context(&interfaces, counts, end, complete);
+        context.exact_flows = self.traffic.flows(&self.capture, &self.clock);
+        context.bursts = self.traffic.bursts(&self.clock, |index| self.interfaces.name(index));
+        context
     }
 
     fn finish(mut self, ending: Ending, mut outlets: Outlets) -> anyhow::Result<()> {
         outlets.ended();
         let problems = self.capture.detach();
         self.description.notes.extend(problems);
+        self.traffic.finish(&mut self.capture, &self.clock);
         let end = self.clock.now();
         // The last losses, for the events and for the capture file, which is told nothing after them.
         let counters = self.capture.counters();

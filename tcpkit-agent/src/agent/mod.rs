@@ -20,10 +20,13 @@ mod peek;
 mod process;
 mod prof;
 mod records;
+mod report;
 mod screen;
 mod scripting;
 mod sources;
 mod stat;
+mod track;
+mod traffic;
 mod writer;
 
 pub use config_command::config;
@@ -31,7 +34,9 @@ pub use doctor::doctor;
 pub use filter_command::filter;
 pub use peek::{peek, peekstat, version as peek_version};
 pub use prof::prof;
+pub use report::saved_report;
 pub use stat::stat;
+pub use track::track;
 
 use std::{io::IsTerminal as _, net::IpAddr};
 
@@ -82,23 +87,47 @@ fn engine(config: &Config, live: bool) -> EngineSettings {
     let talkers = &config.output.talkers;
     settings.prefixes = PrefixLengths { v4: talkers.prefix_v4, v6: talkers.prefix_v6 };
     settings.wanted = Wanted {
-        flows: config.output.flow_log.is_some() || config.heard.flows,
-        events: config.output.event_log.is_some() || config.output.text,
-        handshakes: matches!(config.view, View::Peek(_)) || config.heard.handshakes,
+        flows: config.output.flow_log.is_some() || config.heard.flows || shows_finished(config),
+        events: config.output.event_log.is_some()
+            || config.output.text
+            || config.output.listen.is_some()
+            || has_page(config),
+        handshakes: matches!(config.view, View::Peek(_))
+            || config.heard.handshakes
+            || peek::socket_lines::is_wanted(config),
         loss_delay: config.output.event_after,
         stall: config.output.event_after,
         requests: config.output.request_log.is_some() || config.heard.requests,
         slow_request: config.requests.as_ref().map_or(EngineSettings::EVENT, |requests| requests.slower_than),
         shown_us: kit::shown_us(&config.view),
+        bursts: matches!(config.view, View::Agent),
     };
     settings.slow_us = kit::slow_us(&config.view);
+    settings.course = matches!(config.view, View::Report(_));
     settings.requests = config.requests.as_ref().map(requests).or_else(|| heard_requests(config));
     if let View::Peek(args) = &config.view {
         settings.icmp = args.icmp;
         settings.flows.patience = Patience::FromLastSegment;
         settings.parse.verify = Verify { ip: args.checksums.ip, transport: args.checksums.transport };
     }
+    if let View::Track(args) = &config.view {
+        settings.tables = track::table_settings(args);
+        if settings.tables.is_some() {
+            // What has closed stays for the table of the time in which it did.
+            settings.flows.max_lingering = settings.flows.max_flows;
+        }
+    }
     settings
+}
+
+/// A page tells of events too.
+fn has_page(config: &Config) -> bool {
+    matches!(&config.view, View::Report(plan) if plan.html.is_some())
+}
+
+/// Whether a table of finished flows is wanted.
+fn shows_finished(config: &Config) -> bool {
+    matches!(&config.view, View::Track(args) if !args.files.is_empty() && args.interval.is_none())
 }
 
 fn requests(requests: &Requests) -> RequestSettings {

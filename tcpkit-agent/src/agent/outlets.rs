@@ -1,28 +1,37 @@
 //! The sinks of a run: opened before the first frame, closed after the last.
 
-use std::thread::{self, JoinHandle};
+use std::{
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
 
 use crossbeam_channel::{Receiver, Sender};
+use tokio::sync::Notify;
 
 use super::{
     control::{Requests, Wakes},
     kit::{self, KitOutlet, PacketLines},
     latency::LatencyOutlet,
-    peek::PeekOutlet,
+    peek::{PeekOutlet, SocketLines, socket_lines as lines},
     process::{Begun, Process},
     records::{RecordOutcome, RecordSinks, Recorder},
+    report::ReportOutlet,
     scripting::Scripting,
+    track::TrackOutlet,
     writer::{self, Writing},
 };
 use crate::{
-    cli::{Config, Failure, Listen, Stream, View},
+    cli::{Config, Failure, Listen, ListenAt, Stream, View},
     flow::FlowLimits,
     pipeline::{Delivery, Listener, Panicked},
     report::Report,
     sink::{
         capture::CaptureWriter,
         flows::{FlowSource, flow_channel},
-        http::{Endpoint, Health, ReportSource, Serving, StatsAnswer, report_channel},
+        http::{
+            Endpoint, EventHub, Health, LineAnswer, Place, ReportSource, Served, Serving, StatsAnswer,
+            report_channel,
+        },
         json,
         text::{self, TextOptions},
         write_stderr, write_stdout,
@@ -46,7 +55,13 @@ pub(super) struct Outlets {
     kit: Option<KitOutlet>,
     packets: Option<PacketLines>,
     latency: Option<LatencyOutlet>,
+    report: Option<ReportOutlet>,
+    track: Option<TrackOutlet>,
     statistics: StatsAnswer,
+    lines: LineAnswer,
+    events: EventHub,
+    /// Servers and commands that metrics tell apart.
+    top: usize,
     process: Process,
     /// The user's script, where there is one.
     pub(super) scripting: Option<Scripting>,
@@ -71,16 +86,31 @@ impl Outlets {
         let peek = PeekOutlet::open(config)?;
         let kit = KitOutlet::open(config)?;
         let mut records = RecordSinks::open(&config.output, live)?;
+        let report = ReportOutlet::open(config)?;
+        records.page = report.as_ref().and_then(ReportOutlet::events);
         records.requests = kit.as_ref().and_then(KitOutlet::requests);
         records.peek = peek.as_ref().map(PeekOutlet::lines).transpose()?;
+        let track = TrackOutlet::open(config);
+        records.track = track.as_ref().and_then(TrackOutlet::tables);
         let filter = config.expression.as_deref();
         let timers =
             FlowTimers { handshake: limits.handshake_timeout, linger: limits.linger, idle: limits.idle };
         let create = |output| writer::create(output, filter, timers);
         let writer = config.output.capture.as_ref().map(create).transpose()?;
+        let bell = Arc::new(Notify::new());
         let (reports, report_requests) = report_channel();
         let (flows, flow_requests) = flow_channel();
-        let endpoint = config.output.listen.map(bind).transpose()?.flatten();
+        let (reports, flows) = (reports.with_bell(Arc::clone(&bell)), flows.with_bell(Arc::clone(&bell)));
+        let endpoint = config.output.listen.as_ref().map(bind).transpose()?.flatten();
+        let events = EventHub::default();
+        records.events = endpoint.is_some().then(|| events.clone());
+        let lines = match lines::of(config)? {
+            Some(SocketLines { sessions, answer }) => {
+                records.peek = records.peek.or(Some(sessions));
+                answer
+            }
+            None => lines::nobody(),
+        };
         Ok(Self {
             records: Some(records),
             recorder: None,
@@ -94,11 +124,16 @@ impl Outlets {
             peek,
             packets: kit.as_ref().and_then(|kit| kit.packets(config)),
             latency: LatencyOutlet::open(config),
+            report,
+            track,
             statistics: kit::statistics(config),
             kit,
             process,
             scripting,
-            requests: Requests { reports: report_requests, flows: flow_requests },
+            requests: Requests { reports: report_requests, flows: flow_requests, bell },
+            events,
+            lines,
+            top: config.output.metrics_top.into(),
             wakes,
         })
     }
@@ -112,9 +147,8 @@ impl Outlets {
             peek.start(interfaces, &self.reports)?;
         }
         if let Some(endpoint) = self.endpoint.take() {
-            tracing::info!(address = %endpoint.address(), "endpoint listens");
-            self.serving =
-                Some(endpoint.spawn(self.reports.clone(), self.health.clone(), self.statistics.clone())?);
+            tracing::info!(place = %endpoint.place(), "endpoint listens");
+            self.serving = Some(endpoint.spawn(self.served())?);
         }
         let mut blocks = None;
         let (writer, packets) = (self.writer.take(), self.packets.take());
@@ -129,8 +163,20 @@ impl Outlets {
         }
     }
 
+    fn served(&self) -> Served {
+        Served {
+            reports: self.reports.clone(),
+            flows: self.flows.clone(),
+            health: self.health.clone(),
+            statistics: Arc::clone(&self.statistics),
+            lines: Arc::clone(&self.lines),
+            events: self.events.clone(),
+            top: self.top,
+        }
+    }
+
     /// Who hears what the shards finish.
-    pub(super) fn listeners(&self) -> Vec<std::sync::Arc<dyn Listener>> {
+    pub(super) fn listeners(&self) -> Vec<Arc<dyn Listener>> {
         self.scripting.as_ref().map(Scripting::listeners).unwrap_or_default()
     }
 
@@ -152,6 +198,9 @@ impl Outlets {
         if let Some(latency) = &mut self.latency {
             latency.start(&self.reports, &self.wakes)?;
         }
+        if let Some(track) = &mut self.track {
+            track.start(&self.flows, &self.reports, &self.wakes)?;
+        }
         self.process.ready().map_err(Into::into)
     }
 
@@ -165,10 +214,12 @@ impl Outlets {
     /// # Errors
     /// The recorder panicked.
     pub(super) fn finish_records(&mut self) -> Result<RecordOutcome, Panicked> {
-        match self.recorder.take() {
-            Some(recorder) => recorder.join().map_err(|_| Panicked("recorder")),
-            None => Ok(RecordOutcome::default()),
+        let Some(recorder) = self.recorder.take() else { return Ok(RecordOutcome::default()) };
+        let mut outcome = recorder.join().map_err(|_| Panicked("recorder"))?;
+        if let (Some(report), Some(events)) = (&mut self.report, outcome.events.take()) {
+            report.take_events(events);
         }
+        Ok(outcome)
     }
 
     /// Ends the capture file, when no sender of blocks is left.
@@ -196,6 +247,12 @@ impl Outlets {
         if let Some(latency) = &mut self.latency {
             latency.conclude(report)?;
         }
+        if let Some(view) = &mut self.report {
+            view.conclude(report)?;
+        }
+        if let Some(track) = &mut self.track {
+            track.conclude(report)?;
+        }
         self.kit.as_mut().map_or(Ok(()), |kit| kit.conclude(report))
     }
 
@@ -212,11 +269,15 @@ pub(super) fn script_notes(outlets: &Outlets) -> Vec<(&'static str, u64)> {
 }
 
 /// Takes the address; a busy default is a warning, everything else an error.
-fn bind(listen: Listen) -> Result<Option<Endpoint>, Failure> {
-    match Endpoint::bind(listen.address) {
+fn bind(listen: &Listen) -> Result<Option<Endpoint>, Failure> {
+    let place = match &listen.address {
+        ListenAt::Tcp(address) => Place::Tcp(*address),
+        ListenAt::Unix(path) => Place::Unix(path.clone()),
+    };
+    match Endpoint::bind(&place) {
         Ok(endpoint) => Ok(Some(endpoint)),
         Err(error) if !listen.asked => {
-            let address = listen.address;
+            let address = &listen.address;
             let reason = if error.is_busy() {
                 "is taken".to_owned()
             } else {
@@ -229,7 +290,10 @@ fn bind(listen: Listen) -> Result<Option<Endpoint>, Failure> {
         }
         Err(error) => Err(Failure::run(format!("--stats-listen {}", listen.address))
             .because(&error.source)
-            .hint("give another address or port, or 'off'")),
+            .hint(match &listen.address {
+                ListenAt::Tcp(_) => "give another address or port, or 'off'",
+                ListenAt::Unix(_) => "give another path in a directory that is there and may be written",
+            })),
     }
 }
 

@@ -39,10 +39,15 @@ fn outputs_of(config: &Config) -> impl Iterator<Item = (&'static str, &Path)> {
     let capture = output.capture.as_ref().map(|CaptureOutput { target, .. }| target);
     let lines = match &config.view {
         View::Kit(kit) => kit.target.as_ref(),
-        View::Agent | View::Peek(_) | View::Latency(_) => None,
+        _ => None,
+    };
+    let page = match &config.view {
+        View::Report(plan) => plan.html.as_ref(),
+        _ => None,
     };
     [
         ("-o", lines),
+        ("--html", page),
         ("-w", capture),
         ("--flow-log", output.flow_log.as_ref()),
         ("--request-log", output.request_log.as_ref()),

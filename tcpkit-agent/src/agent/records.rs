@@ -8,14 +8,17 @@ use super::{
     control::{Wake, Wakes},
     kit::RequestLines,
     peek::{LIVE_WAIT, PeekLines},
+    track::TrackTables,
 };
 use crate::{
     cli::{Output, Stream},
     pipeline::{Delivery, FinishedRequest},
     report::{Event, FlowRecord, Record, RequestRecord},
     sink::{
+        http::EventHub,
         log::{FlushPolicy, JsonLines, LogError},
         merge::{FlowOrder, OrderedMerge},
+        page::EventList,
         text::{self, TextOptions},
         write_stdout,
     },
@@ -31,12 +34,18 @@ pub(super) struct RecordSinks {
     pub(super) request_log: Option<JsonLines>,
     /// `--event-log`.
     pub(super) event_log: Option<JsonLines>,
+    /// Events for a page.
+    pub(super) page: Option<EventList>,
     /// Event lines on standard output.
     pub(super) lines: Option<EventLines>,
     /// Request lines of git-hulk/tcpkit.
     pub(super) requests: Option<RequestLines>,
     /// Session lines of tcpeek.
     pub(super) peek: Option<PeekLines>,
+    /// The endpoint's readers of events.
+    pub(super) events: Option<EventHub>,
+    /// Tables of tcptrack.
+    pub(super) track: Option<TrackTables>,
 }
 
 /// Event lines for people: at once where one may sit and watch, else by the buffer.
@@ -62,6 +71,8 @@ pub(super) struct RecordOutcome {
     pub(super) error: Option<anyhow::Error>,
     /// Records of flows and requests that came out of order, because more waited than the bound allows.
     pub(super) disordered: u64,
+    /// Events for a page.
+    pub(super) events: Option<EventList>,
 }
 
 impl Recorder {
@@ -86,7 +97,7 @@ impl Recorder {
         if error.is_none() {
             error = self.sinks.finish(&mut waiting).err();
         }
-        RecordOutcome { error, disordered: waiting.disordered() }
+        RecordOutcome { error, disordered: waiting.disordered(), events: self.sinks.page }
     }
 
     /// The next delivery; where lines wait only for their order, not for longer than they may.
@@ -112,9 +123,12 @@ impl RecordSinks {
             flow_log: open("flow log", &output.flow_log)?,
             request_log: open("request log", &output.request_log)?,
             event_log: open("event log", &output.event_log)?,
+            page: None,
             lines: output.text.then(|| EventLines::new(live)),
             requests: None,
             peek: None,
+            events: None,
+            track: None,
         })
     }
 
@@ -125,6 +139,10 @@ impl RecordSinks {
         }
         if let Some(peek) = &mut self.peek {
             peek.take(shard, delivery.handshakes, delivery.progress)?;
+        }
+        if let Some(track) = &mut self.track {
+            delivery.finished.iter().for_each(|finished| track.take(&finished.record));
+            delivery.tables.into_iter().try_for_each(|table| track.print(table))?;
         }
         if let Some(log) = &mut self.flow_log {
             for finished in delivery.finished {
@@ -176,8 +194,12 @@ impl RecordSinks {
     }
 
     fn event(&mut self, event: &Event) -> anyhow::Result<()> {
+        self.events.iter().for_each(|hub| hub.publish(event));
         if let Some(log) = &mut self.event_log {
             log.write(event)?;
+        }
+        if let Some(events) = &mut self.page {
+            events.add(event);
         }
         match &mut self.lines {
             Some(lines) => lines.add(event),
@@ -196,6 +218,7 @@ impl RecordSinks {
         self.logs().try_for_each(JsonLines::finish)?;
         self.lines.iter_mut().try_for_each(EventLines::write)?;
         self.requests.iter_mut().try_for_each(RequestLines::finish)?;
+        self.track.iter_mut().try_for_each(TrackTables::finish)?;
         self.peek.iter_mut().try_for_each(PeekLines::finish)
     }
 

@@ -84,18 +84,19 @@ impl FrameCounts {
     /// Frames with any fate.
     #[must_use]
     pub fn fates(&self) -> u64 {
-        self.analyzed
-            + self.malformed.as_flattened().iter().sum::<u64>()
-            + self.not_analyzed.iter().sum::<u64>()
+        let others = self.malformed.as_flattened().iter().chain(&self.not_analyzed);
+        others.fold(self.analyzed, |sum, count| sum.wrapping_add(*count))
     }
 
     fn merge(&mut self, other: &Self) {
         self.delivered += other.delivered;
-        self.analyzed += other.analyzed;
+        self.analyzed = self.analyzed.wrapping_add(other.analyzed);
         let malformed = self.malformed.as_flattened_mut().iter_mut();
-        malformed.zip(other.malformed.as_flattened()).for_each(|(own, theirs)| *own += theirs);
+        malformed
+            .zip(other.malformed.as_flattened())
+            .for_each(|(own, theirs)| *own = own.wrapping_add(*theirs));
         let not_analyzed = self.not_analyzed.iter_mut();
-        not_analyzed.zip(other.not_analyzed).for_each(|(own, theirs)| *own += theirs);
+        not_analyzed.zip(other.not_analyzed).for_each(|(own, theirs)| *own = own.wrapping_add(theirs));
         self.notes.iter_mut().zip(other.notes).for_each(|(own, theirs)| *own += theirs);
     }
 }
@@ -115,15 +116,18 @@ impl FateAnalyzer {
     pub fn on_frame(&mut self, place: Place, fate: Fate) {
         let counts = self.counts_mut(place);
         counts.delivered += 1;
-        *slot(counts, fate) += 1;
+        let come = slot(counts, fate);
+        *come = come.wrapping_add(1);
     }
 
-    /// Frames that were counted under one fate have come to another.
+    /// Frames that were counted under one fate have come to another. The first may have been handed over already:
+    /// then what is left here is less than nothing (modulo 2^64), and both together are right.
     pub fn on_change(&mut self, place: Place, frames: u64, from: Fate, to: Fate) {
         let counts = self.counts_mut(place);
-        let moved = frames.min(*slot(counts, from));
-        *slot(counts, from) -= moved;
-        *slot(counts, to) += moved;
+        let left = slot(counts, from);
+        *left = left.wrapping_sub(frames);
+        let come = slot(counts, to);
+        *come = come.wrapping_add(frames);
     }
 
     /// Something worth a count.

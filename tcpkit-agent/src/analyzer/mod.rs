@@ -4,6 +4,8 @@
 //! commutative, so any number of shards gives one answer. Analyzers do not know each other.
 
 mod bandwidth;
+mod burst;
+mod coarse_histogram;
 mod fate;
 mod handshake;
 mod latency;
@@ -16,6 +18,8 @@ mod stall;
 mod talkers;
 
 pub use bandwidth::{BandwidthAnalyzer, Cut, L1_OVERHEAD, Passed, SIZE_BOUNDS, Traffic, TrafficCount};
+pub use burst::{Bin, BurstAnalyzer, BurstKey, BurstPeak, BurstSeries, Late, Windows};
+pub use coarse_histogram::{CoarseBucket, CoarseHistogram};
 pub use fate::{Fate, FateAnalyzer, FrameCounts, Note, Place};
 pub use handshake::{HandshakeAnalyzer, IcmpCounts, ServerCounts, Servers};
 pub use latency::{

@@ -14,6 +14,10 @@ pub trait Weighed: Clone + Default {
     fn weight(&self) -> (u64, u64);
     /// Adds another sum.
     fn add(&mut self, other: &Self);
+    /// Adds what was summed up of the same key elsewhere, or later.
+    fn join(&mut self, other: &Self) {
+        self.add(other);
+    }
 }
 
 /// Sums by key.
@@ -80,7 +84,7 @@ impl<K: Copy + Ord + Hash, V: Weighed> Ranking<K, V> {
         &mut self.sums[place].1.sum
     }
 
-    /// Adds another shard's sums.
+    /// Adds another shard's sums, or later ones of the same shard; the whole may have `MERGED` times as many keys.
     pub fn merge(&mut self, other: &Self) {
         // What one of them does not know, it may have lost.
         for (key, kept) in &mut self.sums {
@@ -88,12 +92,15 @@ impl<K: Copy + Ord + Hash, V: Weighed> Ranking<K, V> {
         }
         for (key, theirs) in &other.sums {
             let place = self.place_of(*key, self.lost + theirs.missing);
-            self.at(place).add(&theirs.sum);
+            self.at(place).join(&theirs.sum);
         }
         self.other.add(&other.other);
         self.folded += other.folded;
         self.lost += other.lost;
         self.bound = self.bound.max(other.bound);
+        if self.sums.len() > self.bound * MERGED {
+            self.fold(self.bound * MERGED / 2, |_, _| {});
+        }
     }
 
     /// The heaviest `count` keys, the heaviest first; equals in order of their keys.
@@ -210,6 +217,9 @@ impl<K: Copy + Ord + Hash, V: Weighed + PartialEq> PartialEq for Ranking<K, V> {
 
 impl<K: Copy + Ord + Hash, V: Weighed + Eq> Eq for Ranking<K, V> {}
 
+/// Sums of several shards hold so many times the keys that one shard may have.
+const MERGED: usize = 4;
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -256,6 +266,17 @@ mod tests {
         assert!(ranking.len() <= 64, "{}", ranking.len());
         assert!(ranking.folded() > 0);
         assert_eq!(total(&ranking), 1_500);
+    }
+
+    #[test]
+    fn what_is_merged_again_and_again_stays_bounded() {
+        let mut sum = Ranking::new(8);
+        for round in 0..100 {
+            sum.merge(&fed(8, &[(round * 3, 1), (round * 3 + 1, 2), (7_777, 5)]));
+        }
+        assert!(sum.len() <= 8 * MERGED && sum.folded() > 0);
+        assert_eq!(sum.top(1), [(7_777, &500)]);
+        assert_eq!(total(&sum), 800);
     }
 
     proptest! {

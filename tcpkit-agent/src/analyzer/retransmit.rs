@@ -32,7 +32,8 @@ pub struct RetransmitAnalyzer {
 pub struct SentAgain {
     /// Segments with payload.
     pub data_segments: u64,
-    /// Of these, sent before, by [`Cause::index`].
+    /// Of these, sent before, by [`Cause::index`]. Where a verdict was revised after the first part of a sum was handed
+    /// over, what follows is less than nothing (modulo 2^64), and both parts together are right.
     pub causes: [u64; Cause::COUNT],
 }
 
@@ -88,7 +89,10 @@ impl RetransmitAnalyzer {
         match step.kind {
             StreamStepKind::Retransmitted { cause, segments, bytes, .. } => {
                 self.bytes += u64::from(bytes);
-                self.each(step, |sum| sum.causes[cause.index()] += u64::from(segments));
+                self.each(step, |sum| {
+                    let sent = &mut sum.causes[cause.index()];
+                    *sent = sent.wrapping_add(segments.into());
+                });
             }
             StreamStepKind::Revised { from, to, segments } => {
                 self.each(step, |sum| sum.revise(from, to, u64::from(segments)));
@@ -222,14 +226,19 @@ impl SentAgain {
     /// Segments sent again, for whatever cause.
     #[must_use]
     pub fn segments(&self) -> u64 {
-        self.causes.iter().sum()
+        self.causes.iter().fold(0, |sum, segments| sum.wrapping_add(*segments))
     }
 
-    /// A key that was folded away between verdict and revision has nothing left to revise: the other sum has it.
+    /// Segments sent again for this cause; a key that was folded away between verdict and revision has none left.
+    #[must_use]
+    pub const fn of(&self, cause: Cause) -> u64 {
+        let segments = self.causes[cause.index()];
+        if segments.cast_signed() < 0 { 0 } else { segments }
+    }
+
     const fn revise(&mut self, from: Cause, to: Cause, segments: u64) {
-        let moved = if self.causes[from.index()] < segments { self.causes[from.index()] } else { segments };
-        self.causes[from.index()] -= moved;
-        self.causes[to.index()] += moved;
+        self.causes[from.index()] = self.causes[from.index()].wrapping_sub(segments);
+        self.causes[to.index()] = self.causes[to.index()].wrapping_add(segments);
     }
 }
 
@@ -241,7 +250,7 @@ impl Weighed for SentAgain {
     fn add(&mut self, other: &Self) {
         self.data_segments += other.data_segments;
         for (own, theirs) in self.causes.iter_mut().zip(other.causes) {
-            *own += theirs;
+            *own = own.wrapping_add(theirs);
         }
     }
 }
@@ -254,6 +263,11 @@ impl Weighed for FlowTrouble {
     fn add(&mut self, other: &Self) {
         self.data_segments += other.data_segments;
         self.retransmitted_segments += other.retransmitted_segments;
+    }
+
+    /// Each tells what the flow has come to, and it never comes to less; of equals the later one knows more.
+    fn join(&mut self, other: &Self) {
+        *self = if other.weight() >= self.weight() { *other } else { *self };
     }
 }
 

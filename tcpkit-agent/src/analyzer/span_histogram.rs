@@ -39,13 +39,19 @@ impl SpanHistogram {
 
     /// The same, where its bucket is known: one duration is often added to several sets.
     #[inline]
-    pub fn record_at(&mut self, Bucket(bucket): Bucket, span: Span) {
+    pub fn record_at(&mut self, bucket: Bucket, span: Span) {
+        self.record_many(bucket, span, 1);
+    }
+
+    /// The same, so many times.
+    #[inline]
+    pub fn record_many(&mut self, Bucket(bucket): Bucket, span: Span, samples: u64) {
         if bucket >= self.buckets.len() {
             self.reach(bucket);
         }
-        self.buckets[bucket] += 1;
-        self.samples += 1;
-        self.sum += u128::from(span.0);
+        self.buckets[bucket] += samples;
+        self.samples += samples;
+        self.sum += u128::from(span.0) * u128::from(samples);
         self.min = self.min.min(span);
         self.max = self.max.max(span);
     }
@@ -100,6 +106,25 @@ impl SpanHistogram {
         Span(u64::try_from(self.sum).unwrap_or(u64::MAX))
     }
 
+    /// How many are at most as long as each of these bounds, in nanoseconds, and longer than the one before; the last
+    /// number is of those beyond. The middle of a bucket stands for what fell into it, as for the percentiles.
+    #[must_use]
+    pub fn by_bound<const BUCKETS: usize>(&self, bounds: &[u64]) -> [u64; BUCKETS] {
+        let mut counts = [0; BUCKETS];
+        for (bucket, count) in self.buckets.iter().enumerate().filter(|(_, count)| **count > 0) {
+            let place = bounds.partition_point(|bound| *bound < middle_of(bucket));
+            if let Some(sum) = counts.get_mut(place) {
+                *sum += count;
+            }
+        }
+        counts
+    }
+
+    /// Durations by bucket, the shortest first.
+    pub(super) fn buckets(&self) -> &[u64] {
+        &self.buckets
+    }
+
     /// The duration that this many per thousand do not exceed (nearest rank).
     #[must_use]
     pub fn per_mille(&self, per_mille: u32) -> Option<Span> {
@@ -148,6 +173,16 @@ const fn middle_of(bucket: usize) -> u64 {
     (digits << shift) + ((1u64 << shift) >> 1)
 }
 
+/// The least value in a bucket; of one behind the last, what no value reaches.
+pub(super) const fn least_of(bucket: usize) -> u64 {
+    if (bucket as u64) < EXACT {
+        return bucket as u64;
+    }
+    let shift = (bucket >> DIGITS) - 1;
+    let digits = (bucket - (shift << DIGITS)) as u64;
+    if shift > 57 { u64::MAX } else { digits << shift }
+}
+
 const _: () = assert!(bucket_of(u64::MAX) + 1 == BUCKETS);
 
 #[cfg(test)]
@@ -180,6 +215,13 @@ mod tests {
         let one = set(&[1_234_567]);
         assert_eq!(one.per_mille(500), Some(Span(1_234_567)));
         assert_eq!(one.per_mille(990), Some(Span(1_234_567)));
+    }
+
+    #[test]
+    fn bounds_part_what_is_clearly_below_from_what_is_clearly_above() {
+        let spans = set(&[0, 9_900, 10_100, 24_000, 980_000_000, 1_000_000_000_000]);
+        assert_eq!(spans.by_bound::<4>(&[10_000, 25_000, 1_000_000_000]), [2, 2, 1, 1]);
+        assert_eq!(set(&[]).by_bound::<4>(&[1, 2, 3]), [0; 4]);
     }
 
     proptest! {

@@ -80,6 +80,11 @@ impl Weighed for HeldUp {
     fn add(&mut self, other: &Self) {
         self.time = Span(self.time.0.saturating_add(other.time.0));
     }
+
+    /// Each tells how long it was so far; of equals the later one knows more.
+    fn join(&mut self, other: &Self) {
+        *self = if other.weight() >= self.weight() { *other } else { *self };
+    }
 }
 
 /// Flows remembered for the list of those held up longest, in each shard.

@@ -13,7 +13,8 @@ use super::{
     latency::LatencyCommandArgs,
     layers::{ConfigCommandArgs, ConfigFileArgs},
     manual::GenerateCommandArgs,
-    value::{self, Listen},
+    report::ReportCommandArgs,
+    value::{self, FlowCounters, Listen},
 };
 
 /// The whole command line.
@@ -22,7 +23,7 @@ use super::{
     name = "tcpkit",
     version,
     about = "Watch TCP on a live interface or in capture files: who talks, which handshakes fail, and how far the numbers may be off.",
-    override_usage = "tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit latency -i INTERFACE|-r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit filter [OPTIONS] EXPRESSION...\n       tcpkit doctor [-i INTERFACE]\n       tcpkit config check FILE|default\n       tcpkit generate man|bash|zsh|fish [PAGE]\n       tcpkit peek|peekstat [OPTIONS]  (tcpeek and tcpeekstat; see tcpkit peek --help)\n       tcpkit stat|prof [OPTIONS]  (tcpstat and tcpprof; see tcpkit stat -h)",
+    override_usage = "tcpkit -i INTERFACE [OPTIONS] [EXPRESSION]...\n       tcpkit -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit latency -i INTERFACE|-r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit report [--html FILE] -r FILE [OPTIONS] [EXPRESSION]...\n       tcpkit filter [OPTIONS] EXPRESSION...\n       tcpkit doctor [-i INTERFACE]\n       tcpkit config check FILE|default\n       tcpkit generate man|bash|zsh|fish [PAGE]\n       tcpkit track -i INTERFACE|-T FILE [OPTIONS] [EXPRESSION]...  (tcptrack; see tcpkit track --help)\n       tcpkit peek|peekstat [OPTIONS]  (tcpeek and tcpeekstat; see tcpkit peek --help)\n       tcpkit stat|prof [OPTIONS]  (tcpstat and tcpprof; see tcpkit stat -h)",
     after_help = EXAMPLES,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
@@ -53,6 +54,8 @@ pub enum Command {
     Filter(FilterCommandArgs),
     /// Show requests as they come: by command, by server, and the slowest with where their time went.
     Latency(Box<LatencyCommandArgs>),
+    /// Show the report of a capture, and nothing before its end: as text, as JSON, or as a page with plots.
+    Report(Box<ReportCommandArgs>),
     /// Say what this host and its interfaces let a capture do, what will be lost, and how to mend it.
     Doctor(DoctorCommandArgs),
     /// Check a configuration file, or print one with every option in it.
@@ -172,6 +175,10 @@ pub struct CaptureArgs {
     /// Size of each shard's ring between kernel and agent, a power of two from 64K to 1G.
     #[arg(long, value_name = "BYTES", default_value = "32M", value_parser = value::ring_bytes, conflicts_with = "read")]
     pub ring_bytes: u32,
+    /// Count traffic by flow and by millisecond in the kernel too, which stays right when records are lost: `on`, `off`,
+    /// or for so many flows, each direction one; `auto` is on for views that show it.
+    #[arg(long, value_name = "FLOWS", default_value = "auto", value_parser = value::flow_counters, conflicts_with = "read")]
+    pub flow_counters: FlowCounters,
     /// Show messages of the eBPF programs on standard error from this level on, whatever --log says (debug: why a frame
     /// has no record); this costs time for each frame, and some messages are lost when there are many.
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = LogLevel::Off, conflicts_with = "read")]
@@ -260,10 +267,13 @@ pub struct OutputArgs {
     /// Rows of each list of talkers [default: 5 in text, 100 in JSON].
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub top: Option<u32>,
-    /// Serve reports by HTTP on this address and port; `off` serves none [default: 127.0.0.1:33333 live, off for
-    /// files].
+    /// Serve reports, flows, events and metrics by HTTP on this address and port, or on the Unix socket unix:PATH,
+    /// which answers tcpeek's lines too; `off` serves none [default: 127.0.0.1:33333 live, off for files].
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = value::listen)]
     pub stats_listen: Option<Listen>,
+    /// Tell so many servers and commands apart in metrics; all others are one, named `other`.
+    #[arg(long, value_name = "N", default_value = "10", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub metrics_top: u16,
     /// Print no event lines, no progress and no summary; errors, --json and the logs remain.
     #[arg(long)]
     pub quiet: bool,
@@ -403,6 +413,7 @@ Examples:
   tcpkit -i eth0 -p 6379 -m redis -t 10       and the requests that took 10 ms or more
   tcpkit -r trace.pcap --json                 the report of a file as JSON
   tcpkit -r - --flow-log flows.jsonl < x.pcap one line for each flow
+  tcpkit report -r trace.pcap --html o.html   its report as a page with plots
   tcpkit filter -r trace.pcap 'tcp[13] & 2 != 0'
 
 Exit status: 0 all well, 1 something failed, 2 bad usage.";

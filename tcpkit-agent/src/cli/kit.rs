@@ -12,7 +12,7 @@ use super::{
     args::AgentArgs,
     config::{Listen, Live, Stream, View, ports},
     failure::Failure,
-    value,
+    value::{self, ListenAt},
 };
 use crate::time::Span;
 
@@ -151,7 +151,8 @@ fn threshold(args: &AgentArgs) -> Span {
 /// Where `-P` has statistics served.
 pub(super) fn listen(args: &KitArgs) -> Option<Listen> {
     let port = args.stats_port?.get();
-    Some(Listen { address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port), asked: true })
+    let address = ListenAt::Tcp(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
+    Some(Listen { address, asked: true })
 }
 
 /// How the process is to live; `taken` is the option that has standard output.

@@ -82,18 +82,7 @@ impl Config {
         if agent.input.interface.is_empty() && agent.input.read.is_empty() {
             return Err(no_input(system));
         }
-        let unfit = [
-            ("-o", agent.kit.lines.is_some()),
-            ("-d", agent.kit.daemon),
-            ("-A", agent.kit.ascii),
-            ("-m raw", agent.kit.raw),
-            ("-S", agent.script.script.is_some()),
-        ];
-        if let Some((option, _)) = unfit.iter().find(|(_, given)| *given) {
-            return Err(Failure::usage(format!("{option} and latency"))
-                .because("tables of requests are all that is shown")
-                .hint(format!("leave out one of them: tcpkit without the word latency takes {option}")));
-        }
+        refuse_unfit(&agent, "latency", "tables of requests are all that is shown")?;
         agent.requests.mode.get_or_insert(Mode::Auto);
         let is_silent = stdout_owner(&agent.output)?.is_some() || agent.output.quiet;
         let mut config = Self::new(&agent, system)?;
@@ -105,5 +94,22 @@ impl Config {
             is_silent,
         });
         Ok(config)
+    }
+}
+
+/// Options of lines, of scripts and of running in the background have no meaning for a command that shows one thing.
+pub(super) fn refuse_unfit(agent: &AgentArgs, word: &str, reason: &str) -> Result<(), Failure> {
+    let unfit = [
+        ("-o", agent.kit.lines.is_some()),
+        ("-d", agent.kit.daemon),
+        ("-A", agent.kit.ascii),
+        ("-m raw", agent.kit.raw),
+        ("-S", agent.script.script.is_some()),
+    ];
+    match unfit.iter().find(|(_, given)| *given) {
+        Some((option, _)) => Err(Failure::usage(format!("{option} and {word}"))
+            .because(reason)
+            .hint(format!("leave out one of them: tcpkit without the word {word} takes {option}"))),
+        None => Ok(()),
     }
 }

@@ -12,6 +12,7 @@ use super::{
     peek::{PEEK_USAGE, PEEKSTAT_USAGE},
     prof::PROF_USAGE,
     stat::STAT_USAGE,
+    track::TRACK_USAGE,
 };
 
 /// `tcpkit generate`.
@@ -50,7 +51,7 @@ struct OlderTool {
     see: &'static str,
 }
 
-const OLDER_TOOLS: [OlderTool; 4] = [
+const OLDER_TOOLS: [OlderTool; 5] = [
     OlderTool {
         name: "tcpeek",
         about: "watch TCP handshakes: which fail, how, and how long the others take",
@@ -80,6 +81,14 @@ const OLDER_TOOLS: [OlderTool; 4] = [
         usage: PROF_USAGE,
         description: "tcpkit under the name of tcpprof: its options and tables. tcpkit prof is the same.",
         see: "tcpstat",
+    },
+    OlderTool {
+        name: "tcptrack",
+        about: "watch TCP connections as they are, or those of a file as a table",
+        usage: TRACK_USAGE,
+        description: "tcpkit under the name of tcptrack: its options and its screen, on tcpkit's engine; a table of the \
+                      connections of files. tcpkit track is the same.",
+        see: "tcpeek",
     },
 ];
 

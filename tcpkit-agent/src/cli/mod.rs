@@ -15,8 +15,10 @@ mod layers;
 mod manual;
 pub mod peek;
 pub mod prof;
+mod report;
 pub mod stat;
 pub mod system;
+pub mod track;
 mod usage;
 pub mod value;
 
@@ -34,9 +36,12 @@ pub use layers::{ConfigAction, ConfigCommandArgs, ConfigFileArgs, template};
 pub use manual::{GenerateCommandArgs, Generated, generate, pages};
 pub use peek::{PeekArgs, PeekStatArgs};
 pub use prof::ProfArgs;
+pub use report::{ReportCommandArgs, ReportPlan, SavedReport};
 pub use stat::{StatAction, StatArgs, StatInput};
 pub use system::System;
+pub use track::TrackArgs;
 pub use usage::{Parsed, parse};
+pub use value::{FlowCounters, ListenAt};
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,8 @@
 
 use std::io::IsTerminal as _;
 
+use super::{config::Live, failure::Failure};
+
 /// The system that the agent runs on, as far as options are concerned; a test makes its own.
 #[derive(Clone, Debug, Default)]
 pub struct System {
@@ -23,6 +25,19 @@ impl System {
                 .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
             stderr_is_terminal: std::io::stderr().is_terminal(),
         }
+    }
+
+    /// Refuses an interface that this system does not have; libpcap's `any` stands for all that it has.
+    ///
+    /// # Errors
+    /// One line that names those there are.
+    pub fn require(&self, interface: &str) -> Result<(), Failure> {
+        if interface == Live::EVERY_INTERFACE || self.interfaces.iter().any(|known| known == interface) {
+            return Ok(());
+        }
+        Err(Failure::run(format!("interface {interface}"))
+            .because("does not exist")
+            .hint(format!("there are: {}", self.list())))
     }
 
     /// The interfaces in one line, for messages.

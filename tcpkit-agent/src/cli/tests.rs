@@ -87,6 +87,7 @@ fn live_capture_has_the_defaults_of_the_manual() {
             ring_bytes: 32 << 20,
             pcap_bytes: 32 << 20,
             promiscuous: None,
+            flow_counters: FlowCounters::Auto,
             kernel_log: LogLevel::Off,
             duration: None,
         }
@@ -115,7 +116,10 @@ fn a_replay_has_no_idle_time_out_and_does_not_listen_unless_asked() {
     assert!(replay.output.progress);
     let asked = config("-r a.pcap --idle-timeout 1.5 --stats-listen [::1]:9000").unwrap();
     assert_eq!(asked.limits.idle_timeout, Some(Span::from_millis(1_500)));
-    assert_eq!(asked.output.listen, Some(Listen { address: "[::1]:9000".parse().unwrap(), asked: true }));
+    assert_eq!(
+        asked.output.listen,
+        Some(Listen { address: ListenAt::Tcp("[::1]:9000".parse().unwrap()), asked: true })
+    );
 }
 
 #[test]

@@ -12,6 +12,7 @@ use super::{
     peek::{Asked, PEEK_USAGE, PEEKSTAT_USAGE, PeekArgs, PeekStatArgs},
     prof::ProfArgs,
     stat::StatArgs,
+    track::{TRACK_USAGE, TrackArgs},
 };
 
 /// What the words were.
@@ -23,6 +24,8 @@ pub enum Parsed {
     Peek(Box<PeekArgs>),
     /// tcpeekstat.
     PeekStat(Box<PeekStatArgs>),
+    /// tcptrack.
+    Track(Box<TrackArgs>),
     /// tcpstat.
     Stat(Box<StatArgs>),
     /// tcpprof.
@@ -69,17 +72,19 @@ fn translated(mut words: impl Iterator<Item = OsString>) -> Vec<OsString> {
 enum Personality {
     Peek,
     PeekStat,
+    Track,
     Stat,
     Prof,
 }
 
 impl Personality {
     /// The older tools: their names as programs, and as words behind `tcpkit`.
-    const ALL: [(Self, &'static str, &'static str); 4] = [
+    const ALL: [(Self, &'static str, &'static str); 5] = [
         (Self::Peek, "tcpeek", "peek"),
         (Self::PeekStat, "tcpeekstat", "peekstat"),
         (Self::Stat, "tcpstat", "stat"),
         (Self::Prof, "tcpprof", "prof"),
+        (Self::Track, "tcptrack", "track"),
     ];
 
     fn parse(self, program: &str, words: &[OsString]) -> Result<Parsed, Failure> {
@@ -94,6 +99,14 @@ impl Personality {
                 Asked::Run(args) => Parsed::PeekStat(args),
                 Asked::Help => Parsed::Text(PEEKSTAT_USAGE.to_owned()),
                 Asked::Version => Parsed::Text(format!("tcpeekstat {}\n", env!("CARGO_PKG_VERSION"))),
+            },
+            Self::Track => match TrackArgs::parse(program, words)? {
+                Asked::Run(args) => Parsed::Track(args),
+                Asked::Help => Parsed::Text(TRACK_USAGE.to_owned()),
+                // The version that this stands for, as scripts look for it.
+                Asked::Version => {
+                    Parsed::Text(format!("tcptrack v1.4.3 (tcpkit {})\n", env!("CARGO_PKG_VERSION")))
+                }
             },
             Self::Stat => Parsed::Stat(Box::new(StatArgs::parse(program, words)?)),
             Self::Prof => Parsed::Prof(Box::new(ProfArgs::parse(program, words)?)),
@@ -118,6 +131,10 @@ fn personality(words: &[OsString]) -> Option<(Personality, String, &[OsString])>
 
 /// What clap has against the words, and what it would do instead.
 fn failure(error: &clap::Error) -> Failure {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // Of all commands this one alone has others behind it.
+        return Failure::usage("config").because("what to do is missing").hint("give check FILE, or default");
+    }
     paragraphs(error)
         .into_iter()
         .fold(None, |failure: Option<Failure>, paragraph| {

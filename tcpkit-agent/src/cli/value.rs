@@ -1,11 +1,15 @@
 //! Values of options: words to numbers, with a reason when they are none.
 
 use std::{
+    fmt,
     net::{IpAddr, SocketAddr},
     num::{NonZeroU16, NonZeroU32},
+    path::PathBuf,
     str::FromStr,
     time::Duration,
 };
+
+use tcpkit_common::flow_count::MAX_FLOW_COUNTERS;
 
 /// Largest frame that libpcap and the kernel side hand over, in bytes (`MAXIMUM_SNAPLEN`, libpcap).
 pub const MAX_SNAPLEN: u32 = 262_144;
@@ -20,13 +24,34 @@ pub(super) const MIN_RING_BYTES: u32 = 1 << 16;
 pub(super) const MAX_RING_BYTES: u32 = 1 << 30;
 
 /// `--stats-listen`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
     /// Serve nothing.
     Off,
     /// Serve here.
-    At(SocketAddr),
+    At(ListenAt),
 }
+
+/// Where an endpoint may listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenAt {
+    /// Address and port.
+    Tcp(SocketAddr),
+    /// The path of a Unix socket.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for ListenAt {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(formatter),
+            Self::Unix(path) => write!(formatter, "{UNIX}{}", path.display()),
+        }
+    }
+}
+
+/// What stands before the path of a Unix socket.
+const UNIX: &str = "unix:";
 
 /// Bytes of each frame to keep: 0 is all of them.
 pub(super) fn snaplen(word: &str) -> Result<u32, String> {
@@ -49,6 +74,49 @@ pub(super) fn ring_bytes(word: &str) -> Result<u32, String> {
         .ok()
         .filter(|bytes| bytes.is_power_of_two() && (MIN_RING_BYTES..=MAX_RING_BYTES).contains(bytes))
         .ok_or_else(|| "give a power of two from 64K to 1G".to_owned())
+}
+
+/// Flows that the kernel counts traffic by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FlowCounters {
+    /// As the view needs it.
+    #[default]
+    Auto,
+    /// As many as are usual.
+    On,
+    /// None.
+    Off,
+    /// So many, one for each direction and CPU that sees it.
+    Of(u32),
+}
+
+impl FlowCounters {
+    /// As many as are usual: ten thousand flows on each of a few CPUs give way to nobody, for 25 MB.
+    const USUAL: u32 = 262_144;
+
+    /// How many the kernel is to hold; 0 is none.
+    #[must_use]
+    pub const fn number(self, is_shown: bool) -> u32 {
+        match self {
+            Self::Off => 0,
+            Self::Auto if !is_shown => 0,
+            Self::Auto | Self::On => Self::USUAL,
+            Self::Of(flows) => flows,
+        }
+    }
+}
+
+/// Flows that the kernel counts traffic by.
+pub(super) fn flow_counters(word: &str) -> Result<FlowCounters, String> {
+    match word {
+        "auto" => Ok(FlowCounters::Auto),
+        "on" => Ok(FlowCounters::On),
+        "off" => Ok(FlowCounters::Off),
+        number => match number.parse() {
+            Ok(flows) if (64..=MAX_FLOW_COUNTERS).contains(&flows) => Ok(FlowCounters::Of(flows)),
+            _ => Err(format!("give auto, on, off, or a number of flows from 64 to {MAX_FLOW_COUNTERS}")),
+        },
+    }
 }
 
 /// Kibibytes of a buffer; libpcap takes less than 2 GiB.
@@ -110,13 +178,16 @@ pub(super) fn milliseconds(word: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("give milliseconds from 0 to {}", MAX_SECONDS * 1_000))
 }
 
-/// An address and a port, or `off`.
+/// An address and a port, `unix:` and a path, or `off`.
 pub(super) fn listen(word: &str) -> Result<Listen, String> {
     if word == "off" {
         return Ok(Listen::Off);
     }
-    SocketAddr::from_str(word).map(Listen::At).map_err(|_| {
-        "give a numeric address and a port, as 127.0.0.1:33333 or [::1]:33333, or off".to_owned()
+    if let Some(path) = word.strip_prefix(UNIX).filter(|path| !path.is_empty()) {
+        return Ok(Listen::At(ListenAt::Unix(path.into())));
+    }
+    SocketAddr::from_str(word).map(|address| Listen::At(ListenAt::Tcp(address))).map_err(|_| {
+        "give a numeric address and a port, as 127.0.0.1:33333 or [::1]:33333, unix:/PATH, or off".to_owned()
     })
 }
 
@@ -132,7 +203,7 @@ fn bytes(word: &str) -> Result<u64, String> {
 
 fn number<T: FromStr>(word: &str) -> Result<T, String>
 where
-    T::Err: std::fmt::Display,
+    T::Err: fmt::Display,
 {
     word.parse().map_err(|error: T::Err| error.to_string())
 }
@@ -163,6 +234,12 @@ mod tests {
         assert_eq!(ring_bytes("32M"), Ok(33_554_432));
         assert_eq!(ring_bytes("1g"), Ok(1 << 30));
         assert_eq!(ring_bytes("131072"), Ok(131_072));
+        assert_eq!(flow_counters("65536").map(|flows| flows.number(false)), Ok(65_536));
+        assert_eq!(flow_counters("auto").map(|flows| flows.number(false)), Ok(0));
+        assert_eq!(flow_counters("auto"), Ok(FlowCounters::default()));
+        for bad in ["63", "16777217", "yes", ""] {
+            assert!(flow_counters(bad).is_err(), "{bad}");
+        }
         for bad in ["", "K", "3M", "32K", "2G", "99999999999999999999G", "18446744073709551615G", "é", "1é"]
         {
             assert!(ring_bytes(bad).is_err(), "{bad}");
@@ -184,7 +261,13 @@ mod tests {
     #[test]
     fn listening_needs_address_and_port() {
         assert_eq!(listen("off"), Ok(Listen::Off));
-        assert_eq!(listen("[::1]:80"), Ok(Listen::At("[::1]:80".parse().unwrap())));
+        let at = |word: &str| match listen(word) {
+            Ok(Listen::At(at)) => Some((at.to_string(), matches!(at, ListenAt::Unix(_)))),
+            _ => None,
+        };
+        assert_eq!(at("[::1]:80"), Some(("[::1]:80".into(), false)));
+        assert_eq!(at("unix:/run/tcpkit.sock"), Some(("unix:/run/tcpkit.sock".into(), true)));
+        assert_eq!(at("unix:"), None);
         assert!(listen("localhost:80").unwrap_err().contains("127.0.0.1:33333"));
         assert!(listen("33333").is_err());
     }

@@ -1,6 +1,6 @@
 //! A shard and its outlets: what a worker thread owns, whether its frames come from a ring or from a reader.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
@@ -8,6 +8,7 @@ use super::{
     EngineSettings, FlowsAsked, Foreign, InterfaceFacts, Output, Shard,
     flows::Lister,
     outlet::{Delivery, Listener, Outlet},
+    tables::TableMaker,
 };
 use crate::{
     report::ShardSnapshot,
@@ -18,8 +19,8 @@ use crate::{
 /// What the control plane may ask of a worker.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// The state so far.
-    Snapshot(Sender<ShardSnapshot>),
+    /// What was measured since the last time.
+    HandOver(Sender<Handover>),
     /// Flows as they stand, within a second.
     Flows(FlowsAsked),
     /// A new interface, or other facts about a known one.
@@ -28,6 +29,17 @@ pub(super) enum Request {
     Drain(Sender<()>),
     /// Live only: nothing comes any more; finish at this time.
     Finish(Timestamp),
+}
+
+/// What one worker has measured since it was asked last.
+#[derive(Debug)]
+pub(super) struct Handover {
+    /// Whose it is.
+    pub(super) shard: u32,
+    /// The measurements.
+    pub(super) measured: Box<ShardSnapshot>,
+    /// How full its ring is, from 0 to 1, where it has one.
+    pub(super) ring_fill: Option<f64>,
 }
 
 /// One shard, its outlet and its neighbours.
@@ -44,6 +56,9 @@ pub(super) struct Analyst {
     /// The progress that was told last.
     told: Timestamp,
     lister: Lister,
+    /// When the next table is due; never, where none is wanted.
+    next_table: Timestamp,
+    tables: Option<Box<TableMaker>>,
     listener: Option<Arc<dyn Listener>>,
 }
 
@@ -67,6 +82,8 @@ impl Analyst {
             now: Timestamp::MIN,
             told: Timestamp::MIN,
             lister: Lister::default(),
+            next_table: if settings.tables.is_some() { Timestamp::MIN } else { Timestamp(i64::MAX) },
+            tables: settings.tables.clone().map(|tables| Box::new(TableMaker::new(tables))),
             listener: None,
         }
     }
@@ -84,8 +101,20 @@ impl Analyst {
     /// Analyses a frame; `watermark` is the latest timestamp of the capture so far, this frame's included.
     #[inline]
     pub(super) fn on_frame(&mut self, frame: &Frame<'_>, watermark: Timestamp) {
+        if watermark >= self.next_table {
+            self.table_is_due(watermark);
+        }
         self.now = self.now.max(watermark);
         self.shard.on_frame(frame, self.now, &mut self.output);
+    }
+
+    /// Makes the table of the time that has passed.
+    #[cold]
+    fn table_is_due(&mut self, now: Timestamp) {
+        let Some(tables) = &mut self.tables else { return };
+        let (table, next) = tables.on_time(&self.shard, now);
+        self.next_table = next;
+        self.output.tables.extend(table);
     }
 
     /// Counts a frame that came after as many as were asked for.
@@ -122,15 +151,30 @@ impl Analyst {
     /// Ends the analysis at `end` and gives the final state.
     pub(super) fn finish(mut self, end: Timestamp) -> ShardSnapshot {
         self.empty_inbox();
+        if let Some(tables) = &mut self.tables {
+            self.output.tables.extend(tables.last(&self.shard));
+        }
         self.now = self.now.max(end);
         self.shard.finish(self.now, &mut self.output);
         self.deliver(Timestamp(i64::MAX));
-        self.shard.snapshot()
+        self.shard.hand_over()
     }
 
-    /// The state so far.
-    pub(super) fn snapshot(&self) -> ShardSnapshot {
-        self.shard.snapshot()
+    /// What was measured since the last time.
+    pub(super) fn hand_over_measured(&mut self, ring_fill: Option<f64>) -> Handover {
+        Handover { shard: self.index, measured: Box::new(self.shard.hand_over()), ring_fill }
+    }
+
+    /// Does something that keeps the worker from its frames, and notes for how long.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long a worker pauses is its own affair, not the capture's"
+    )]
+    pub(super) fn pause(&mut self, work: impl FnOnce(&mut Self)) {
+        let begun = Instant::now();
+        work(self);
+        let nanoseconds = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.shard.on_pause(Span(nanoseconds));
     }
 
     /// Takes a request for a listing of flows.
@@ -145,7 +189,9 @@ impl Analyst {
 
     /// Looks at some more flows for a listing; takes a fraction of a millisecond.
     pub(super) fn list_on(&mut self) {
-        self.lister.go_on(&self.shard);
+        if self.is_listing() {
+            self.pause(|analyst| analyst.lister.go_on(&analyst.shard));
+        }
     }
 
     /// Gives the neighbours what is theirs. While an inbox is full the own one is emptied, so that two shards that
@@ -168,7 +214,8 @@ impl Analyst {
         let is_empty = self.output.finished.is_empty()
             && self.output.events.is_empty()
             && self.output.handshakes.is_empty()
-            && self.output.requests.is_empty();
+            && self.output.requests.is_empty()
+            && self.output.tables.is_empty();
         if is_empty && progress < self.told + PROGRESS {
             return;
         }
@@ -184,6 +231,7 @@ impl Analyst {
             events: std::mem::take(&mut self.output.events),
             handshakes: std::mem::take(&mut self.output.handshakes),
             requests: std::mem::take(&mut self.output.requests),
+            tables: std::mem::take(&mut self.output.tables),
             progress,
         };
         self.outlet.send(delivery);

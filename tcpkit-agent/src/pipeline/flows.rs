@@ -36,6 +36,8 @@ pub(super) struct Lister {
     samples: Vec<Sample>,
     /// When flows were looked at first: what began later began under our eyes.
     begun: Option<Timestamp>,
+    /// For tables: when the time of the next one begins, and how long it is.
+    span: Option<(Timestamp, Span)>,
 }
 
 impl Lister {
@@ -49,6 +51,20 @@ impl Lister {
         self.under_way.is_some() || !self.waiting.is_empty()
     }
 
+    /// The next listing is a table of so much time from here on; nothing passed before the first one.
+    pub(super) fn count_from(&mut self, since: Timestamp, span: Span) {
+        self.span = Some((since, span));
+    }
+
+    /// A listing at once, as of this time.
+    pub(super) fn list_at(&mut self, shard: &Shard, query: &FlowQuery, now: Timestamp) -> ShardListing {
+        let (reply, _) = tokio::sync::mpsc::unbounded_channel();
+        let mut walk = Walk::new(FlowsAsked { query: Arc::new(query.clone()), reply });
+        walk.now = now;
+        while self.advance(&mut walk, shard) {}
+        walk.into_listing()
+    }
+
     /// Looks at the next few flows; hands a listing over when it is complete.
     pub(super) fn go_on(&mut self, shard: &Shard) {
         let Some(mut walk) = self.under_way.take().or_else(|| self.waiting.pop_front().map(Walk::new)) else {
@@ -57,33 +73,37 @@ impl Lister {
         if walk.asked.reply.is_closed() {
             return;
         }
-        let begun = *self.begun.get_or_insert(shard.now);
+        walk.now = shard.now;
         for _ in 0..SLICE {
-            match walk.advance(shard) {
-                Step::HalfOpen(slot) => walk.half_open(shard, slot),
-                Step::Full(slot) => {
-                    if let Some(view) = shard.table.view(slot) {
-                        let throughput = self.throughput(slot, &view, shard.now, begun);
-                        walk.full(shard, &view, throughput);
-                    }
-                }
-                Step::Done => {
-                    self.forget_vacant(shard);
-                    return walk.finish(shard.now);
-                }
+            if !self.advance(&mut walk, shard) {
+                return walk.finish();
             }
         }
         self.under_way = Some(walk);
     }
 
+    /// Looks at the next flow; false where there is none.
+    fn advance(&mut self, walk: &mut Walk, shard: &Shard) -> bool {
+        match walk.advance(shard) {
+            Step::HalfOpen(slot) => walk.half_open(shard, slot),
+            Step::Full(slot) => {
+                if let Some(view) = shard.table.view(slot) {
+                    let throughput = self.throughput(slot, &view, walk.now);
+                    walk.full(shard, &view, throughput);
+                }
+            }
+            Step::Done => {
+                // The memory of a peak goes when its slots have gone.
+                self.samples.truncate(shard.table.slots() as usize);
+                return false;
+            }
+        }
+        true
+    }
+
     /// How much a flow carried in a second; `None` where it was there already when we looked at it first.
-    fn throughput(
-        &mut self,
-        slot: u32,
-        view: &FlowView<'_>,
-        now: Timestamp,
-        begun: Timestamp,
-    ) -> Option<[Throughput; 2]> {
+    fn throughput(&mut self, slot: u32, view: &FlowView<'_>, now: Timestamp) -> Option<[Throughput; 2]> {
+        let begun = *self.begun.get_or_insert(now);
         let slot = slot as usize;
         if slot >= self.samples.len() {
             self.samples.resize(slot + 1, Sample::default());
@@ -91,14 +111,13 @@ impl Lister {
         let sample = &mut self.samples[slot];
         let flow = view.flow();
         if sample.ticket != Some(flow.ticket()) {
-            *sample = Sample::first(flow, begun);
+            *sample = match self.span {
+                Some((since, _)) => Sample::nothing(flow, since),
+                None => Sample::first(flow, begun),
+            };
         }
-        sample.look(flow, now)
-    }
-
-    /// The memory of a peak goes when its slots have gone.
-    fn forget_vacant(&mut self, shard: &Shard) {
-        self.samples.truncate(shard.table.slots() as usize);
+        let [young, least] = self.span.map_or([SECOND, LEAST], |(_, span)| [span; 2]);
+        sample.look(flow, now, young, least)
     }
 }
 
@@ -118,12 +137,16 @@ impl Sample {
     /// Of a flow that is looked at for the first time: one that began after we had begun to look carried nothing
     /// before it began.
     fn first(flow: &Flow, begun: Timestamp) -> Self {
-        let ticket = Some(flow.ticket());
         if flow.start >= begun {
-            Self { ticket, at: flow.start, bytes: [[0; 2]; 2], rate: Some([[0.0; 2]; 2]) }
+            Self::nothing(flow, flow.start)
         } else {
-            Self { ticket, at: Timestamp::MIN, bytes: carried(flow), rate: None }
+            Self { ticket: Some(flow.ticket()), at: Timestamp::MIN, bytes: carried(flow), rate: None }
         }
+    }
+
+    /// Of a flow that had carried nothing at this time.
+    const fn nothing(flow: &Flow, at: Timestamp) -> Self {
+        Self { ticket: Some(flow.ticket()), at, bytes: [[0; 2]; 2], rate: Some([[0.0; 2]; 2]) }
     }
 
     /// The throughput since the last look that was not just now; in a flow's first second, as much as it has carried.
@@ -132,13 +155,13 @@ impl Sample {
         reason = "of what passes in some seconds, a float knows more than enough"
     )]
     #[expect(clippy::cast_possible_truncation, reason = "seven digits of a throughput are enough")]
-    fn look(&mut self, flow: &Flow, now: Timestamp) -> Option<[Throughput; 2]> {
+    fn look(&mut self, flow: &Flow, now: Timestamp, young: Span, least: Span) -> Option<[Throughput; 2]> {
         let bytes = carried(flow);
         let passed = now.since(self.at);
         if self.at == Timestamp::MIN {
             (self.at, self.bytes) = (now, bytes);
-        } else if passed >= LEAST || self.is_young() {
-            let least = if self.is_young() { SECOND } else { LEAST };
+        } else if passed >= least || self.is_young() {
+            let least = if self.is_young() { young } else { least };
             let seconds = passed.max(least).as_secs_f64();
             let of = |side: usize, kind: usize| {
                 ((bytes[side][kind].saturating_sub(self.bytes[side][kind])) as f64 / seconds) as f32
@@ -169,6 +192,8 @@ fn carried(flow: &Flow) -> [[u64; 2]; 2] {
 #[derive(Debug)]
 struct Walk {
     asked: FlowsAsked,
+    /// As of when.
+    now: Timestamp,
     /// Slots of half-open flows that are behind us.
     half_open: u32,
     /// Slots of others.
@@ -187,7 +212,8 @@ enum Step {
 
 impl Walk {
     fn new(asked: FlowsAsked) -> Self {
-        Self { asked, half_open: 0, full: 0, best: BinaryHeap::new(), listing: ShardListing::default() }
+        let (best, listing) = (BinaryHeap::new(), ShardListing::default());
+        Self { asked, now: Timestamp::MIN, half_open: 0, full: 0, best, listing }
     }
 
     fn advance(&mut self, shard: &Shard) -> Step {
@@ -223,20 +249,20 @@ impl Walk {
         let interface = name(&shard.interfaces, flow.interface);
         let tuple = flow.key().tuple_from(flow.client());
         let state = FlowState::of(flow, handshake);
-        let is_gone = query.closed_within.is_some_and(|span| shard.now.since(flow.end) > span);
+        let is_gone = query.closed_within.is_some_and(|span| self.now.since(flow.end) > span);
         let midstream = !handshake.is_seen();
         let facts = FlowFacts { tuple, state, midstream, interface: interface.map(AsRef::as_ref) };
         if is_gone && !state.is_open() || !query.filter.wants(&facts) {
             return;
         }
         self.listing.count(state, candidate.throughput);
-        let rank = Rank::new(candidate.value(query.order, &tuple, state, shard.now), tuple, query.descending);
+        let rank = Rank::new(candidate.value(query.order, &tuple, state, self.now), tuple, query.descending);
         if query.after.is_some_and(|cursor| rank <= cursor.0) {
             return;
         }
         let row = || {
             let Candidate { view, throughput, .. } = *candidate;
-            FlowRow::observed(flow, handshake, view, throughput, interface, shard.now)
+            FlowRow::observed(flow, handshake, view, throughput, interface, self.now)
         };
         // One more than is wanted tells whether there is a next page.
         if self.best.len() <= query.rows() {
@@ -246,10 +272,14 @@ impl Walk {
         }
     }
 
-    fn finish(self, now: Timestamp) {
+    fn into_listing(self) -> ShardListing {
         let rows = self.best.into_sorted_vec().into_iter().map(|best| (best.rank, best.row)).collect();
-        let listing = ShardListing { rows, now_us: now.as_micros(), ..self.listing };
-        let _asker_went_away = self.asked.reply.send(listing);
+        ShardListing { rows, now_us: self.now.as_micros(), ..self.listing }
+    }
+
+    fn finish(self) {
+        let reply = self.asked.reply.clone();
+        let _asker_went_away = reply.send(self.into_listing());
     }
 }
 

@@ -8,6 +8,7 @@ mod batch;
 mod facts;
 mod flows;
 mod fragments;
+mod gathering;
 mod outlet;
 mod output;
 mod plain;
@@ -18,6 +19,7 @@ mod router;
 mod running;
 mod settings;
 pub mod shard;
+mod tables;
 mod telling;
 mod traffic;
 mod worker;
@@ -29,8 +31,10 @@ pub use facts::Facts;
 pub use flows::FlowsAsked;
 pub use outlet::{Delivery, Listener};
 pub use output::{DecidedHandshake, Finished, FinishedRequest, Foreign, Output};
-pub use reader::{BlockSource, InterfaceTally, ReadError, ReaderOutcome, ReaderTally, SourceNote};
+pub use reader::{
+    BlockSource, InterfaceTally, ReadError, ReaderBursts, ReaderOutcome, ReaderTally, SourceNote,
+};
 pub use ring_worker::{CaptureTap, Translation};
 pub use running::{BlockPlan, Panicked, Pipeline, RingPlan};
-pub use settings::{EngineSettings, InterfaceFacts, Wanted};
+pub use settings::{EngineSettings, InterfaceFacts, TableSettings, Wanted};
 pub use shard::Shard;

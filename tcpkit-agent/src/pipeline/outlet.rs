@@ -8,7 +8,10 @@ use std::sync::{
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
 use super::{DecidedHandshake, Finished, FinishedRequest, Output};
-use crate::{report::Event, time::Timestamp};
+use crate::{
+    report::{Event, flows::ShardListing},
+    time::Timestamp,
+};
 
 /// What one shard hands on at a time.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub struct Delivery {
     pub handshakes: Vec<DecidedHandshake>,
     /// Requests that are over, in order of `FinishedRequest::at`.
     pub requests: Vec<FinishedRequest>,
+    /// Listings of the flows over capture time.
+    pub tables: Vec<ShardListing>,
     /// Nothing that this shard delivers later is older than this.
     pub progress: Timestamp,
 }
@@ -75,7 +80,11 @@ impl Delivery {
     /// Records and events in it.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.finished.len() + self.events.len() + self.handshakes.len() + self.requests.len()
+        self.finished.len()
+            + self.events.len()
+            + self.handshakes.len()
+            + self.requests.len()
+            + self.tables.len()
     }
 
     /// Whether it tells of nothing but progress.
@@ -108,6 +117,7 @@ mod tests {
             events,
             handshakes: Vec::new(),
             requests: Vec::new(),
+            tables: Vec::new(),
             progress: Timestamp(progress),
         }
     }

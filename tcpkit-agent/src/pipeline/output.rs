@@ -4,7 +4,7 @@ use tcpkit_common::record::Hook;
 
 use crate::{
     analyzer::Place,
-    report::{Event, FlowRecord, HandshakeRecord, RequestRecord},
+    report::{Event, FlowRecord, HandshakeRecord, RequestRecord, flows::ShardListing},
     time::Timestamp,
     wire::{Frame, FrameDirection, InterfaceId, LinkType, fragment::Reassembled},
 };
@@ -20,6 +20,8 @@ pub struct Output {
     pub handshakes: Vec<DecidedHandshake>,
     /// Requests that are over; each shard's in order of [`FinishedRequest::at`] when it is asked to deliver.
     pub requests: Vec<FinishedRequest>,
+    /// Listings of the flows over capture time, as far as they were due.
+    pub tables: Vec<ShardListing>,
     /// Frames that other shards own.
     pub foreign: Vec<Foreign>,
 }
@@ -31,6 +33,7 @@ impl Output {
         self.events.clear();
         self.handshakes.clear();
         self.requests.clear();
+        self.tables.clear();
         self.foreign.clear();
     }
 
@@ -41,6 +44,7 @@ impl Output {
             && self.events.is_empty()
             && self.handshakes.is_empty()
             && self.requests.is_empty()
+            && self.tables.is_empty()
             && self.foreign.is_empty()
     }
 }

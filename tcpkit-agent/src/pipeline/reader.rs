@@ -9,11 +9,13 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::{batch::Batch, facts::Facts, router::Router};
 use crate::{
+    analyzer::BurstAnalyzer,
     filter::{FilterError, Matcher},
-    report::ShardSnapshot,
+    flow::WireCount,
+    report::{ShardSnapshot, merge::BurstSender},
     source::{Block, Dropped, FlowTimers, Interface, Progress, SourceError},
     time::Timestamp,
-    wire::InterfaceId,
+    wire::{Ends, Frame, InterfaceId, ends},
 };
 
 /// Where the blocks come from.
@@ -54,8 +56,10 @@ pub struct ReaderTally {
     pub notes: Vec<SourceNote>,
     /// Bytes read, and the bytes there are.
     pub progress: Option<Progress>,
-    /// The account of fragments, which are put together before the shards.
-    pub fragments: Option<ShardSnapshot>,
+    /// The account of fragments, which are put together before the shards, since it was taken out last.
+    pub fragments: Option<Box<ShardSnapshot>>,
+    /// Rates within milliseconds; shared, not copied.
+    pub bursts: Arc<Mutex<ReaderBursts>>,
 }
 
 /// What one file or interface counted itself.
@@ -116,6 +120,8 @@ pub(super) struct Reader<S> {
     pub(super) stop: Arc<AtomicBool>,
     /// Wanted frames still to deliver (`--count`).
     pub(super) remaining: Option<u64>,
+    /// Rates within milliseconds, where they are wanted.
+    pub(super) bursts: Option<Arc<Mutex<ReaderBursts>>>,
 }
 
 impl<S: BlockSource> Reader<S> {
@@ -154,6 +160,7 @@ impl<S: BlockSource> Reader<S> {
     fn on_block(&mut self, mut block: Block, watermark: &mut Timestamp) -> Result<(), FilterError> {
         self.learn(&block.interfaces);
         let verdict = self.select(&mut block);
+        self.count_bursts(&block);
         self.publish(false, *watermark);
         let is_news = !(block.frames.is_empty() && block.interfaces.is_empty() && block.drops.is_empty());
         if let Some(capture) = self.capture.as_ref().filter(|_| is_news) {
@@ -230,6 +237,18 @@ impl<S: BlockSource> Reader<S> {
         verdict
     }
 
+    /// Before the frames are dealt to shards, so that the number of shards does not show.
+    fn count_bursts(&self, block: &Block) {
+        let Some(bursts) = &self.bursts else { return };
+        let mut bursts = bursts.lock().unwrap_or_else(PoisonError::into_inner);
+        for descriptor in &block.frames {
+            let frame = block.frame(descriptor);
+            let ends = ends(&frame);
+            let sender = ends.map(|ends| (ends.protocol, ends.tuple));
+            bursts.on_frame((frame.interface, frame.direction), frame.timestamp, wire(&frame, ends), sender);
+        }
+    }
+
     /// Makes new interfaces known to everybody behind.
     pub(super) fn learn(&mut self, new: &[(InterfaceId, Interface)]) {
         for (id, interface) in new {
@@ -250,16 +269,34 @@ impl<S: BlockSource> Reader<S> {
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         tally.notes = self.source.notes();
         tally.progress = self.source.progress();
-        tally.fragments = match (last, self.router.take()) {
+        let account = match (last, self.router.take()) {
             (true, Some(router)) => Some(router.finish(watermark)),
-            (false, Some(router)) => {
-                let snapshot = router.snapshot();
+            (false, Some(mut router)) => {
+                let account = router.hand_over();
                 self.router = Some(router);
-                Some(snapshot)
+                Some(account)
             }
             (_, None) => None,
         };
+        if let Some(account) = account {
+            tally.fragments.get_or_insert_default().merge(&account);
+        }
     }
+}
+
+/// Bursts as a reader sees them.
+pub type ReaderBursts = BurstAnalyzer<BurstSender>;
+
+/// What a frame stood for on the wire, as far as a glance at its headers tells.
+fn wire(frame: &Frame<'_>, ends: Option<Ends>) -> WireCount {
+    let headers = ends.map_or(0, |ends| ends.headers_len);
+    let (len, size) = (frame.frame_len, u32::from(frame.gso_size));
+    if size == 0 || headers == 0 || headers >= len {
+        return WireCount::one(len);
+    }
+    let packets = (len - headers).div_ceil(size);
+    let bytes = u64::from(len) + u64::from(packets - 1) * u64::from(headers);
+    WireCount { packets, bytes, full_len: headers + size }
 }
 
 /// Keeps losses at their place among the frames while frames are taken out.

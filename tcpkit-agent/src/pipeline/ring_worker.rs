@@ -127,9 +127,14 @@ impl RingWorker {
 
     fn on_request(&mut self, request: Request) -> Turn {
         match request {
-            Request::Snapshot(reply) => drop(reply.send(self.analyst.snapshot())),
+            Request::HandOver(reply) => {
+                let fill = self.ring.fill();
+                self.analyst.pause(|analyst| drop(reply.send(analyst.hand_over_measured(Some(fill)))));
+            }
             Request::Flows(asked) => self.analyst.ask_for_flows(asked),
-            Request::Interface(id, facts) => self.analyst.on_interface(id, facts),
+            Request::Interface(id, facts) => {
+                self.analyst.pause(|analyst| analyst.on_interface(id, facts));
+            }
             Request::Drain(reply) => {
                 while self.poll() > 0 {}
                 self.flush(0);

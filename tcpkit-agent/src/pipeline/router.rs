@@ -59,12 +59,12 @@ impl Router {
     /// The account of the fragments, when nothing comes any more.
     pub(super) fn finish(mut self, end: Timestamp) -> ShardSnapshot {
         self.fragments.finish(end, &mut self.output);
-        self.fragments.snapshot()
+        self.fragments.hand_over()
     }
 
-    /// The account of the fragments so far.
-    pub(super) fn snapshot(&self) -> ShardSnapshot {
-        self.fragments.snapshot()
+    /// The account of the fragments since the last time.
+    pub(super) fn hand_over(&mut self) -> ShardSnapshot {
+        self.fragments.hand_over()
     }
 
     fn route(&mut self, number: u32, frame: &Frame<'_>, watermark: Timestamp, shares: &mut [Vec<Item>]) {

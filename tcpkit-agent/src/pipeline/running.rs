@@ -7,7 +7,6 @@ use std::{
         atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
     },
     thread::{self, JoinHandle},
-    time::Duration,
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -17,6 +16,7 @@ use super::{
     analyst::{Analyst, Request},
     batch::Batch,
     facts::Facts,
+    gathering::Gathering,
     outlet::{Delivery, Listener, Outlet},
     reader::{BlockSource, Reader, ReaderOutcome, ReaderTally},
     ring_worker::{CaptureTap, RingWorker, Translation},
@@ -26,7 +26,10 @@ use super::{
 use crate::{
     filter::Matcher,
     report::{Event, ShardSnapshot},
-    source::{Block, InterfaceTable, live::RingReader},
+    source::{
+        Block, InterfaceTable,
+        live::{RingReader, RingWaker},
+    },
     time::Timestamp,
     wire::InterfaceId,
 };
@@ -67,7 +70,8 @@ pub struct RingPlan {
 
 /// Threads at work.
 pub struct Pipeline {
-    requests: Vec<Sender<Request>>,
+    requests: Vec<Asking>,
+    gathering: Gathering,
     workers: Vec<JoinHandle<ShardSnapshot>>,
     reader: Option<JoinHandle<ReaderOutcome>>,
     tally: Arc<Mutex<ReaderTally>>,
@@ -120,6 +124,7 @@ impl Pipeline {
         let mut taps = plan.taps.into_iter();
         let parts = analysts.into_iter().zip(requests).zip(plan.rings);
         for (index, ((mut analyst, requests), ring)) in parts.enumerate() {
+            pipeline.requests[index].waker = Some(ring.waker());
             analyst.listen(plan.listeners.get(index).cloned());
             plan.interfaces.iter().for_each(|(id, facts)| analyst.on_interface(*id, facts.clone()));
             let worker = RingWorker {
@@ -136,28 +141,46 @@ impl Pipeline {
         Ok((pipeline, deliveries))
     }
 
-    /// The state of every shard that still works, and of the reader's fragments.
+    /// The sums of all workers and of the reader's fragments, as things stand.
+    ///
+    /// A worker hands over what it measured since the last time, without copying it, and is kept from its frames for
+    /// microseconds.
+    pub fn gather(&mut self) -> &ShardSnapshot {
+        let Self { gathering, workers, requests, .. } = self;
+        gathering.gather(
+            |worker| workers.get(worker).is_some_and(|worker| !worker.is_finished()),
+            |worker, reply| {
+                // One that has ended meanwhile hands everything over at its end.
+                requests[worker].send(Request::HandOver(reply));
+            },
+        );
+        if let Some(fragments) = self.take_fragments() {
+            self.gathering.add(&fragments);
+        }
+        self.gathering.sum()
+    }
+
+    /// The sums as they were gathered last.
     #[must_use]
-    pub fn snapshots(&self) -> Vec<ShardSnapshot> {
-        let asked: Vec<_> = self
-            .requests
-            .iter()
-            .filter_map(|requests| {
-                let (reply, answer) = bounded(1);
-                requests.send(Request::Snapshot(reply)).ok().map(|()| answer)
-            })
-            .collect();
-        let mut snapshots: Vec<_> =
-            asked.into_iter().filter_map(|answer| answer.recv_timeout(PATIENCE).ok()).collect();
-        snapshots.extend(self.tally().fragments);
-        snapshots
+    pub const fn sum(&self) -> &ShardSnapshot {
+        self.gathering.sum()
+    }
+
+    /// How full each worker's ring was when it handed over last, from 0 to 1; empty without rings.
+    #[must_use]
+    pub fn ring_fills(&self) -> Vec<f64> {
+        self.gathering.ring_fills()
+    }
+
+    fn take_fragments(&self) -> Option<Box<ShardSnapshot>> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).fragments.take()
     }
 
     /// Asks every worker for a listing of its flows; each answers for itself, within a second or so.
     pub fn ask_for_flows(&self, asked: &FlowsAsked) {
         for requests in &self.requests {
             // A worker that has ended has no flows.
-            drop(requests.send(Request::Flows(asked.clone())));
+            requests.send(Request::Flows(asked.clone()));
         }
     }
 
@@ -182,7 +205,7 @@ impl Pipeline {
     /// Tells every shard an interface's facts.
     pub fn set_interface(&self, id: InterfaceId, facts: &InterfaceFacts) {
         for requests in &self.requests {
-            drop(requests.send(Request::Interface(id, facts.clone())));
+            requests.send(Request::Interface(id, facts.clone()));
         }
     }
 
@@ -196,6 +219,7 @@ impl Pipeline {
                 events,
                 handshakes: Vec::new(),
                 requests: Vec::new(),
+                tables: Vec::new(),
                 progress,
             });
         }
@@ -215,9 +239,10 @@ impl Pipeline {
             Some(reader) => reader.join().map_err(|_| Panicked("reader"))?,
             None => ReaderOutcome::default(),
         };
+        let fragments = self.take_fragments();
         let tally = self.tally();
         let mut snapshots = self.join()?;
-        snapshots.extend(tally.fragments.clone());
+        snapshots.extend(fragments.map(|fragments| *fragments));
         Ok((snapshots, outcome, tally))
     }
 
@@ -231,7 +256,7 @@ impl Pipeline {
             .iter()
             .filter_map(|requests| {
                 let (reply, answer) = bounded(1);
-                requests.send(Request::Drain(reply)).ok().map(|()| answer)
+                requests.send(Request::Drain(reply)).then_some(answer)
             })
             .collect();
         // Only when all rings are empty has everything been handed over that a neighbour is to get.
@@ -239,13 +264,17 @@ impl Pipeline {
             answer.recv().map_err(|_| Panicked("worker"))?;
         }
         for requests in &self.requests {
-            drop(requests.send(Request::Finish(end)));
+            requests.send(Request::Finish(end));
         }
         self.join()
     }
 
+    /// What was gathered while they worked, and what each of them has measured since.
     fn join(self) -> Result<Vec<ShardSnapshot>, Panicked> {
-        self.workers.into_iter().map(|worker| worker.join().map_err(|_| Panicked("worker"))).collect()
+        let joined = self.workers.into_iter().map(|worker| worker.join().map_err(|_| Panicked("worker")));
+        let mut snapshots = joined.collect::<Result<Vec<_>, _>>()?;
+        snapshots.push(self.gathering.finish());
+        Ok(snapshots)
     }
 
     fn prepare(
@@ -259,9 +288,14 @@ impl Pipeline {
             .zip(inboxes)
             .map(|(index, inbox)| Analyst::new(settings, index, outlet.clone(), inbox, neighbours.clone()))
             .collect();
-        let (requests, receivers) = (0..settings.shards).map(|_| bounded(REQUESTS)).unzip();
+        let asking = |_| {
+            let (sender, receiver) = bounded(REQUESTS);
+            (Asking { sender, waker: None }, receiver)
+        };
+        let (requests, receivers) = (0..settings.shards).map(asking).unzip();
         let pipeline = Self {
             requests,
+            gathering: Gathering::new(settings.shards),
             workers: Vec::new(),
             reader: None,
             tally: Arc::default(),
@@ -290,6 +324,7 @@ impl Pipeline {
             tally: Arc::clone(&self.tally),
             stop: Arc::clone(&self.stop),
             remaining: plan.count,
+            bursts: settings.wanted.bursts.then(|| Arc::clone(&self.tally().bursts)),
         };
         let known: Vec<_> = (0u16..).map(InterfaceId).zip(plan.interfaces.all().iter().cloned()).collect();
         reader.learn(&known);
@@ -303,6 +338,24 @@ impl Pipeline {
     ) -> io::Result<()> {
         self.workers.push(named(&format!("shard-{index}"), work)?);
         Ok(())
+    }
+}
+
+/// The way to one worker.
+struct Asking {
+    sender: Sender<Request>,
+    /// Ends the sleep of one that waits for its ring.
+    waker: Option<RingWaker>,
+}
+
+impl Asking {
+    /// Sends a request; false where the worker has ended.
+    fn send(&self, request: Request) -> bool {
+        let is_there = self.sender.send(request).is_ok();
+        if let Some(waker) = &self.waker {
+            waker.wake();
+        }
+        is_there
     }
 }
 
@@ -326,6 +379,3 @@ const INBOX: usize = 4_096;
 
 /// Requests on their way to one worker.
 const REQUESTS: usize = 16;
-
-/// How long a snapshot may take: a worker looks at its requests at least ten times a second.
-const PATIENCE: Duration = Duration::from_secs(2);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     analyzer::{PrefixLengths, RequestSettings, RequestsTold},
     flow::{FlowLimits, Patience, StallKind, StreamStep, StreamStepKind},
+    report::flows::FlowQuery,
     time::Span,
     wire::{ParseOptions, fragment::FragmentLimits},
 };
@@ -30,6 +31,19 @@ pub struct EngineSettings {
     pub prefixes: PrefixLengths,
     /// Whether an ICMP error decides the handshake that it answers.
     pub icmp: bool,
+    /// Whether the report tells how the capture went.
+    pub course: bool,
+    /// Listings of the flows over capture time; they are whole with one shard only.
+    pub tables: Option<TableSettings>,
+}
+
+/// Listings of the flows over capture time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableSettings {
+    /// Capture time from one to the next.
+    pub every: Span,
+    /// What is in them.
+    pub query: FlowQuery,
 }
 
 /// What shards hand out beside their measurements; what nobody reads is not made.
@@ -51,6 +65,8 @@ pub struct Wanted {
     pub slow_request: Span,
     /// A record of each request that was answered after at least so many microseconds, as git-hulk/tcpkit shows them.
     pub shown_us: Option<u64>,
+    /// The reader of blocks looks at milliseconds; over rings the kernel does.
+    pub bursts: bool,
 }
 
 impl Wanted {
@@ -119,11 +135,14 @@ impl EngineSettings {
                 requests: false,
                 slow_request: Self::EVENT,
                 shown_us: None,
+                bursts: false,
             },
             requests: None,
             slow_us: 0,
             prefixes: PrefixLengths::default(),
             icmp: true,
+            course: false,
+            tables: None,
         }
     }
 

@@ -14,8 +14,8 @@ use super::{
 use crate::{
     analyzer::{Conversations, Fate, MeasuredRequest, Note, Passed, TalkerAnalyzer},
     flow::{Arrival, Changes, FlowLimits, FlowTable, Taken, WireCount},
-    report::ShardSnapshot,
-    time::Timestamp,
+    report::{Course, Moment, ShardSnapshot},
+    time::{Span, Timestamp},
     wire::{
         self, Frame, IcmpError, InterfaceId, MalformedSegment, Outer, Packet, ParseError, ParseOptions,
         Parsed, Plain, Segment, Unanalyzed, fragment::Defragmenter,
@@ -42,6 +42,8 @@ pub struct Shard {
     icmp: bool,
     /// Latest watermark that was handed in.
     pub(super) now: Timestamp,
+    /// The capture has ended.
+    has_finished: bool,
 }
 
 impl Shard {
@@ -57,6 +59,9 @@ impl Shard {
         };
         let mut measured = ShardSnapshot::default();
         measured.requests.slow_us = settings.slow_us;
+        if settings.course {
+            measured.course = Course::kept();
+        }
         measured.talkers = TalkerAnalyzer::new(settings.prefixes);
         Self {
             number: shard,
@@ -76,6 +81,7 @@ impl Shard {
             told: Vec::new(),
             icmp: settings.icmp,
             now: Timestamp::MIN,
+            has_finished: false,
         }
     }
 
@@ -124,6 +130,29 @@ impl Shard {
     /// Lets every flow expire that is due by `now`.
     #[inline]
     pub fn advance(&mut self, now: Timestamp, out: &mut Output) {
+        if now >= self.measured.course.due() {
+            self.note_course(now, out);
+        }
+        self.run_timers(now, out);
+    }
+
+    /// Notes how things stand at each boundary up to `now`: as they are when every timer up to there has run.
+    #[cold]
+    fn note_course(&mut self, now: Timestamp, out: &mut Output) {
+        let mut known = None;
+        while let Some(boundary) = self.measured.course.next(now) {
+            // In a long silence nothing changes but by timers.
+            if known.is_none() || self.requests.is_some() || self.table.is_due(boundary) {
+                self.run_timers(boundary, out);
+                self.pass_on_changes(out);
+                known = Some(Moment::of(&self.measured, &self.table.counts()));
+            }
+            self.measured.course.note(known.clone().unwrap_or_default());
+        }
+    }
+
+    #[inline]
+    fn run_timers(&mut self, now: Timestamp, out: &mut Output) {
         self.now = self.now.max(now);
         // What frames changed is passed on behind each of them.
         let is_due = self.requests.as_ref().is_some_and(|conversations| conversations.is_due(self.now));
@@ -144,12 +173,14 @@ impl Shard {
     /// Ends the capture at `end`, or at the latest watermark where that is later: the flows that are left follow in
     /// order of start and four-tuple.
     pub fn finish(&mut self, end: Timestamp, out: &mut Output) {
+        self.advance(end, out);
         self.defragmenter.finish();
         self.settle_incomplete();
         self.now = end.max(self.now);
         self.table.finish(self.now, &mut self.changes);
         self.hear_no_more();
         self.pass_on(out);
+        self.has_finished = true;
     }
 
     /// What was measured so far.
@@ -163,6 +194,43 @@ impl Shard {
             conversations.add_to(&mut snapshot.requests);
         }
         snapshot
+    }
+
+    /// What was measured since the last time, which the shard then forgets: nothing is copied, so this takes
+    /// microseconds however much it is. The parts add up by [`ShardSnapshot::merge`], but for the flows and the open
+    /// dialogues, which are how things stand.
+    #[must_use]
+    pub fn hand_over(&mut self) -> ShardSnapshot {
+        self.measured.round_trips.on_round_trips(&self.changes.round_trips);
+        self.changes.round_trips.clear();
+        self.measured.bandwidth.settle();
+        self.measured.talkers.settle();
+        let talkers = self.measured.talkers.afresh();
+        let slow_us = self.measured.requests.slow_us;
+        let mut measured =
+            std::mem::replace(&mut self.measured, ShardSnapshot { talkers, ..ShardSnapshot::default() });
+        self.measured.requests.slow_us = slow_us;
+        self.keep_course(&mut measured);
+        measured.flows = self.table.counts();
+        if let Some(conversations) = &mut self.requests {
+            conversations.add_to(&mut measured.requests);
+            conversations.forget_counts();
+        }
+        measured
+    }
+
+    /// The course goes on over all parts; the last one has it.
+    fn keep_course(&mut self, measured: &mut ShardSnapshot) {
+        self.measured.course = std::mem::take(&mut measured.course);
+        self.measured.course.handed_over(measured);
+        if self.has_finished {
+            measured.course = std::mem::take(&mut self.measured.course);
+        }
+    }
+
+    /// The worker was kept from its frames for so long.
+    pub fn on_pause(&mut self, pause: Span) {
+        self.measured.pauses.record(pause);
     }
 
     #[inline]

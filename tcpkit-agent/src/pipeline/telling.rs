@@ -25,7 +25,7 @@ impl Shard {
         }
     }
 
-    fn pass_on_changes(&mut self, out: &mut Output) {
+    pub(super) fn pass_on_changes(&mut self, out: &mut Output) {
         if !self.changes.left.is_empty() {
             self.hear_left();
         }

@@ -83,9 +83,13 @@ impl Worker {
 
     fn on_request(&mut self, request: Request) {
         match request {
-            Request::Snapshot(reply) => drop(reply.send(self.analyst.snapshot())),
+            Request::HandOver(reply) => self.analyst.pause(|analyst| {
+                drop(reply.send(analyst.hand_over_measured(None)));
+            }),
             Request::Flows(asked) => self.analyst.ask_for_flows(asked),
-            Request::Interface(id, facts) => self.analyst.on_interface(id, facts),
+            Request::Interface(id, facts) => {
+                self.analyst.pause(|analyst| analyst.on_interface(id, facts));
+            }
             // A worker over batches ends when its reader does.
             Request::Drain(reply) => {
                 let _asker_went_away = reply.send(());

@@ -6,12 +6,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{BurstReport, Count, TalkersReport};
+use super::{BurstReport, Count, ExactFlowsReport, TalkersReport};
 
 /// Who used how much.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct BandwidthReport {
     /// All interfaces together.
     pub total: TrafficReport,
@@ -31,6 +32,10 @@ pub struct BandwidthReport {
     pub packet_sizes: Vec<SizeBucket>,
     /// How high the rate went within milliseconds, by interface and direction.
     pub bursts: Vec<BurstReport>,
+    /// Traffic by flow as the kernel counted it, right also where frames were lost on their way to the analysis; absent
+    /// where it was not counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exact_flows: Option<ExactFlowsReport>,
     /// From when on peaks are known, in microseconds; `null` where that is the whole capture. Memory for them is enough
     /// for 18 hours of traffic without a pause.
     pub peaks_since_us: Option<i64>,
@@ -39,7 +44,7 @@ pub struct BandwidthReport {
 }
 
 /// A part of the traffic.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct TrafficReport {
     /// How much it was.
     #[serde(flatten)]
@@ -67,7 +72,7 @@ pub struct TrafficReport {
 }
 
 /// The busiest second of the clock (UTC).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PeakRate {
     /// When it began.
     pub at_us: i64,
@@ -78,7 +83,7 @@ pub struct PeakRate {
 }
 
 /// One interface's share.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct InterfaceBandwidth {
     /// Interface, or the file for a nameless one.
     pub interface: String,
@@ -93,7 +98,7 @@ pub struct InterfaceBandwidth {
 }
 
 /// How much of a link was used: `l1_bytes` by its speed, each direction having all of it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct LinkUse {
     /// What the driver says, in bits per second.
     pub speed_bits_per_second: u64,
@@ -104,7 +109,7 @@ pub struct LinkUse {
 }
 
 /// Wire packets up to a size.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SizeBucket {
     /// Largest size in the bucket, in bytes; `null` for the last.
     pub up_to: Option<u32>,

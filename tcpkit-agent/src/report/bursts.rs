@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The rate in windows of 1 and of 10 milliseconds past one interface in one direction, idle ones included.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct BurstReport {
     /// Interface, or the file for a nameless one.
     pub interface: String,
@@ -22,7 +23,7 @@ pub struct BurstReport {
 }
 
 /// Rates over all windows of one length: wire bits per second with link header, without preamble and FCS.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct BurstWindows {
     /// 99 of 100 windows had no more, at most 1 % off; `null` where no whole window was seen.
     pub p99_bits_per_second: Option<f64>,
@@ -39,7 +40,7 @@ pub struct BurstWindows {
 }
 
 /// The flow that a burst is due to.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct BurstFlow {
     /// Sender.
     pub source_ip: IpAddr,

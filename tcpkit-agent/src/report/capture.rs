@@ -1,9 +1,10 @@
 //! Where the frames came from.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The capture that a report is about.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct CaptureInfo {
     /// `live` or `file`.
     pub mode: &'static str,
@@ -31,7 +32,7 @@ pub struct CaptureInfo {
 }
 
 /// One interface of the capture.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct InterfaceInfo {
     /// Name, where the source knows it.
     pub name: Option<String>,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{FlowName, FlowRecord, HandshakeResult, RequestRecord};
@@ -11,10 +12,11 @@ use crate::{
 };
 
 /// Something that happened, at a point in capture time.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Event {
     /// Capture time, in microseconds since the epoch.
     #[serde(serialize_with = "as_micros", rename = "time_us")]
+    #[schemars(with = "i64")]
     pub time: Timestamp,
     /// What happened.
     #[serde(flatten)]
@@ -22,7 +24,7 @@ pub struct Event {
 }
 
 /// What happened.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum EventKind {
     /// A handshake did not succeed; `flow` is what is known of it at that time.

@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// One TCP connection as observed.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct FlowRecord {
     /// Sender of the first SYN; mid-stream, inferred.
     pub client_ip: IpAddr,
@@ -71,7 +72,7 @@ pub struct FlowRecord {
 }
 
 /// The RST that ended a flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RstRecord {
     /// In the middle of what: `refused`, `opening`, `data_after_fin`, `after_fin`, `half_closed`, `in_flight`,
     /// `unanswered`, `quiet` or `outside_window`.
@@ -82,7 +83,7 @@ pub struct RstRecord {
 }
 
 /// One direction of a flow.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct DirectionRecord {
     /// Frames captured.
     pub frames: u64,
@@ -147,7 +148,7 @@ pub struct DirectionRecord {
 }
 
 /// Segments sent again, by cause.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RetransmissionsByCause {
     /// The retransmission timer ran out.
     pub rto: u32,
@@ -162,7 +163,7 @@ pub struct RetransmissionsByCause {
 }
 
 /// Round trips of one direction's data, in microseconds; `null` without samples.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct RttRecord {
     /// Round trips measured.
     pub samples: u64,
@@ -196,7 +197,7 @@ pub struct RttRecord {
 }
 
 /// What a flow waited for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct StallsByKind {
     /// The receiver to read: its window was zero.
     pub zero_window: StallRecord,
@@ -211,7 +212,7 @@ pub struct StallsByKind {
 }
 
 /// Stalls of one kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct StallRecord {
     /// How many.
     pub count: u32,
@@ -220,7 +221,7 @@ pub struct StallRecord {
 }
 
 /// What became of a handshake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HandshakeResult {
     /// SYN, SYN/ACK, and an ACK that covers it.
@@ -267,7 +268,7 @@ impl HandshakeResult {
 }
 
 /// How a flow ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Close {
     /// Both sides finished.

@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use super::HandshakeResult;
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// What became of one handshake, told when it was decided.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct HandshakeRecord {
     /// Sender of the first SYN.
     pub client_ip: IpAddr,
@@ -31,9 +32,11 @@ pub struct HandshakeRecord {
     pub icmp: Option<String>,
     /// First SYN, in microseconds since the epoch.
     #[serde(rename = "start_us", serialize_with = "as_micros")]
+    #[schemars(with = "i64")]
     pub start: Timestamp,
     /// First SYN to what decided it: the last segment of the handshake, the ICMP error, or the time-out.
     #[serde(rename = "took_us", serialize_with = "as_micros_f64")]
+    #[schemars(with = "f64")]
     pub took: Span,
     /// SYNs sent again until then: tcpeek's `DUP SYN`.
     pub syn_repeats: u32,

@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::SpanSummary;
 
 /// Handshakes of a capture.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct HandshakeReport {
     /// Flows by `HandshakeResult`.
     pub results: BTreeMap<&'static str, u64>,
@@ -48,7 +49,7 @@ pub struct HandshakeReport {
 }
 
 /// ICMP errors of one type and code.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct IcmpErrorCount {
     /// `icmp` or `icmpv6`.
     pub protocol: &'static str,
@@ -66,7 +67,7 @@ pub struct IcmpErrorCount {
 }
 
 /// Handshakes of one server.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ServerHandshakes {
     /// Its address.
     pub server_ip: IpAddr,
@@ -78,7 +79,7 @@ pub struct ServerHandshakes {
 }
 
 /// Some handshakes.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct HandshakeCounts {
     /// Handshakes whose SYN was seen.
     pub attempts: u64,

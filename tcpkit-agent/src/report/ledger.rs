@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Every frame's fate, by interface and hook, and in sum.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Ledger {
     /// Whether every equation of [`LedgerEntry`] holds in every entry.
     pub closes: bool,
@@ -17,7 +18,7 @@ pub struct Ledger {
 
 /// `seen = filtered + matched`, `matched = recorded + ring_full + helper_failed`,
 /// `recorded = delivered + in_flight`, `delivered = analyzed + Σ malformed + Σ not_analyzed`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct LedgerEntry {
     /// Interface, or the file for a nameless one.
     pub interface: String,

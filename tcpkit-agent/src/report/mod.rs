@@ -4,12 +4,16 @@
 //! microseconds with nanosecond decimals (`_us`, floats); sizes are bytes.
 //! A field that this version of tcpkit cannot fill is absent; `null` means *not seen*.
 
+mod agent;
 mod bandwidth;
 mod bursts;
 mod capture;
+mod course;
 mod doctor;
 mod event;
 mod exact_flows;
+mod exact_report;
+mod figures;
 mod flow;
 pub mod flows;
 mod handshake;
@@ -17,21 +21,30 @@ mod handshakes;
 mod ledger;
 pub mod merge;
 mod observed;
+mod problem;
 mod record;
 mod request;
 mod requests;
+mod series;
 mod service;
 mod snapshot;
 mod stream;
 mod talkers;
 mod totals;
 
+pub use agent::AgentReport;
 pub use bandwidth::{BandwidthReport, InterfaceBandwidth, LinkUse, PeakRate, SizeBucket, TrafficReport};
 pub use bursts::{BurstFlow, BurstReport, BurstWindows};
 pub use capture::{CaptureInfo, InterfaceInfo};
+pub use course::{Course, Moment};
 pub use doctor::{DoctorReport, ExaminedRecord, FindingRecord};
 pub use event::{Event, EventKind};
 pub use exact_flows::{ExactFlow, ExactFlowCounts, ExactOther, ExactRate, ExactTraffic};
+pub use exact_report::{ExactFlowRecord, ExactFlowsReport};
+pub use figures::{
+    DURATION_BOUNDS_NS, DURATION_BUCKETS, Durations, Figures, RequestDurations, RoundTripDurations,
+    TrafficFigure,
+};
 pub use flow::{
     Close, DirectionRecord, FlowRecord, HandshakeResult, RetransmissionsByCause, RstRecord, RttRecord,
     StallRecord, StallsByKind,
@@ -39,13 +52,15 @@ pub use flow::{
 pub use handshake::HandshakeRecord;
 pub use handshakes::{HandshakeCounts, HandshakeReport, IcmpErrorCount, ServerHandshakes};
 pub use ledger::{Ledger, LedgerEntry};
-pub use record::{LedgerReport, Record};
+pub use problem::Problem;
+pub use record::{EventsLost, PartReport, Record};
 pub(crate) use request::millis;
 pub use request::{Culprit, RequestRecord, TimeSpent};
 pub use requests::{
     CommandRequests, PortRequests, ProtocolRequests, RequestSpans, RequestSummary, RequestsReport,
     ServerRequests,
 };
+pub use series::{DistributionReport, SeriesBin, SeriesReport, SeriesSpans, SpanBucket};
 pub use service::{BUCKET_BOUNDS_US, BUCKETS, Sent, ServiceCount, Services};
 pub use snapshot::{Extent, ShardSnapshot};
 pub use stream::{
@@ -55,13 +70,23 @@ pub use stream::{
 pub use talkers::{AddressTalk, PortTalk, PrefixTalk, SentCount, ServiceTalk, TalkCount, TalkersReport};
 pub use totals::{Count, ResetCount, SpanSummary, Totals};
 
+use schemars::JsonSchema;
 use serde::Serialize;
+
+/// A protocol by IANA's number: the names of those that tcpkit follows, else the number.
+pub(crate) fn protocol_name(number: u8) -> String {
+    match number {
+        6 => "tcp".to_owned(),
+        17 => "udp".to_owned(),
+        other => other.to_string(),
+    }
+}
 
 /// Version of the report's shape; a field may be added without a new one, none removed or changed.
 pub const SCHEMA: &str = "tcpkit.report/1";
 
 /// What tcpkit says of a capture: the whole of it, or so far.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: &'static str,
@@ -85,9 +110,18 @@ pub struct Report {
     pub stalls: StallReport,
     /// Who used how much.
     pub bandwidth: BandwidthReport,
+    /// The agent's own health; absent where nobody has asked for anything while the capture ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentReport>,
+    /// How the capture went; only where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub series: Option<SeriesReport>,
     /// Requests as git-hulk/tcpkit counts them, for its statistics; its JSON is that of `/stats`.
     #[serde(skip)]
     pub services: Services,
+    /// What metrics need beside all that.
+    #[serde(skip)]
+    pub figures: Figures,
     /// Traffic by flow as the kernel counts it, for views; `None` where it does not (`--flow-counters`).
     #[serde(skip)]
     pub exact_flows: Option<std::sync::Arc<ExactFlowCounts>>,

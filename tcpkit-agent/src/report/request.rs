@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
 };
 
 /// One request as observed, and where its time went.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct RequestRecord {
     /// Who asked.
     pub client_ip: IpAddr,
@@ -60,7 +61,7 @@ pub struct RequestRecord {
 
 /// Where the time of an answered request went. The parts add up to `total_us`, but for `handshake_us`, which came
 /// before it, and `rto_us`, `fast_us` and `zero_window_us`, which are parts of the network's.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct TimeSpent {
     /// From the request's first octet until the client had the whole response, as far as the capture point can tell.
     pub total_us: f64,
@@ -126,7 +127,7 @@ pub(crate) fn millis(micros: f64) -> String {
 const NOTABLE_US: f64 = 1_000.0;
 
 /// A segment that delayed a request.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Culprit {
     /// `request` or `response`.
     pub message: &'static str,

@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::RequestRecord;
 
 /// All requests that were measured.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct RequestsReport {
     /// All of them.
     #[serde(flatten)]
@@ -33,7 +34,7 @@ pub struct RequestsReport {
 }
 
 /// Requests of one kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct RequestSummary {
     /// How many.
     pub requests: u64,
@@ -66,7 +67,7 @@ pub struct RequestSummary {
 }
 
 /// How long requests took, in microseconds; percentiles are at most 1 % off, the rest is exact.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct RequestSpans {
     /// How many.
     pub samples: u64,
@@ -87,7 +88,7 @@ pub struct RequestSpans {
 }
 
 /// Requests of one protocol, and what of it could not be read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct ProtocolRequests {
     /// How many, how long.
     #[serde(flatten)]
@@ -107,7 +108,7 @@ pub struct ProtocolRequests {
 }
 
 /// Requests to one port.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct PortRequests {
     /// The servers' port.
     pub server_port: u16,
@@ -121,7 +122,7 @@ pub struct PortRequests {
 }
 
 /// Requests to one server in one protocol.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ServerRequests {
     /// Its address.
     pub server_ip: IpAddr,
@@ -135,7 +136,7 @@ pub struct ServerRequests {
 }
 
 /// Requests with one command of a protocol.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct CommandRequests {
     /// The protocol.
     pub protocol: &'static str,

@@ -3,9 +3,10 @@
 use crate::{
     analyzer::{
         BandwidthAnalyzer, FateAnalyzer, HandshakeAnalyzer, RequestAnalyzer, RetransmitAnalyzer,
-        RoundTripAnalyzer, StallAnalyzer, TalkerAnalyzer,
+        RoundTripAnalyzer, SpanHistogram, StallAnalyzer, TalkerAnalyzer,
     },
     flow::FlowCounts,
+    report::Course,
     time::Timestamp,
 };
 
@@ -32,6 +33,10 @@ pub struct ShardSnapshot {
     pub flows: FlowCounts,
     /// When frames came.
     pub extent: Extent,
+    /// How long each request of the control plane kept the worker from its frames.
+    pub pauses: SpanHistogram,
+    /// How it went, where that was asked for.
+    pub course: Course,
 }
 
 impl ShardSnapshot {
@@ -47,6 +52,8 @@ impl ShardSnapshot {
         self.talkers.merge(&other.talkers);
         self.flows.merge(&other.flows);
         self.extent.merge(&other.extent);
+        self.pauses.merge(&other.pauses);
+        self.course.merge(&other.course);
     }
 
     /// The sum of these.

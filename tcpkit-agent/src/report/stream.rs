@@ -2,16 +2,17 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{RequestsReport, SpanSummary};
+use super::{DistributionReport, RequestsReport, SpanSummary};
 use crate::{
     flow::{FlowKey, Side},
     time::Timestamp,
 };
 
 /// What was sent again, and why.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct RetransmitReport {
     /// All flows together.
     #[serde(flatten)]
@@ -51,7 +52,7 @@ pub struct RetransmitReport {
 }
 
 /// Segments with payload, and those of them that had been sent before; both directions.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct SentAgainCount {
     /// Segments with payload on the wire.
     pub data_segments: u64,
@@ -64,7 +65,7 @@ pub struct SentAgainCount {
 }
 
 /// Retransmissions of all flows of one server.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ServerRetransmissions {
     /// Its address.
     pub server_ip: IpAddr,
@@ -76,7 +77,7 @@ pub struct ServerRetransmissions {
 }
 
 /// Retransmissions of all flows to one port.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct PortRetransmissions {
     /// The servers' port.
     pub server_port: u16,
@@ -86,7 +87,7 @@ pub struct PortRetransmissions {
 }
 
 /// A flow by name, in lists.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct FlowName {
     /// The client.
     pub client_ip: IpAddr,
@@ -117,7 +118,7 @@ impl FlowName {
 }
 
 /// One of the flows that had most sent again.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct FlowRetransmissions {
     /// Which.
     #[serde(flatten)]
@@ -129,7 +130,7 @@ pub struct FlowRetransmissions {
 }
 
 /// How long round trips took, seen from the capture point, and requests.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct LatencyReport {
     /// Capture point to server and back.
     pub towards_server: RoundTripReport,
@@ -138,10 +139,12 @@ pub struct LatencyReport {
     /// Requests and where their time went; absent where none are measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests: Option<RequestsReport>,
+    /// How many took how long.
+    pub distribution: DistributionReport,
 }
 
 /// Round trips towards one end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct RoundTripReport {
     /// How long they took.
     pub rtt_us: SpanSummary,
@@ -152,7 +155,7 @@ pub struct RoundTripReport {
 }
 
 /// What flows with something to do waited for.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct StallReport {
     /// By what they waited for: `zero_window`, `rto`, `server_thinking`, `client_thinking`, `sender_idle`.
     pub kinds: BTreeMap<&'static str, StallSummary>,
@@ -163,7 +166,7 @@ pub struct StallReport {
 }
 
 /// Stalls of one kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct StallSummary {
     /// All of them together, in microseconds.
     pub total_us: f64,
@@ -173,7 +176,7 @@ pub struct StallSummary {
 }
 
 /// One of the flows that were held up longest.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct FlowStalls {
     /// Which.
     #[serde(flatten)]

@@ -9,12 +9,13 @@
 
 use std::net::IpAddr;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Count;
 
 /// Talkers, those with most bytes first.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct TalkersReport {
     /// All that the lists are made of, each packet once: what has addresses, without copies on other interfaces.
     pub total: Count,
@@ -48,7 +49,7 @@ pub struct TalkersReport {
 }
 
 /// What a talker said.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct TalkCount {
     /// Bytes on the wire, both ways.
     pub bytes: u64,
@@ -65,7 +66,7 @@ pub struct TalkCount {
 }
 
 /// What was sent one way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SentCount {
     /// Frames, packets and bytes on the wire.
     #[serde(flatten)]
@@ -79,7 +80,7 @@ pub struct SentCount {
 }
 
 /// An address.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct AddressTalk {
     /// The address.
     pub address: IpAddr,
@@ -89,7 +90,7 @@ pub struct AddressTalk {
 }
 
 /// A network.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct PrefixTalk {
     /// Its first address and the number of bits that count: `10.0.0.0/24`.
     pub prefix: String,
@@ -99,7 +100,7 @@ pub struct PrefixTalk {
 }
 
 /// A port of servers.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct PortTalk {
     /// Port: of TCP the server's, of UDP the lower one of both, of equal ones the receiver's.
     pub server_port: u16,
@@ -111,7 +112,7 @@ pub struct PortTalk {
 }
 
 /// A server's address and port.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ServiceTalk {
     /// Address.
     pub server_ip: IpAddr,

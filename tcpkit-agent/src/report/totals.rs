@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Frames and what they stood for on the wire.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Count {
     /// Frames as captured; a super-segment is one.
     pub frames: u64,
@@ -16,7 +17,7 @@ pub struct Count {
 }
 
 /// The capture in one glance.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Totals {
     /// All frames that were wanted.
     #[serde(flatten)]
@@ -46,7 +47,7 @@ pub struct Totals {
 }
 
 /// Flows that a RST ended, by whose it was.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ResetCount {
     /// The client's.
     pub client: u64,
@@ -55,7 +56,7 @@ pub struct ResetCount {
 }
 
 /// A set of durations, in microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct SpanSummary {
     /// How many.
     pub samples: u64,

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use tokio::{
-    sync::{Mutex, mpsc},
+    sync::{Mutex, Notify, mpsc},
     time::{Instant, timeout_at},
 };
 
@@ -15,7 +15,7 @@ use crate::report::flows::{FlowListing, FlowQuery, ShardListing};
 #[must_use]
 pub fn flow_channel() -> (FlowSource, FlowRequests) {
     let (sender, receiver) = crossbeam_channel::bounded(REQUESTS);
-    (FlowSource { requests: sender, turn: Arc::default() }, receiver)
+    (FlowSource { requests: sender, turn: Arc::default(), bell: None }, receiver)
 }
 
 /// What the pipeline receives.
@@ -35,9 +35,16 @@ pub struct FlowRequest {
 pub struct FlowSource {
     requests: Sender<FlowRequest>,
     turn: Arc<Mutex<()>>,
+    bell: Option<Arc<Notify>>,
 }
 
 impl FlowSource {
+    /// Has this bell rung whenever somebody asks, for whoever does not wait for the channel itself.
+    #[must_use]
+    pub fn with_bell(self, bell: Arc<Notify>) -> Self {
+        Self { bell: Some(bell), ..self }
+    }
+
     /// Flows as they stand, within a second or so.
     ///
     /// A worker that has not answered within [`PATIENCE`] is left out, and [`FlowListing::workers`] shows it.
@@ -53,6 +60,7 @@ impl FlowSource {
             TrySendError::Full(_) => Unavailable::Busy,
             TrySendError::Disconnected(_) => Unavailable::Ended,
         })?;
+        self.bell.iter().for_each(|bell| bell.notify_one());
         let deadline = Instant::now() + PATIENCE;
         let mut parts = Vec::new();
         loop {

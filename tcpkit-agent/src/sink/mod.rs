@@ -11,6 +11,8 @@ pub mod http;
 pub mod json;
 pub mod log;
 pub mod merge;
+pub mod metrics;
+pub mod page;
 pub mod progress;
 pub mod socket;
 pub mod text;

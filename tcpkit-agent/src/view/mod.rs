@@ -9,3 +9,4 @@ pub mod latency;
 pub mod peek;
 pub mod prof;
 pub mod stat;
+pub mod track;

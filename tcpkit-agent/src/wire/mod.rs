@@ -15,6 +15,7 @@ use walk::Walk;
 
 mod checksum;
 mod cooked;
+mod ends;
 mod ethernet;
 pub mod fragment;
 pub mod frame;
@@ -42,6 +43,7 @@ mod wrapped;
 mod tests;
 
 pub use checksum::Verify;
+pub use ends::{Ends, ends};
 pub use fragment::{
     Defragmenter, FragmentCounts, FragmentFrame, FragmentLimits, FragmentTag, FrameTally, Reassembled,
     parse_datagram,

@@ -85,6 +85,7 @@ fn enter(state: &mut State, version: u32, source: [u64; 2], destination: [u64; 2
         state.source = source;
         state.destination = destination;
         state.known = state.known & !PORTS | ADDRESSES;
+        state.transport = 0;
     }
     if state.known & OUTER == 0 {
         state.known |= version;
@@ -104,6 +105,9 @@ fn fragment(state: &mut State, identification: u32, first: bool) {
     }
     state.fragment_id = identification;
     state.fragment_protocol = state.protocol;
+    if !state.has(TUPLE_FIXED) {
+        state.transport = state.protocol;
+    }
     state.stop();
 }
 

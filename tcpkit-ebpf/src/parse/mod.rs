@@ -51,6 +51,8 @@ pub struct State {
     pub fragment_id: u32,
     /// Its protocol.
     pub fragment_protocol: u32,
+    /// IANA protocol number of what has the ports, or of the fragment; 0 when there is neither.
+    pub transport: u32,
 }
 
 /// What counting and sharding want to know of a frame.
@@ -90,6 +92,8 @@ pub const QUOTED: u32 = 1 << 10;
 pub const TUPLE_FIXED: u32 = 1 << 11;
 /// What the outermost packet carries was looked at.
 pub const OUTER_DONE: u32 = 1 << 12;
+/// The frame was not walked over: it is plain TCP, and everything stands at a known place.
+pub const PLAIN: u32 = 1 << 13;
 /// The outermost IP header was passed.
 pub const OUTER: u32 = OUTER_V4 | OUTER_V6;
 
@@ -116,6 +120,7 @@ impl State {
         clear(&mut self.headers_len);
         clear(&mut self.network_offset);
         clear(&mut self.quote_offset);
+        clear(&mut self.transport);
         self.next = if link_is_raw { NEXT_IP } else { NEXT_ETHERNET };
     }
 

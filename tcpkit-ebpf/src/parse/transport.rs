@@ -63,7 +63,7 @@ pub(super) fn descend(state: &mut State, no_decap: bool) {
 /// RFC 9293 §3.1; the ports alone suffice, as in the eight octets that an ICMP error quotes.
 #[inline(always)]
 fn tcp<B: Bytes>(bytes: &B, state: &mut State) -> Option<()> {
-    ports(state, bytes.header(state.offset, 4)?);
+    ports(state, bytes.header(state.offset, 4)?, TCP);
     if !state.has(QUOTED) {
         let data_offset = u32::from(bytes.header(state.offset, 13)?.u8(12) >> 4) * 4;
         state.headers_len = state.offset + data_offset;
@@ -75,7 +75,7 @@ fn tcp<B: Bytes>(bytes: &B, state: &mut State) -> Option<()> {
 #[inline(always)]
 fn udp<B: Bytes>(bytes: &B, state: &mut State, no_decap: bool) -> Option<()> {
     let header = bytes.header(state.offset, 4)?;
-    ports(state, header);
+    ports(state, header, UDP);
     if state.has(QUOTED) {
         return None;
     }
@@ -91,10 +91,11 @@ fn udp<B: Bytes>(bytes: &B, state: &mut State, no_decap: bool) -> Option<()> {
 }
 
 #[inline(always)]
-fn ports<H: Header>(state: &mut State, header: H) {
+fn ports<H: Header>(state: &mut State, header: H, protocol: u32) {
     if state.has(ADDRESSES) && !state.has(TUPLE_FIXED) {
         state.source_port = header.u16(0);
         state.destination_port = header.u16(2);
+        state.transport = protocol;
         state.known |= PORTS;
     }
 }

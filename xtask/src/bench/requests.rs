@@ -13,7 +13,10 @@ use super::{
 };
 use crate::shell::{answer, find_program, read, say};
 
-/// Time for a server to listen and for tcpkit to attach before traffic begins.
+/// How often tcpkit is asked whether it captures, ten times in a second.
+const ATTEMPTS: u32 = 300;
+
+/// Time for a server to listen.
 const SETTLE: Duration = Duration::from_millis(1_500);
 
 /// Requests that a connection has on its way at once, and as many of them as take about a second.
@@ -114,10 +117,7 @@ impl<'a> Bed<'a> {
         // Whole frames: a pipeline is longer than the usual captured length.
         agent.args(["-i", FAR_INTERFACE, "-m", "redis", "-p", "6379", "--snaplen", "0", "--json", "--quiet"]);
         let mut agent = Background::start(agent.stdout(Stdio::piped()))?;
-        thread::sleep(SETTLE);
-        if !agent.is_running() {
-            bail!("tcpkit did not stay: its own message stands above");
-        }
+        self.wait_for(&mut agent)?;
         let before = self.counted()?;
         let per_second = self.throughput(depth, requests)?;
         let counted = self.counted()? - before;
@@ -126,6 +126,23 @@ impl<'a> Bed<'a> {
         let measured =
             report["latency"]["requests"]["requests"].as_u64().context("no requests in the report")?;
         Ok(Watched { per_second, measured, counted })
+    }
+
+    /// Until tcpkit captures, which its endpoint tells: on a busy machine that takes its time.
+    fn wait_for(&self, agent: &mut Background) -> Result<()> {
+        let bash = find_program("bash").context("bash is not installed")?;
+        for _ in 0..ATTEMPTS {
+            if !agent.is_running() {
+                bail!("tcpkit did not stay: its own message stands above");
+            }
+            let mut connect = self.network.far(&bash)?;
+            connect.args(["-c", ": < /dev/tcp/127.0.0.1/33333"]).stderr(Stdio::null());
+            if connect.status().is_ok_and(|status| status.success()) {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        bail!("tcpkit does not answer at its endpoint")
     }
 
     /// Commands that the server has carried out, those left out that ask for this: they come by its loopback.

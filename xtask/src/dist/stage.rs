@@ -13,7 +13,7 @@ use super::text;
 use crate::shell::{read, run, workspace};
 
 /// The names under which the binary is one of the older tools.
-pub(super) const OLDER_TOOLS: &[&str] = &["tcpeek", "tcpeekstat"];
+pub(super) const OLDER_TOOLS: &[&str] = &["tcpeek", "tcpeekstat", "tcptrack", "tcpstat", "tcpprof"];
 
 /// Puts everything but the control files into the tree.
 pub(super) fn stage(binary: &Path, tree: &Path) -> Result<()> {

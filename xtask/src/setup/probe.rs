@@ -61,7 +61,7 @@ pub(crate) struct Compiler {
 }
 
 /// Programs that tests and benchmarks run, and the Debian packages that hold them.
-const TEST_PROGRAMS: [(&str, &str); 20] = [
+const TEST_PROGRAMS: [(&str, &str); 23] = [
     ("tcpdump", "tcpdump"),
     ("tshark", "tshark"),
     ("tcptrace", "tcptrace"),
@@ -73,9 +73,13 @@ const TEST_PROGRAMS: [(&str, &str); 20] = [
     // The server's own programs stand on no path; this one comes with them.
     ("pgbench", "postgresql"),
     ("curl", "curl"),
+    ("chromium", "chromium"),
     ("dnsmasq", "dnsmasq-base"),
     ("openssl", "openssl"),
     ("iperf3", "iperf3"),
+    // Only the programs are used: its service is not started.
+    ("prometheus", "prometheus"),
+    ("promtool", "prometheus"),
     ("nft", "nftables"),
     ("ethtool", "ethtool"),
     ("ip", "iproute2"),

@@ -1,6 +1,7 @@
-//! Live tests that failed once, run again one at a time.
+//! Live tests, and those of the kernel side, that failed once, run again one at a time.
 //!
-//! All tests share the machine: on a busy one a server may answer too late for the patience of a test that is right.
+//! All tests share the machine: on a busy one a server may answer too late for the patience of a test that is right, or
+//! frames may wait in a queue while counters are read.
 //! Alone, such a test passes, and the gate says that it needed that; one that fails again has failed. Other tests have
 //! no second chance, nor have many at once: that is no accident.
 
@@ -15,10 +16,10 @@ use crate::{
 /// More tests than this that fail in one run are no accident.
 const FEW: usize = 3;
 
-/// The tests that may be run again: all that failed, where they are few and all of them are live.
+/// The tests that may be run again: all that failed, where they are few and all of them are live or of the kernel side.
 fn candidates(tally: &Tally) -> &[String] {
     let failed = tally.failed_tests.as_slice();
-    let are_live = failed.iter().all(|name| name.starts_with("live::"));
+    let are_live = failed.iter().all(|name| name.starts_with("live::") || name.starts_with("kernel::"));
     if tally.failed == failed.len() && failed.len() <= FEW && are_live { failed } else { &[] }
 }
 

@@ -12,7 +12,7 @@ use crate::shell::{cargo, read};
 const OURS: &str = "MIT OR Apache-2.0";
 
 /// Licences that let us pass the work on under ours (the same list as `deny.toml`), and those of captures.
-const ALLOWED: [&str; 12] = [
+const ALLOWED: [&str; 13] = [
     "0BSD",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
@@ -22,6 +22,7 @@ const ALLOWED: [&str; 12] = [
     "CC0-1.0",
     "ISC",
     "MIT",
+    "MIT-0",
     "Unicode-3.0",
     "Unlicense",
     "Zlib",

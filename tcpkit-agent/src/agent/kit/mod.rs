@@ -134,7 +134,7 @@ pub(super) fn shown_us(view: &View) -> Option<u64> {
             (KitLines::Requests { threshold }, Some(_)) => Some(micros(threshold)),
             _ => None,
         },
-        View::Agent | View::Peek(_) | View::Latency(_) => None,
+        _ => None,
     }
 }
 
@@ -142,6 +142,6 @@ pub(super) fn shown_us(view: &View) -> Option<u64> {
 pub(super) fn slow_us(view: &View) -> u64 {
     match view {
         View::Kit(kit) => micros(kit.lines.threshold()),
-        View::Agent | View::Peek(_) | View::Latency(_) => 0,
+        _ => 0,
     }
 }

@@ -4,6 +4,7 @@
 
 mod lines;
 mod outlet;
+pub(super) mod socket_lines;
 mod stat;
 mod user;
 
@@ -12,8 +13,8 @@ use std::path::PathBuf;
 use super::{log_to_stderr, run};
 use crate::{
     cli::{
-        Background, Config, Failure, Heard, HookChoice, Input, Limits, Live, LogLevel, Output, PeekArgs,
-        Stream, System, Talkers, View,
+        Background, Config, Failure, Heard, HookChoice, Input, Limits, Live, Output, PeekArgs, Stream,
+        System, View,
     },
     filter::libpcap_version,
     pipeline::EngineSettings,
@@ -23,6 +24,7 @@ use crate::{
 
 pub(super) use lines::{LIVE_WAIT, PeekLines};
 pub(super) use outlet::PeekOutlet;
+pub(super) use socket_lines::SocketLines;
 pub use stat::peekstat;
 
 /// Runs tcpeek until the files end, or the user says so.
@@ -63,19 +65,7 @@ fn config(args: PeekArgs, input: Input, system: &System) -> Config {
         },
         requests: None,
         count: None,
-        output: Output {
-            capture: None,
-            flow_log: None,
-            request_log: None,
-            event_log: None,
-            event_after: EngineSettings::EVENT,
-            json: false,
-            text: false,
-            progress: false,
-            listen: None,
-            log: args.log,
-            talkers: Talkers::default(),
-        },
+        output: Output { log: args.log, ..Output::silent() },
         view: View::Peek(Box::new(args)),
         background: Background::default(),
         without_effect: Vec::new(),
@@ -89,11 +79,7 @@ fn live(args: &PeekArgs, system: &System) -> Result<Input, Failure> {
         Some(name) => name.clone(),
         None => first_interface()?,
     };
-    if !system.interfaces.contains(&name) && name != Live::EVERY_INTERFACE {
-        return Err(Failure::run(format!("interface {name}"))
-            .because("does not exist")
-            .hint(format!("there are: {}", system.list())));
-    }
+    system.require(&name)?;
     let interfaces = vec![name];
     if args.own.is_empty() && addresses(&interfaces).is_ok_and(|own| own.is_empty()) {
         return Err(Failure::run(format!("interface {}", interfaces[0]))
@@ -101,17 +87,13 @@ fn live(args: &PeekArgs, system: &System) -> Result<Input, Failure> {
             .hint("give --self ADDRESS"));
     }
     Ok(Input::Live(Live {
-        reattach: false,
-        interfaces,
         // TC changes nothing on the host, as tcpeek did not.
         hook: HookChoice::Tc,
-        backend: args.backend,
         snaplen: SNAPLEN,
         ring_bytes: (args.buffer_mib << 20).next_power_of_two(),
         pcap_bytes: args.buffer_mib << 20,
         promiscuous: Some(args.promiscuous),
-        kernel_log: LogLevel::Off,
-        duration: None,
+        ..Live::on(interfaces, args.backend)
     }))
 }
 

@@ -26,7 +26,7 @@ use crate::{
 
 /// tcpeek's counts, shared by the thread that takes sessions and the one that answers on the socket.
 #[derive(Clone, Debug)]
-pub(super) struct Shared(Arc<Mutex<Peek>>);
+pub(super) struct Shared(pub(super) Arc<Mutex<Peek>>);
 
 impl Shared {
     /// A thread that panicked while it counted left counts behind that are whole.

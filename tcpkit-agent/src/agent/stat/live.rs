@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     agent::{live, peek::first_interface, sources::clock},
-    cli::{BackendChoice, Failure, HookChoice, Live, LogLevel, StatArgs, System},
+    cli::{BackendChoice, Failure, FlowCounters, HookChoice, Live, StatArgs, System},
     sink::write_stderr,
     source::live::{LiveCapture, privilege},
     view::stat::{Counted, Decoder, Link, Sample, Stat, StatOptions, Stopped},
@@ -67,14 +67,8 @@ pub(in crate::agent) fn wanted_interface(name: Option<&str>, system: &System) ->
         write_stderr(&format!("Listening on {first}"));
         return Ok(first);
     };
-    if name == Live::EVERY_INTERFACE || system.interfaces.iter().any(|known| known == name) {
-        return Ok(name.to_owned());
-    }
-    let list = system.list();
-    Err(Failure::run(format!("interface {name}"))
-        .because("does not exist")
-        .hint(format!("there are: {list}"))
-        .into())
+    system.require(name)?;
+    Ok(name.to_owned())
 }
 
 /// Why counters are not enough.
@@ -91,17 +85,11 @@ fn needs_packets(args: &StatArgs, options: &StatOptions, interface: &str) -> Opt
 
 fn open_counters(args: &StatArgs, interface: &str) -> Result<LiveCapture, String> {
     let plan = Live {
-        interfaces: vec![interface.to_owned()],
-        reattach: false,
         // TC changes nothing on the host, as tcpstat did not.
         hook: HookChoice::Tc,
-        backend: args.backend,
-        snaplen: 64,
-        ring_bytes: 0,
-        pcap_bytes: 0,
         promiscuous: Some(args.promiscuous),
-        kernel_log: LogLevel::Off,
-        duration: None,
+        flow_counters: FlowCounters::Off,
+        ..Live::on(vec![interface.to_owned()], args.backend)
     };
     let filter = Some(args.filter.trim()).filter(|filter| !filter.is_empty());
     live::open_counters(filter, &plan).map_err(|error| live::without_advice(&error).to_owned())

@@ -47,10 +47,12 @@ impl HandshakeAnalyzer {
 
     fn on_step(&mut self, step: HandshakeStep) {
         match step {
-            HandshakeStep::Began(outcome) => self.outcomes[outcome.index()] += 1,
+            HandshakeStep::Began(outcome) => add(&mut self.outcomes[outcome.index()], 1),
             HandshakeStep::Moved { from, to } => {
-                self.outcomes[from.index()] -= 1;
-                self.outcomes[to.index()] += 1;
+                // It may have begun before these sums did: then less than nothing is left (modulo 2^64), and the sums
+                // that were handed over before make up for it.
+                add(&mut self.outcomes[from.index()], u64::MAX);
+                add(&mut self.outcomes[to.index()], 1);
             }
             HandshakeStep::SynRetransmitted => self.syn_retransmissions += 1,
             HandshakeStep::SynAckRetransmitted => self.synack_retransmissions += 1,
@@ -68,9 +70,7 @@ impl HandshakeAnalyzer {
 
     /// Adds another shard's handshakes.
     pub fn merge(&mut self, other: &Self) {
-        for (own, theirs) in self.outcomes.iter_mut().zip(other.outcomes) {
-            *own += theirs;
-        }
+        self.outcomes.iter_mut().zip(other.outcomes).for_each(|(own, theirs)| add(own, theirs));
         self.syn_retransmissions += other.syn_retransmissions;
         self.synack_retransmissions += other.synack_retransmissions;
         self.durations.merge(&other.durations);
@@ -138,6 +138,11 @@ impl HandshakeAnalyzer {
     pub const fn servers(&self) -> &Servers {
         &self.servers
     }
+}
+
+/// Adds modulo 2^64.
+const fn add(sum: &mut u64, count: u64) {
+    *sum = sum.wrapping_add(count);
 }
 
 #[cfg(test)]

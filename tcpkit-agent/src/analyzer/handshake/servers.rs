@@ -2,10 +2,14 @@
 
 use hashbrown::HashMap;
 
+use super::add;
 use crate::flow::{Endpoint, HandshakeStep, Outcome, ServedStep, Trait};
 
 /// Servers that one shard tells apart.
 const MAX_SERVERS: usize = 1024;
+
+/// Sums of several shards hold so many times as many.
+const MERGED: usize = 4;
 
 /// The handshakes of one server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,7 +33,7 @@ impl ServerCounts {
     /// Handshakes that began.
     #[must_use]
     pub fn attempts(&self) -> u64 {
-        self.outcomes.iter().sum()
+        self.outcomes.iter().fold(0, |sum, count| sum.wrapping_add(*count))
     }
 
     /// Handshakes that failed.
@@ -41,16 +45,26 @@ impl ServerCounts {
 
     /// Adds other handshakes.
     pub fn merge(&mut self, other: &Self) {
-        self.outcomes.iter_mut().zip(other.outcomes).for_each(|(own, theirs)| *own += theirs);
+        self.outcomes.iter_mut().zip(other.outcomes).for_each(|(own, theirs)| add(own, theirs));
         self.syn_retransmissions += other.syn_retransmissions;
         self.synack_retransmissions += other.synack_retransmissions;
         self.accept_queue_overflows += other.accept_queue_overflows;
+    }
+
+    /// What was counted of a server before it was folded stands with the others, and what has left it since, here as
+    /// less than nothing: that is taken from the others.
+    fn settle(&mut self, other: &mut Self) {
+        for (own, others) in self.outcomes.iter_mut().zip(&mut other.outcomes) {
+            if own.cast_signed() < 0 {
+                add(others, std::mem::take(own));
+            }
+        }
     }
 }
 
 /// The handshakes of all servers: of those that were asked most, each by itself.
 ///
-/// When they become too many, the half that was asked least is summed up in [`Servers::other`]. One of those that is
+/// When they become too many, the half that was asked least is summed up in `other`. One of those that is
 /// asked again begins anew, so what is counted of it is a lower bound; [`Servers::folded`] says how often that may be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Servers {
@@ -78,25 +92,25 @@ impl Servers {
         }
         self.other.merge(&other.other);
         self.folded += other.folded;
+        if self.by_endpoint.len() > MAX_SERVERS * MERGED {
+            self.fold();
+        }
     }
 
     /// Every server that is told apart, those with most failures first; of those with as many, the ones that were
-    /// asked most.
+    /// asked most. And all others together.
     #[must_use]
-    pub fn by_failures(&self) -> Vec<(Endpoint, ServerCounts)> {
+    pub fn by_failures(&self) -> (Vec<(Endpoint, ServerCounts)>, ServerCounts) {
+        let mut other = self.other;
         let mut servers: Vec<_> =
             self.by_endpoint.iter().map(|(server, counts)| (*server, *counts)).collect();
+        servers.iter_mut().for_each(|(_, counts)| counts.settle(&mut other));
         servers.sort_unstable_by(|(one, a), (other, b)| {
             let rank = |counts: &ServerCounts| (counts.failures(), counts.attempts());
             rank(b).cmp(&rank(a)).then(one.cmp(other))
         });
-        servers
-    }
-
-    /// All servers that are not told apart.
-    #[must_use]
-    pub const fn other(&self) -> &ServerCounts {
-        &self.other
+        other.settle(&mut ServerCounts::default());
+        (servers, other)
     }
 
     /// How often a server was moved to the others.
@@ -105,16 +119,14 @@ impl Servers {
         self.folded
     }
 
-    /// A handshake without SYN was none; what one leaves was counted where its server was counted then.
+    /// A handshake without SYN was none. What one leaves may have been counted before these sums began, or before its
+    /// server was folded: then less than nothing is left (modulo 2^64).
     fn on_move(&mut self, server: Endpoint, from: Outcome, to: Outcome) {
         let own = self.of(server);
-        own.outcomes[to.index()] += 1;
-        if from == Outcome::Midstream {
-            return;
+        add(&mut own.outcomes[to.index()], 1);
+        if from != Outcome::Midstream {
+            add(&mut own.outcomes[from.index()], u64::MAX);
         }
-        let left = &mut own.outcomes[from.index()];
-        let left = if *left > 0 { left } else { &mut self.other.outcomes[from.index()] };
-        *left = left.saturating_sub(1);
     }
 
     fn of(&mut self, server: Endpoint) -> &mut ServerCounts {
@@ -166,11 +178,11 @@ mod tests {
             asked(&mut servers, 7, Outcome::Timeout);
         }
         assert!(servers.by_endpoint.len() <= MAX_SERVERS);
-        let ranked = servers.by_failures();
+        let (ranked, other) = servers.by_failures();
         assert_eq!(ranked[0].0, server(7));
         assert_eq!(ranked[0].1.count(Outcome::Timeout), 100_000);
         let told: u64 = ranked.iter().map(|(_, counts)| counts.attempts()).sum();
-        assert_eq!(told + servers.other().attempts(), 200_000, "none is lost and none invented");
+        assert_eq!(told + other.attempts(), 200_000, "none is lost and none invented");
         assert!(servers.folded() > 90_000);
     }
 
@@ -183,10 +195,11 @@ mod tests {
             asked(&mut servers, number, Outcome::Success);
             asked(&mut servers, number, Outcome::Success);
         }
-        assert_eq!(servers.other().count(Outcome::Pending), 1);
+        let pending = |servers: &Servers| servers.by_failures().1.count(Outcome::Pending);
+        assert_eq!(pending(&servers), 1);
         let decided = HandshakeStep::Moved { from: Outcome::Pending, to: Outcome::Timeout };
         servers.on_step(&ServedStep { server: server(0), step: decided });
-        assert_eq!(servers.other().count(Outcome::Pending), 0);
-        assert_eq!(servers.by_failures()[0].0, server(0));
+        assert_eq!(pending(&servers), 0);
+        assert_eq!(servers.by_failures().0[0].0, server(0));
     }
 }

@@ -74,6 +74,8 @@ pub type Command = (Protocol, Text<24>);
 pub struct RequestAnalyzer {
     protocols: [RequestSum; Protocol::COUNT],
     dialogues: [DialogueCounts; Protocol::COUNT],
+    /// Of dialogues that go on: not a sum, but how things stand.
+    open: [DialogueCounts; Protocol::COUNT],
     ports: Ranking<u16, PortSum>,
     servers: Ranking<SpokenAt, PortSum>,
     commands: Ranking<Command, RequestSum>,
@@ -91,6 +93,7 @@ impl Default for RequestAnalyzer {
         Self {
             protocols: Default::default(),
             dialogues: Default::default(),
+            open: Default::default(),
             ports: Ranking::new(MAX_PORTS),
             servers: Ranking::new(MAX_SERVERS),
             commands: Ranking::new(MAX_COMMANDS),
@@ -121,6 +124,21 @@ impl RequestAnalyzer {
         self.dialogues[protocol.index()].merge(counts);
     }
 
+    /// Takes what a dialogue that goes on could not read so far.
+    pub fn on_open_dialogue(&mut self, protocol: Protocol, counts: &DialogueCounts) {
+        self.open[protocol.index()].merge(counts);
+    }
+
+    /// Takes out what stands for dialogues that go on.
+    pub fn take_open(&mut self) -> [DialogueCounts; Protocol::COUNT] {
+        std::mem::take(&mut self.open)
+    }
+
+    /// Takes what stands for dialogues of one shard that go on.
+    pub fn add_open(&mut self, open: &[DialogueCounts; Protocol::COUNT]) {
+        self.open.iter_mut().zip(open).for_each(|(own, theirs)| own.merge(theirs));
+    }
+
     /// Adds another shard's requests.
     pub fn merge(&mut self, other: &Self) {
         for (own, theirs) in self.protocols.iter_mut().zip(&other.protocols) {
@@ -129,6 +147,7 @@ impl RequestAnalyzer {
         for (own, theirs) in self.dialogues.iter_mut().zip(&other.dialogues) {
             own.merge(theirs);
         }
+        self.add_open(&other.open);
         self.ports.merge(&other.ports);
         self.servers.merge(&other.servers);
         self.commands.merge(&other.commands);
@@ -140,9 +159,14 @@ impl RequestAnalyzer {
     }
 
     /// Every protocol by its name: its requests, and what of it could not be read.
-    pub fn protocols(&self) -> impl Iterator<Item = (&'static str, &RequestSum, &DialogueCounts)> {
-        let sums = self.protocols.iter().zip(&self.dialogues);
-        Protocol::ALL.iter().zip(sums).map(|(protocol, (sum, dialogue))| (protocol.name(), sum, dialogue))
+    pub fn protocols(&self) -> impl Iterator<Item = (&'static str, &RequestSum, DialogueCounts)> {
+        let dialogue = |protocol: &Protocol| {
+            let mut sum = self.dialogues[protocol.index()];
+            sum.merge(&self.open[protocol.index()]);
+            sum
+        };
+        let sums = Protocol::ALL.iter().zip(&self.protocols);
+        sums.map(move |(protocol, sum)| (protocol.name(), sum, dialogue(protocol)))
     }
 
     /// All of them.

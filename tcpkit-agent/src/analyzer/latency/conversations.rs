@@ -3,6 +3,7 @@
 use super::{
     analyzer::RequestAnalyzer,
     conversation::{Conversation, Heard, Room},
+    counts::RequestCounts,
     datagrams::Datagrams,
     direction::Budget,
     outlet::Outlet,
@@ -19,6 +20,9 @@ use crate::{
 const UNDECIDED: u32 = 0;
 /// Nobody listens, or not any more.
 const DEAF: u32 = u32::MAX;
+
+/// Conversations that go on, and pairs of ports, that a look at them all takes in.
+const LOOKED_AT: usize = 1_024;
 
 /// The conversations of one shard.
 #[derive(Debug)]
@@ -97,13 +101,19 @@ impl Conversations {
         }
     }
 
-    /// Adds what is known of conversations that still go on to the sums.
+    /// Adds what is known of conversations that still go on to the sums, of the first `LOOKED_AT` of them: whoever
+    /// asks keeps frames waiting. What the others could not read counts when they are over.
     pub fn add_to(&self, sums: &mut RequestAnalyzer) {
         sums.counts.merge(&self.budget.counts);
-        let dialogues = self.list.iter().flatten().filter_map(Conversation::dialogue);
-        for (protocol, dialogue) in dialogues.chain(self.datagrams.dialogues()) {
-            sums.on_dialogue(protocol, dialogue.counts());
+        let dialogues = self.list.iter().take(LOOKED_AT).flatten().filter_map(Conversation::dialogue);
+        for (protocol, dialogue) in dialogues.chain(self.datagrams.dialogues().take(LOOKED_AT)) {
+            sums.on_open_dialogue(protocol, dialogue.counts());
         }
+    }
+
+    /// Forgets the counts that [`add_to`](Self::add_to) has added: they were handed over.
+    pub fn forget_counts(&mut self) {
+        self.budget.counts = RequestCounts::default();
     }
 
     #[cold]

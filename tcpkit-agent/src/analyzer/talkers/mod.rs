@@ -116,6 +116,12 @@ impl TalkerAnalyzer {
         self.take_told(told);
     }
 
+    /// Nothing yet, by the same prefixes.
+    #[must_use]
+    pub fn afresh(&self) -> Self {
+        Self::with(self.lengths)
+    }
+
     /// Sums up what waits for more of its kind: the sums are complete then.
     pub fn settle(&mut self) {
         for told in self.recent.take() {

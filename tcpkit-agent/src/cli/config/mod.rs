@@ -19,12 +19,13 @@ use super::{
     failure::Failure,
     kit::{self, Background},
     system::System,
-    value::Listen as ListenChoice,
+    value::{Listen as ListenChoice, ListenAt},
 };
-use crate::time::Span;
+use crate::{cli::value::FlowCounters, time::Span};
 
 /// Where the agent listens when live, unless told otherwise.
-pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 33_333);
+pub const DEFAULT_LISTEN: ListenAt =
+    ListenAt::Tcp(SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 33_333));
 
 /// Live, a flow without a frame for this long is forgotten, unless told otherwise.
 const DEFAULT_IDLE_TIMEOUT: Span = Span::from_secs(3_600);
@@ -156,6 +157,7 @@ fn for_ebpf_only(capture: &CaptureArgs) -> Result<(), Failure> {
         CaptureArgs { hook, .. } if *hook != HookChoice::Auto => "--hook",
         CaptureArgs { reattach: true, .. } => "--reattach",
         CaptureArgs { kernel_log, .. } if *kernel_log != LogLevel::Off => "--kernel-log",
+        CaptureArgs { flow_counters: FlowCounters::On | FlowCounters::Of(_), .. } => "--flow-counters",
         _ => return Ok(()),
     };
     Err(Failure::usage(format!("{option} and --backend pcap"))
@@ -189,6 +191,7 @@ fn live(interfaces: Vec<String>, args: &AgentArgs, shards: u32) -> Live {
         ring_bytes,
         pcap_bytes,
         promiscuous: None,
+        flow_counters: capture.flow_counters,
         kernel_log: capture.kernel_log,
         duration: capture.duration,
     }
@@ -197,15 +200,10 @@ fn live(interfaces: Vec<String>, args: &AgentArgs, shards: u32) -> Live {
 /// libpcap captures from things that are no network interfaces (`any`, `nflog`, `usbmon1`) and knows them best.
 fn known(name: &str, capture: &CaptureArgs, system: &System) -> Result<(), Failure> {
     let may_be_missing = capture.backend == BackendChoice::Pcap || capture.reattach;
-    if may_be_missing || system.interfaces.iter().any(|known| known == name) {
+    if may_be_missing {
         return Ok(());
     }
-    if name == Live::EVERY_INTERFACE && capture.backend == BackendChoice::Auto {
-        return Ok(());
-    }
-    Err(Failure::run(format!("interface {name}"))
-        .because("does not exist")
-        .hint(format!("there are: {}", system.list())))
+    system.require(name)
 }
 
 fn files(paths: &[PathBuf]) -> Result<Vec<Stream>, Failure> {
@@ -252,7 +250,8 @@ fn output(agent: &AgentArgs, live: bool, system: &System) -> Result<Output, Fail
         json: args.json,
         text: false,
         progress: !live && !args.quiet && !agent.kit.daemon && system.stderr_is_terminal,
-        listen: kit::listen(&agent.kit).or_else(|| listen(args.stats_listen, live)),
+        listen: kit::listen(&agent.kit).or_else(|| listen(args.stats_listen.clone(), live)),
+        metrics_top: args.metrics_top,
         log: args.log,
         talkers: talkers(agent),
     })

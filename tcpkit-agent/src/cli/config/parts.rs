@@ -1,10 +1,6 @@
 //! The parts of a [`Config`](super::Config): what is captured, measured, remembered, written and shown.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use crate::{
     cli::{
@@ -12,6 +8,9 @@ use crate::{
         kit::Kit,
         latency::LatencyPlan,
         peek::PeekArgs,
+        report::ReportPlan,
+        track::TrackArgs,
+        value::{FlowCounters, ListenAt},
     },
     time::Span,
 };
@@ -51,6 +50,10 @@ pub enum View {
     Kit(Box<Kit>),
     /// Tables of requests.
     Latency(LatencyPlan),
+    /// The report alone.
+    Report(ReportPlan),
+    /// tcptrack's table of connections.
+    Track(Box<TrackArgs>),
 }
 
 /// Where frames come from.
@@ -81,6 +84,8 @@ pub struct Live {
     pub pcap_bytes: u32,
     /// Take frames that are not addressed to this host; `None` is as the backend does by itself.
     pub promiscuous: Option<bool>,
+    /// Traffic by flow and by millisecond, counted in the kernel.
+    pub flow_counters: FlowCounters,
     /// aya-log level of the eBPF programs.
     pub kernel_log: LogLevel,
     /// Stop after this time.
@@ -136,6 +141,8 @@ pub struct Output {
     pub progress: bool,
     /// Serve reports.
     pub listen: Option<Listen>,
+    /// Servers and commands that metrics tell apart.
+    pub metrics_top: u16,
     /// The agent's own messages.
     pub log: LogLevel,
     /// How talkers are listed.
@@ -151,6 +158,27 @@ pub struct Talkers {
     pub prefix_v4: u8,
     /// The same of an IPv6 address, at most 128.
     pub prefix_v6: u8,
+}
+
+impl Output {
+    /// Nothing is written but warnings: for a view that writes everything itself.
+    #[must_use]
+    pub fn silent() -> Self {
+        Self {
+            capture: None,
+            flow_log: None,
+            request_log: None,
+            event_log: None,
+            event_after: Span::from_secs(1),
+            json: false,
+            text: false,
+            progress: false,
+            listen: None,
+            metrics_top: 0,
+            log: LogLevel::Warn,
+            talkers: Talkers::default(),
+        }
+    }
 }
 
 impl Default for Talkers {
@@ -171,10 +199,10 @@ pub struct CaptureOutput {
 }
 
 /// Where the endpoint listens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
-    /// Address and port.
-    pub address: SocketAddr,
+    /// Address and port, or the path of a Unix socket.
+    pub address: ListenAt,
     /// The user asked for it: that it is busy is then an error, else a warning.
     pub asked: bool,
 }
@@ -189,6 +217,24 @@ pub enum Stream {
 }
 
 impl Live {
+    /// On these interfaces, by whatever hook suits them, headers only, until it is ended.
+    #[must_use]
+    pub const fn on(interfaces: Vec<String>, backend: BackendChoice) -> Self {
+        Self {
+            interfaces,
+            reattach: false,
+            hook: HookChoice::Auto,
+            backend,
+            snaplen: 256,
+            ring_bytes: 32 << 20,
+            pcap_bytes: 32 << 20,
+            promiscuous: None,
+            flow_counters: FlowCounters::Auto,
+            kernel_log: LogLevel::Off,
+            duration: None,
+        }
+    }
+
     /// libpcap's name for all interfaces together; eBPF programs sit on single ones.
     pub const EVERY_INTERFACE: &str = "any";
 }

@@ -17,7 +17,11 @@ use crate::cli::{failure::Failure, usage};
 /// It cannot be read, is no TOML, or a key or value of it is no option's: with the number of the line.
 pub(super) fn read(command: &Command, path: &Path) -> Result<Vec<Given>, Failure> {
     let name = path.display().to_string();
-    let text = fs::read_to_string(path).map_err(|error| Failure::usage(&name).because(error))?;
+    let text = fs::read_to_string(path).map_err(|error| {
+        Failure::usage(format!("--config {name}"))
+            .because(error)
+            .hint("give the name of a TOML file; tcpkit config default prints one")
+    })?;
     parse(command, &name, &text)
 }
 

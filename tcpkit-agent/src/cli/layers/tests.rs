@@ -89,9 +89,9 @@ fn a_mistake_is_told_with_its_line() {
     assert_eq!(range, "FILE:3: shards: invalid value '65' for '--shards <N>': 65 is not in 1..=64");
     assert!(told("shards = \n").starts_with("FILE:1: "), "{}", told("shards = \n"));
     assert!(
-        told("[output]\njson = true\n").starts_with("FILE:1: output: no option"),
+        told("[capture]\nshards = 2\n").starts_with("FILE:1: capture: no option"),
         "{}",
-        told("[output]\n")
+        told("[capture]\n")
     );
     assert_eq!(
         told("config = \"x\"\n"),
@@ -102,7 +102,10 @@ fn a_mistake_is_told_with_its_line() {
 #[test]
 fn a_file_that_is_not_there_is_named() {
     let told = complete(words("tcpkit -i eth0 --config /nowhere/tcpkit.toml"), &none).unwrap_err();
-    assert_eq!(told.to_string(), "/nowhere/tcpkit.toml: No such file or directory (os error 2)");
+    assert_eq!(
+        told.to_string(),
+        "--config /nowhere/tcpkit.toml: No such file or directory (os error 2): give the name of a TOML file; tcpkit config default prints one"
+    );
     assert_eq!(told.exit().code(), 2);
 }
 

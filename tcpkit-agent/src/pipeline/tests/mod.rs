@@ -2,6 +2,7 @@
 
 mod closing;
 mod flows;
+mod handing_over;
 mod handshakes;
 mod ledger;
 mod places;

@@ -4,8 +4,9 @@ use proptest::prelude::*;
 
 use super::{Observed, observe, scenario::*};
 use crate::{
+    analyzer::RequestSettings,
     pipeline::{EngineSettings, Output, Shard},
-    report::{HandshakeResult, ShardSnapshot},
+    report::{HandshakeResult, Report, SeriesBin, ShardSnapshot},
     time::{Span, Timestamp},
     wire::TcpFlags,
 };
@@ -55,6 +56,49 @@ fn handshakes(observed: &Observed) -> Vec<String> {
     let mut handshakes: Vec<_> = handshakes.map(|one| serde_json::to_string(one).unwrap()).collect();
     handshakes.sort();
     handshakes
+}
+
+/// All bins of the series together, and its bounds.
+fn the_bins_are_the_totals(observed: &Observed) {
+    let Report { series, totals, handshake, retransmit, latency, .. } = &observed.report;
+    let series = series.as_ref().unwrap();
+    let sum = |of: &dyn Fn(&SeriesBin) -> u64| series.bins.iter().map(of).sum::<u64>();
+    assert_eq!(sum(&|bin| bin.frames), totals.all.frames);
+    assert_eq!(sum(&|bin| bin.bytes), totals.all.bytes);
+    assert_eq!(sum(&|bin| bin.flows), totals.flows);
+    assert_eq!(sum(&|bin| bin.data_segments), retransmit.total.data_segments);
+    for (result, flows) in &handshake.results {
+        assert_eq!(sum(&|bin| bin.handshakes.get(result).copied().unwrap_or(0)), *flows, "{result}");
+    }
+    for (cause, segments) in &retransmit.total.retransmissions {
+        let told = sum(&|bin| bin.retransmissions.get(cause).copied().unwrap_or(0));
+        assert_eq!(told, *segments, "{cause}");
+    }
+    let trips = sum(&|bin| bin.latency.get("towards_server").map_or(0, |spans| spans.samples));
+    assert_eq!(trips, latency.towards_server.rtt_us.samples);
+    assert!(series.bins.len() <= 241, "{}", series.bins.len());
+    assert!(series.bins.is_sorted_by_key(|bin| bin.time_us));
+    let widths = series.bins.iter().map(|bin| bin.time_us.rem_euclid(series.bin_us));
+    assert!(widths.eq(series.bins.iter().map(|_| 0)), "bins begin at multiples of their width");
+}
+
+proptest! {
+    // Each notes a thousand moments in every shard.
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    #[test]
+    fn a_series_does_not_depend_on_the_number_of_shards(frames in frames(), shards in 2u32..6) {
+        let mut settings = EngineSettings::replay(1);
+        let plain = canonical(&observe(&frames, &settings));
+        settings.course = true;
+        let mut one = observe(&frames, &settings);
+        settings.shards = shards;
+        prop_assert_eq!(canonical(&one), canonical(&observe(&frames, &settings)));
+        if !frames.is_empty() {
+            the_bins_are_the_totals(&one);
+        }
+        one.report.series = None;
+        prop_assert_eq!(canonical(&one), plain, "that the course is noted changes nothing else");
+    }
 }
 
 proptest! {
@@ -128,6 +172,38 @@ proptest! {
             (out.finished.into_iter().map(|it| (it.at, it.record)).collect::<Vec<_>>(), shard.snapshot())
         };
         prop_assert_eq!(run(false), run(true));
+    }
+
+    #[test]
+    fn what_is_handed_over_piece_by_piece_adds_up(frames in frames(), every in 1usize..9) {
+        let settings =
+            EngineSettings { requests: Some(RequestSettings::every()), ..EngineSettings::live(1) };
+        let run = |every: usize| {
+            let mut shard = Shard::new(&settings, 0);
+            let (mut out, mut now) = (Output::default(), Timestamp::MIN);
+            let mut sum = ShardSnapshot::default();
+            for (number, captured) in frames.iter().enumerate() {
+                now = now.max(captured.timestamp);
+                shard.on_frame(&captured.frame(), now, &mut out);
+                if number % every == every - 1 {
+                    let mut part = shard.hand_over();
+                    // How things stand, which is not to be added up.
+                    part.flows = Default::default();
+                    part.requests.take_open();
+                    sum.merge(&part);
+                }
+            }
+            shard.finish(now, &mut out);
+            sum.merge(&shard.hand_over());
+            sum
+        };
+        let whole = run(usize::MAX);
+        let parts = run(every);
+        prop_assert_eq!(&parts.fates, &whole.fates);
+        prop_assert_eq!(&parts.handshakes, &whole.handshakes);
+        prop_assert_eq!(&parts.retransmissions, &whole.retransmissions);
+        prop_assert_eq!(&parts.requests, &whole.requests);
+        prop_assert_eq!(parts, whole);
     }
 
     #[test]

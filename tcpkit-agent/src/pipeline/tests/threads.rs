@@ -211,16 +211,16 @@ fn a_pipeline_can_be_asked_while_it_works_and_stopped() {
         is_live: false,
         listeners: Vec::new(),
     };
-    let (pipeline, deliveries) = Pipeline::over_blocks(&EngineSettings::replay(2), plan, || ()).unwrap();
+    let (mut pipeline, deliveries) = Pipeline::over_blocks(&EngineSettings::replay(2), plan, || ()).unwrap();
     let still_open = feeder.join().unwrap();
-    let seen = |pipeline: &Pipeline| ShardSnapshot::sum(&pipeline.snapshots()).flows.opened;
+    let seen = |pipeline: &mut Pipeline| pipeline.gather().flows.opened;
     for _ in 0..200 {
-        if seen(&pipeline) == 71 {
+        if seen(&mut pipeline) == 71 {
             break;
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    assert_eq!(seen(&pipeline), 71, "all frames were written, and the pipe is still open");
+    assert_eq!(seen(&mut pipeline), 71, "all frames were written, and the pipe is still open");
     let query = Arc::new(FlowQuery::default());
     let (reply, mut answers) = tokio::sync::mpsc::unbounded_channel();
     pipeline.ask_for_flows(&FlowsAsked { query: Arc::clone(&query), reply });

@@ -4,9 +4,10 @@
 //! second or so that the listing took.
 
 mod filter;
+mod overlay;
 mod query;
 mod row;
 
 pub use filter::{FilterMistake, FlowFacts, FlowFilter};
 pub use query::{FlowCursor, FlowListing, FlowOrder, FlowQuery, Rank, ShardListing};
-pub use row::{DirectionRow, FlowRow, FlowState, RoundTripNow, Throughput};
+pub use row::{DirectionRow, FlowRow, FlowState, RoundTripNow, Throughput, endpoint, tuple};

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tcpkit_common::flow::{Address, FourTuple};
 
@@ -9,7 +10,7 @@ use super::{FlowFilter, FlowRow, FlowState, Throughput};
 use crate::time::Span;
 
 /// Which flows to list, and in what order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlowQuery {
     /// By what rows are ordered; flows that are equal in it follow by client and server.
     pub order: FlowOrder,
@@ -225,7 +226,7 @@ impl ShardListing {
 }
 
 /// Flows as they stand, in the order that was asked for.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct FlowListing {
     /// Flows that were looked at: all that are open, and the closed ones that linger.
     pub considered: u64,

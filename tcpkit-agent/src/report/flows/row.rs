@@ -1,18 +1,22 @@
 //! One flow as it stands: a row of a listing.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tcpkit_common::flow::{Address, FourTuple};
 
 use crate::{
     flow::{Ending, Flow, FlowView, Handshake, Outcome, Side},
-    report::StallRecord,
+    report::{StallRecord, flows::FlowOrder},
     time::{Span, Timestamp},
 };
 
 /// A flow that is open, or closed a short while ago.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct FlowRow {
     /// Sender of the first SYN; mid-stream, inferred.
     pub client_ip: IpAddr,
@@ -46,7 +50,7 @@ pub struct FlowRow {
 }
 
 /// One direction of a flow so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct DirectionRow {
     /// Frames captured.
     pub frames: u64,
@@ -68,7 +72,7 @@ pub struct DirectionRow {
 }
 
 /// Round trips of one direction's data, in microseconds; `null` without samples.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct RoundTripNow {
     /// Smoothed round-trip time (SRTT of RFC 6298 §2).
     pub smoothed: Option<f64>,
@@ -86,7 +90,7 @@ pub struct Throughput {
 }
 
 /// Where a flow stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FlowState {
     /// A SYN was sent, and nothing answered yet.
@@ -200,12 +204,33 @@ impl FlowRow {
     /// Who it is between, from client to server.
     #[must_use]
     pub const fn tuple(&self) -> FourTuple {
-        FourTuple {
-            source: address(self.client_ip),
-            destination: address(self.server_ip),
-            source_port: self.client_port,
-            destination_port: self.server_port,
-        }
+        tuple(
+            SocketAddr::new(self.client_ip, self.client_port),
+            SocketAddr::new(self.server_ip, self.server_port),
+        )
+    }
+
+    /// What it is ordered by, as a listing does.
+    #[must_use]
+    pub fn value(&self, order: FlowOrder) -> [u64; 3] {
+        let rate = |one: &DirectionRow| whole(one.bytes_per_second.unwrap_or(0.0));
+        let value = match order {
+            FlowOrder::Client => return endpoint(SocketAddr::new(self.client_ip, self.client_port)),
+            FlowOrder::Server => return endpoint(SocketAddr::new(self.server_ip, self.server_port)),
+            FlowOrder::State => self.state as u64,
+            FlowOrder::Interface => self.interface.as_deref().map_or(0, beginning),
+            FlowOrder::Start => self.start_us.cast_unsigned() ^ (1 << 63),
+            FlowOrder::Idle => whole(self.idle_us * 1e3),
+            FlowOrder::Rate => rate(&self.client) + rate(&self.server),
+            FlowOrder::ClientRate => rate(&self.client),
+            FlowOrder::ServerRate => rate(&self.server),
+            FlowOrder::Bytes => self.bytes(),
+            FlowOrder::Segments => self.client.segments + self.server.segments,
+            FlowOrder::Retransmissions => self.retransmissions(),
+            FlowOrder::RoundTrip => whole(self.round_trip().unwrap_or(0.0) * 1e3),
+            FlowOrder::Stalls => whole(self.stalls.us * 1e3),
+        };
+        [value, 0, 0]
     }
 
     /// Smoothed round trip of the whole path, in microseconds: of both halves, or of the one that is known.
@@ -266,9 +291,39 @@ fn stalls(view: &FlowView<'_>) -> StallRecord {
     StallRecord { count, us: took.as_micros_f64() }
 }
 
-const fn address(ip: IpAddr) -> Address {
-    match ip {
-        IpAddr::V4(ip) => Address::v4(ip.octets()),
-        IpAddr::V6(ip) => Address(ip.octets()),
+/// The four-tuple between two ends.
+#[must_use]
+pub const fn tuple(client: SocketAddr, server: SocketAddr) -> FourTuple {
+    FourTuple {
+        source: address(client),
+        destination: address(server),
+        source_port: client.port(),
+        destination_port: server.port(),
     }
+}
+
+/// An end as what it is ordered by.
+#[must_use]
+pub const fn endpoint(end: SocketAddr) -> [u64; 3] {
+    let (high, low) = address(end).halves();
+    [high, low, end.port() as u64]
+}
+
+const fn address(end: SocketAddr) -> Address {
+    match end {
+        SocketAddr::V4(end) => Address::v4(end.ip().octets()),
+        SocketAddr::V6(end) => Address(end.ip().octets()),
+    }
+}
+
+/// The first octets of a name, which order it well enough.
+fn beginning(name: &str) -> u64 {
+    let octets = name.bytes().chain(std::iter::repeat(0)).take(8);
+    octets.fold(0, |sum, octet| (sum << 8) | u64::from(octet))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a conversion of floats saturates")]
+#[expect(clippy::cast_sign_loss, reason = "nothing here is negative")]
+const fn whole(value: f64) -> u64 {
+    value as u64
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ReportContext, share, talkers};
+use super::{ReportContext, exact, share, talkers};
 use crate::{
     analyzer::{
         BandwidthAnalyzer, Cut, L1_OVERHEAD, Peak, SIZE_BOUNDS, TalkerAnalyzer, Traffic, TrafficCount,
@@ -45,6 +45,7 @@ pub(super) fn report(
         interfaces,
         packet_sizes: packet_sizes(&traffic),
         bursts: context.bursts.clone(),
+        exact_flows: exact::report(context),
         peaks_since_us: bandwidth.peaks_since().map(Timestamp::as_micros),
         talkers: talkers::report(talkers, context.top),
     }

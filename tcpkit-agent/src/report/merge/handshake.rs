@@ -47,9 +47,8 @@ fn icmp(handshakes: &HandshakeAnalyzer) -> Vec<IcmpErrorCount> {
 }
 
 fn servers(servers: &Servers) -> (Vec<ServerHandshakes>, HandshakeCounts) {
-    let ranked = servers.by_failures();
+    let (ranked, mut other) = servers.by_failures();
     let (named, others) = ranked.split_at(ranked.len().min(NAMED));
-    let mut other = *servers.other();
     others.iter().for_each(|(_, counts)| other.merge(counts));
     let named = named.iter().map(|(server, counts)| ServerHandshakes {
         server_ip: server.address.to_ip(),

@@ -1,17 +1,23 @@
 //! From the shards' measurements to one report, with a ledger that is checked.
 
 mod bandwidth;
+mod bursts;
+mod exact;
+mod figures;
 mod handshake;
 mod ledger;
 mod requests;
+mod series;
 mod stream;
 mod talkers;
+
+pub use bursts::{BurstLength, BurstSender, bursts};
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    BurstReport, CaptureInfo, Count, ExactFlowCounts, LatencyReport, Report, ResetCount, SCHEMA, Services,
-    ShardSnapshot, SpanSummary, Totals,
+    AgentReport, BurstReport, CaptureInfo, Count, ExactFlowCounts, LatencyReport, Report, ResetCount, SCHEMA,
+    Services, ShardSnapshot, SpanSummary, Totals,
 };
 use crate::{
     analyzer::{Place, SpanHistogram},
@@ -35,6 +41,8 @@ pub struct ReportContext {
     pub hookless: &'static str,
     /// Traffic by flow as the kernel counts it.
     pub exact_flows: Option<Arc<ExactFlowCounts>>,
+    /// How full each worker's ring was, from 0 to 1.
+    pub ring_fills: Vec<f64>,
     /// Rates within milliseconds, by interface and direction.
     pub bursts: Vec<BurstReport>,
     /// Speeds of links in bits per second, where they are known.
@@ -68,7 +76,13 @@ pub struct SourceCounts {
 /// The report of a capture, or of what there is of it so far.
 #[must_use]
 pub fn assemble(context: ReportContext, snapshots: &[ShardSnapshot]) -> Report {
-    let sum = ShardSnapshot::sum(snapshots);
+    assemble_sum(context, &ShardSnapshot::sum(snapshots))
+}
+
+/// The same of measurements that are summed up already.
+#[must_use]
+pub fn assemble_sum(context: ReportContext, sum: &ShardSnapshot) -> Report {
+    let figures = figures::figures(&context, sum);
     let ledger = ledger::close(&context, &sum.fates);
     let duration = sum.extent.first().zip(sum.extent.last()).map(|(first, last)| last.since(first));
     let bandwidth = bandwidth::report(&context, &sum.bandwidth, &sum.talkers, duration);
@@ -82,17 +96,21 @@ pub fn assemble(context: ReportContext, snapshots: &[ShardSnapshot]) -> Report {
         completeness,
         capture,
         ledger,
-        totals: totals(&sum, bandwidth.total.count, duration),
+        totals: totals(sum, bandwidth.total.count, duration),
         handshake: handshake::report(&sum.handshakes),
         retransmit: stream::retransmit(&sum.retransmissions),
         latency: LatencyReport {
             requests: requests::report(&sum.requests),
+            distribution: series::distribution(&sum.requests, &sum.round_trips),
             ..stream::latency(&sum.round_trips)
         },
         stalls: stream::stalls(&sum.stalls),
         bandwidth,
+        series: context.complete.then(|| series::report(sum)).flatten(),
         services: Services::of(&sum.requests, &sum.flows),
         exact_flows: context.exact_flows,
+        agent: agent(sum),
+        figures,
     }
 }
 
@@ -101,6 +119,10 @@ impl ReportContext {
     fn interface(&self, id: InterfaceId) -> String {
         self.interfaces.get(&id).cloned().unwrap_or_else(|| format!("interface {}", id.0))
     }
+}
+
+fn agent(sum: &ShardSnapshot) -> Option<AgentReport> {
+    (sum.pauses.samples() > 0).then(|| AgentReport { pause_us: summary(&sum.pauses) })
 }
 
 fn totals(sum: &ShardSnapshot, all: Count, duration: Option<Span>) -> Totals {

@@ -14,7 +14,7 @@ use crate::{
 pub(super) fn report(analyzer: &RequestAnalyzer) -> Option<RequestsReport> {
     let protocols = analyzer
         .protocols()
-        .filter(|(_, sum, dialogue)| sum.requests() > 0 || **dialogue != Default::default());
+        .filter(|(_, sum, dialogue)| sum.requests() > 0 || *dialogue != Default::default());
     let protocols = protocols
         .map(|(name, sum, dialogue)| {
             let summary = summary(sum);

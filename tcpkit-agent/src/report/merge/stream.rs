@@ -60,11 +60,12 @@ fn flows(analyzer: &RetransmitAnalyzer) -> Vec<FlowRetransmissions> {
 }
 
 fn count(sum: &SentAgain) -> SentAgainCount {
+    let retransmitted_segments = Cause::ALL.map(|cause| sum.of(cause)).iter().sum();
     SentAgainCount {
         data_segments: sum.data_segments,
-        retransmitted_segments: sum.segments(),
-        retransmission_rate: share(sum.segments(), sum.data_segments),
-        retransmissions: Cause::ALL.map(|cause| (cause.name(), sum.causes[cause.index()])).into(),
+        retransmitted_segments,
+        retransmission_rate: share(retransmitted_segments, sum.data_segments),
+        retransmissions: Cause::ALL.map(|cause| (cause.name(), sum.of(cause))).into(),
     }
 }
 
@@ -81,7 +82,7 @@ pub(super) fn latency(analyzer: &RoundTripAnalyzer) -> LatencyReport {
     LatencyReport {
         towards_server: part(analyzer.towards(Half::Server)),
         towards_client: part(analyzer.towards(Half::Client)),
-        requests: None,
+        ..LatencyReport::default()
     }
 }
 

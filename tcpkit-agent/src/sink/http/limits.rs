@@ -17,6 +17,12 @@ pub const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time that one connection may live, answers that nobody reads included.
 pub const LIFETIME: Duration = Duration::from_secs(60);
 
+/// Readers of events at one time, among the connections; one more is told 503.
+pub const EVENT_READERS: usize = 16;
+
+/// Time that a stream of events may go on beyond [`LIFETIME`]; its reader comes again by itself.
+pub const STREAM_LIFETIME: Duration = Duration::from_secs(3_600);
+
 /// Time for answers that are under way when the connection's life or the agent's ends.
 pub const GRACE: Duration = Duration::from_secs(1);
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use tokio::{
-    sync::{Mutex as AsyncMutex, oneshot},
+    sync::{Mutex as AsyncMutex, Notify, oneshot},
     time::{Instant, timeout},
 };
 
@@ -15,7 +15,7 @@ use crate::report::Report;
 #[must_use]
 pub fn report_channel() -> (ReportSource, ReportRequests) {
     let (sender, receiver) = crossbeam_channel::bounded(REQUESTS);
-    (ReportSource { requests: sender, last: Arc::default() }, receiver)
+    (ReportSource { requests: sender, last: Arc::default(), bell: None }, receiver)
 }
 
 /// What the pipeline receives; it may wait for it together with its other channels.
@@ -38,6 +38,7 @@ impl ReportRequest {
 #[derive(Clone, Debug)]
 pub struct ReportSource {
     requests: Sender<ReportRequest>,
+    bell: Option<Arc<Notify>>,
     last: Arc<AsyncMutex<Option<Made>>>,
 }
 
@@ -60,6 +61,12 @@ pub enum Unavailable {
 }
 
 impl ReportSource {
+    /// Has this bell rung whenever somebody asks, for whoever does not wait for the channel itself.
+    #[must_use]
+    pub fn with_bell(self, bell: Arc<Notify>) -> Self {
+        Self { bell: Some(bell), ..self }
+    }
+
     /// The report as things stand, or as they stood [`limits::REPORT_AGE`] ago.
     ///
     /// # Errors
@@ -81,6 +88,7 @@ impl ReportSource {
             TrySendError::Full(_) => Unavailable::Busy,
             TrySendError::Disconnected(_) => Unavailable::Ended,
         })?;
+        self.bell.iter().for_each(|bell| bell.notify_one());
         match timeout(limits::REPORT_TIMEOUT, answer).await {
             Ok(Ok(report)) => Ok(report),
             Ok(Err(_)) => Err(Unavailable::Ended),

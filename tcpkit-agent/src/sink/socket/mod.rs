@@ -43,6 +43,14 @@ pub enum Request {
     Refresh,
 }
 
+impl Request {
+    /// What the first of these lines asks for, blanks around it aside.
+    pub(super) fn of_line(line: &[u8]) -> Self {
+        let first = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        if first.trim_ascii() == b"REFRESH" { Self::Refresh } else { Self::Get }
+    }
+}
+
 /// Makes the answer; `GET` comes with the report as things stand.
 pub type Answer = Box<dyn Fn(Request, &Report) -> String + Send>;
 
@@ -71,15 +79,7 @@ impl Socket {
     /// # Errors
     /// [`BindError`]: somebody listens there, no such directory, not permitted.
     pub fn bind(path: &Path) -> Result<Self, BindError> {
-        let listener = UnixListener::bind(path).or_else(|error| {
-            if error.kind() == io::ErrorKind::AddrInUse && is_stale(path) {
-                std::fs::remove_file(path).and_then(|()| UnixListener::bind(path))
-            } else {
-                Err(error)
-            }
-        });
-        let listener = listener.and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
-        match listener {
+        match listen(path) {
             Ok(listener) => Ok(Self { listener, path: path.to_owned() }),
             Err(source) => Err(BindError { path: path.to_owned(), advice: advice(&source), source }),
         }
@@ -101,6 +101,22 @@ impl Socket {
             .spawn(move || runtime.block_on(serve::run(listener, reports, answer, stopped)))?;
         Ok(Serving { path: self.path, stop, thread: Some(thread) })
     }
+}
+
+/// Listens at this path; a socket file that nobody listens to any more is replaced.
+///
+/// # Errors
+/// Somebody listens there, no such directory, not permitted.
+pub(super) fn listen(path: &Path) -> io::Result<UnixListener> {
+    let listener = UnixListener::bind(path).or_else(|error| {
+        if error.kind() == io::ErrorKind::AddrInUse && is_stale(path) {
+            std::fs::remove_file(path).and_then(|()| UnixListener::bind(path))
+        } else {
+            Err(error)
+        }
+    })?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
 }
 
 /// Whether it is a socket that nobody listens to.

@@ -58,16 +58,10 @@ async fn read(stream: &mut UnixStream) -> Option<Request> {
         let len = stream.read(&mut chunk).await.ok()?;
         line.extend_from_slice(chunk.get(..len)?);
         if len == 0 || line.contains(&b'\n') {
-            return Some(request(&line));
+            return Some(Request::of_line(&line));
         }
         if line.len() > LINE_BYTES {
             return None;
         }
     }
-}
-
-/// The first line, blanks around it aside.
-pub(super) fn request(line: &[u8]) -> Request {
-    let first = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    if first.trim_ascii() == b"REFRESH" { Request::Refresh } else { Request::Get }
 }

@@ -21,11 +21,16 @@ struct Bound {
 }
 
 /// All of them but `evicted_flows`, which stands with the flows.
-const BOUNDS: [Bound; 8] = [
+const BOUNDS: [Bound; 9] = [
     Bound {
         name: "coarsened_rtts",
         of: |report| report.totals.coarsened_rtts,
         effect: "percentiles of some flows are less exact",
+    },
+    Bound {
+        name: "bandwidth.exact_flows.evictions",
+        of: |report| report.bandwidth.exact_flows.as_ref().map_or(0, |flows| flows.evictions),
+        effect: "some rows of exact_flows have less than passed, evicted has the rest",
     },
     Bound {
         name: "joined_ranges",

@@ -5,6 +5,7 @@
 
 mod bandwidth;
 mod bounds;
+mod bursts;
 mod event;
 mod number;
 mod request;

@@ -7,6 +7,7 @@ use crate::{report::*, time::Timestamp};
 /// A live capture under load: two hooks, losses, failures.
 pub(crate) fn report() -> Report {
     Report {
+        series: None,
         services: Services::default(),
         exact_flows: None,
         schema: SCHEMA,
@@ -35,12 +36,15 @@ pub(crate) fn report() -> Report {
         latency: latency(),
         stalls: stalls(),
         bandwidth: bandwidth(),
+        agent: None,
+        figures: Figures::default(),
     }
 }
 
 /// Nothing came.
 pub(crate) fn empty() -> Report {
     Report {
+        series: None,
         services: Services::default(),
         exact_flows: None,
         schema: SCHEMA,
@@ -59,6 +63,8 @@ pub(crate) fn empty() -> Report {
         latency: LatencyReport::default(),
         stalls: StallReport::default(),
         bandwidth: BandwidthReport::default(),
+        agent: None,
+        figures: Figures::default(),
     }
 }
 
@@ -259,6 +265,7 @@ fn latency() -> LatencyReport {
         towards_server: RoundTripReport { rtt_us: spans(1.0), queueing_us: spans(0.5), delayed_acks: 42 },
         towards_client: RoundTripReport::default(),
         requests: Some(super::sample_requests::requests_report()),
+        distribution: DistributionReport::default(),
     }
 }
 
@@ -303,6 +310,37 @@ fn handshake() -> HandshakeReport {
             },
         }],
         ..HandshakeReport::default()
+    }
+}
+
+fn burst() -> BurstReport {
+    let flow = |bytes_at_least, share_at_least| {
+        Some(BurstFlow {
+            source_ip: "10.0.0.1".parse().unwrap(),
+            source_port: 40_000,
+            destination_ip: "10.0.0.2".parse().unwrap(),
+            destination_port: 80,
+            protocol: "tcp".into(),
+            bytes_at_least,
+            share_at_least,
+        })
+    };
+    let one_ms = BurstWindows {
+        p99_bits_per_second: Some(5_100_000_000.0),
+        peak_bits_per_second: Some(9_870_000_000.0),
+        peak_bytes: 1_233_750,
+        peak_packets: 815,
+        peak_us: Some(1_700_000_003_141_000),
+        peak_flow: flow(1_000_000, 0.81),
+    };
+    let ten_ms = BurstWindows { peak_flow: None, peak_bits_per_second: Some(7e9), ..one_ms.clone() };
+    BurstReport {
+        interface: "eth0".into(),
+        direction: "inbound",
+        observed_ms: 12_345,
+        missed_ms: 7,
+        one_ms,
+        ten_ms,
     }
 }
 
@@ -356,7 +394,8 @@ fn bandwidth() -> BandwidthReport {
                 ..InterfaceBandwidth::default()
             },
         ],
-        bursts: Vec::new(),
+        bursts: vec![burst()],
+        exact_flows: None,
         packet_sizes: [(Some(64), 10), (Some(127), 3_000_000), (Some(1_518), 1_000_000), (None, 499_990)]
             .map(|(up_to, packets)| SizeBucket { up_to, packets })
             .to_vec(),

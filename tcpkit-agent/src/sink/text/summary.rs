@@ -9,6 +9,7 @@
 //! REQUESTS      how they ended, how long they took, the slowest ones
 //! RETRANSMISSIONS, ROUND TRIPS, STALLS   what the network and the ends did to the flows
 //! BANDWIDTH     by protocol, direction and interface
+//! BURSTS        the rate within milliseconds
 //! TALKERS       who sent and received most
 //! PACKET SIZES  as in RMON
 //! ```
@@ -40,6 +41,7 @@ pub fn render(report: &Report, options: TextOptions) -> String {
     screen.round_trips(&report.latency);
     screen.stalls(&report.stalls);
     screen.bandwidth(&report.bandwidth);
+    screen.bursts(&report.bandwidth.bursts);
     screen.talkers(&report.bandwidth.talkers);
     screen.sizes(&report.bandwidth.packet_sizes);
     screen.text

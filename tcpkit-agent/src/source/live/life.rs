@@ -238,12 +238,13 @@ impl LiveCapture {
         let Some(promiscuous) = self.promiscuous.as_ref().filter(|_| asked || device.is_tap()) else {
             return;
         };
-        let reason = if asked { "asked for" } else { "no addresses, so it is a tap" };
         let name = &device.name;
-        notes.push(match promiscuous.add(device.index) {
-            Ok(()) => format!("{name}: {reason}: promiscuous while captured"),
-            Err(error) => format!("{name}: not promiscuous: {error}"),
-        });
+        match promiscuous.add(device.index) {
+            // What was asked for is no news.
+            Ok(()) if asked => {}
+            Ok(()) => notes.push(format!("{name}: no addresses, so it is a tap: promiscuous while captured")),
+            Err(error) => notes.push(format!("{name}: not promiscuous: {error}")),
+        }
     }
 
     /// Of a bond that is captured by some of its parts only, flows are seen in part.

@@ -11,11 +11,14 @@
 
 mod addresses;
 mod attach;
+mod burst_rings;
 mod clock;
 mod counters;
+mod counting;
 mod device;
 pub mod doctor;
 mod error;
+mod flow_table;
 mod life;
 mod link;
 mod logger;
@@ -41,6 +44,7 @@ use tcpkit_common::{
 use crate::{filter::place_nothing, wire::LinkType};
 use attach::Attachment;
 use counters::CounterArray;
+use counting::Counting;
 use device::{Device, Promiscuous};
 use life::Life;
 use logger::Logger;
@@ -49,14 +53,16 @@ use sys::Mapping;
 use watch::InterfaceWatch;
 
 pub use addresses::addresses;
+pub use burst_rings::{BurstReading, Millisecond};
 pub use clock::Clock;
 pub use counters::HookCounters;
 pub use device::link_speed;
 pub use error::LiveError;
+pub use flow_table::{FlowOther, FlowReading, FlowRow, FlowSum};
 pub use logger::TARGET as LOG_TARGET;
 pub use object::embedded;
 pub use options::{HookChoice, LiveOptions, ObjectFilter, Place, TcAttach, XdpKind};
-pub use ring::RingReader;
+pub use ring::{RingReader, RingWaker};
 pub use standing::Standing;
 pub use watch::{InterfaceChange, InterfaceState};
 
@@ -84,6 +90,8 @@ pub struct LiveCapture {
     attachments: Vec<Attachment>,
     readers: Vec<RingReader>,
     counters: CounterArray,
+    /// What is counted by flow and by millisecond, where that was asked for.
+    counting: Counting,
     clock: Arc<Clock>,
     watch: InterfaceWatch,
     standings: Standings,
@@ -117,15 +125,16 @@ impl LiveCapture {
         let memory_lock = sys::lift_memory_lock();
         privilege::try_bpf()?;
         let mut object = embedded()?.to_vec();
-        let settings = settings(&options, &asked)?;
+        let cpus = possible_cpus();
+        let settings = settings(&options, &asked, cpus)?;
         match options.filter.take() {
             Some(filter) => (filter.place)(&mut object).map_err(LiveError::Filter)?,
             None => object = place_nothing(&object).map_err(|error| LiveError::Filter(error.to_string()))?,
         }
-        let cpus = possible_cpus();
         let no_memory = |error: LiveError| error.about_locked_memory(memory_lock);
         let mut ebpf = object::load(&object, settings, cpus).map_err(no_memory)?;
         let (readers, counters) = share(&ebpf, &options, cpus).map_err(no_memory)?;
+        let counting = Counting::share(&ebpf, &settings, cpus).map_err(no_memory)?;
         let xdp = load_programs(&mut ebpf, &options, &asked)
             .map_err(|error| if settings.filter != 0 { error.about_filter() } else { error })?;
         let mut notes = Vec::new();
@@ -137,6 +146,7 @@ impl LiveCapture {
             attachments: Vec::new(),
             readers,
             counters,
+            counting,
             clock: Arc::default(),
             watch,
             standings: Standings::default(),
@@ -148,6 +158,8 @@ impl LiveCapture {
             options,
             xdp,
         };
+        // Before the first program is attached, whose first frame counts already.
+        capture.counting.begin();
         capture.begin(asked)?;
         Ok(capture)
     }
@@ -209,6 +221,7 @@ impl LiveCapture {
         let problems = self.attachments.drain(..).flat_map(Attachment::detach).collect();
         self.promiscuous = None;
         sys::grace_period();
+        self.counting.end();
         if let Some(logger) = &mut self.logger {
             logger.flush();
         }
@@ -310,7 +323,7 @@ fn find(names: &[String], may_wait: bool) -> Result<Vec<Asked>, LiveError> {
     }
 }
 
-fn settings(options: &LiveOptions, asked: &[Asked]) -> Result<Settings, LiveError> {
+fn settings(options: &LiveOptions, asked: &[Asked], cpus: u32) -> Result<Settings, LiveError> {
     let link = match asked {
         [only] => only.link()?.0,
         _ => LINK_ETHERNET,
@@ -326,6 +339,7 @@ fn settings(options: &LiveOptions, asked: &[Asked]) -> Result<Settings, LiveErro
         log_level: options.log_level,
         single_interface: u32::from(asked.len() == 1),
         link,
+        ..counting::settings(options, u32::try_from(asked.len()).unwrap_or(MAX_INTERFACES), cpus)
     })
 }
 

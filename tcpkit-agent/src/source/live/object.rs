@@ -10,7 +10,7 @@ use tcpkit_common::{
     settings::{ABI, SETTINGS_SYMBOL, Settings},
 };
 
-use super::{LiveError, XdpKind, counters::CounterArray};
+use super::{LiveError, XdpKind, counters::CounterArray, counting, flow_table::FlowTable};
 
 /// The object that `cargo xtask build` made, where it did.
 ///
@@ -44,6 +44,9 @@ pub(super) fn load(object: &[u8], settings: Settings, cpus: u32) -> Result<Ebpf,
         .override_global("AYA_LOG_LEVEL", &log_level, false)
         .map_max_entries("COUNTS", CounterArray::entries(cpus))
         .map_max_entries("SCRATCH", cpus)
+        .map_max_entries("FLOWS", FlowTable::entries(settings.flow_sets, cpus))
+        .map_max_entries("EVICTED", if settings.flow_sets == 0 { 1 } else { CounterArray::entries(cpus) })
+        .map_max_entries("BURSTS", counting::burst_entries(&settings, cpus))
         .load(object)
         .map_err(|error| LiveError::Object(one_line(&error)))
 }

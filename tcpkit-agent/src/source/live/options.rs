@@ -27,6 +27,10 @@ pub struct LiveOptions {
     pub promiscuous: bool,
     /// An interface that disappears, or is not there yet, is waited for.
     pub reattach: bool,
+    /// Flows that the kernel counts traffic by, one for each direction and CPU that sees it; 0 is none and costs nothing.
+    pub flow_counters: u32,
+    /// The kernel counts traffic by millisecond.
+    pub bursts: bool,
     /// Only the counters are wanted: there are no rings, so every frame that the filter wants ends as `ring_full`.
     pub counts_only: bool,
     /// aya-log level of the programs; 0 is silent and costs nothing.
@@ -49,6 +53,8 @@ impl Default for LiveOptions {
             no_decap: false,
             promiscuous: false,
             reattach: false,
+            flow_counters: 0,
+            bursts: false,
             counts_only: false,
             log_level: 0,
             filter: None,

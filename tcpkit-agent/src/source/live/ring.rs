@@ -5,7 +5,8 @@
 //! A record stays readable until the position behind it is published, so bytes are borrowed only within `poll`.
 
 use std::{
-    io,
+    fs::File,
+    io::{self, Read as _, Write as _},
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     slice,
     sync::{
@@ -32,6 +33,27 @@ pub struct RingReader {
     mask: u64,
     position: u64,
     malformed: u64,
+    waker: RingWaker,
+}
+
+/// Ends the waiting of a ring's reader, from any thread (eventfd(2)).
+#[derive(Clone, Debug)]
+pub struct RingWaker(Arc<File>);
+
+impl RingWaker {
+    fn new() -> io::Result<Self> {
+        Ok(Self(Arc::new(sys::event_fd()?.into())))
+    }
+
+    /// Wakes it; one that does not wait will not begin to.
+    pub fn wake(&self) {
+        // A counter that is full wakes as well.
+        let _full = (&*self.0).write(&1u64.to_ne_bytes());
+    }
+
+    fn clear(&self) {
+        let _empty = (&*self.0).read(&mut [0; 8]);
+    }
 }
 
 impl RingReader {
@@ -42,7 +64,19 @@ impl RingReader {
         let consumer = Mapping::new(ring.as_fd(), page, 0, true)?;
         let producer = Mapping::new(ring.as_fd(), page + 2 * bytes as usize, page, false)?;
         let mask = u64::from(bytes) - 1;
-        Ok(Self { shard, ring, consumer, producer, sleepers, data: page, mask, position: 0, malformed: 0 })
+        let waker = RingWaker::new()?;
+        Ok(Self {
+            shard,
+            ring,
+            consumer,
+            producer,
+            sleepers,
+            data: page,
+            mask,
+            position: 0,
+            malformed: 0,
+            waker,
+        })
     }
 
     /// The map, for the program's array of rings.
@@ -104,15 +138,34 @@ impl RingReader {
             flag.store(0, Ordering::Relaxed);
             return Ok(());
         }
-        let mut poll = libc::pollfd { fd: self.ring.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        let of = |fd: i32| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+        let mut polls = [of(self.ring.as_raw_fd()), of(self.waker.0.as_raw_fd())];
         let milliseconds = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-        // SAFETY: `poll` is one descriptor and lives through the call.
-        let result = unsafe { libc::poll(&raw mut poll, 1, milliseconds) };
+        // SAFETY: these are two descriptors, and they live through the call.
+        let result = unsafe { libc::poll(polls.as_mut_ptr(), 2, milliseconds) };
+        let error = io::Error::last_os_error();
         self.sleeper().store(0, Ordering::Relaxed);
-        match io::Error::last_os_error() {
+        if polls[1].revents != 0 {
+            self.waker.clear();
+        }
+        match error {
             error if result < 0 && error.kind() != io::ErrorKind::Interrupted => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// How full the ring is, from 0 to 1.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a ring is far below 2^53 bytes")]
+    pub fn fill(&self) -> f64 {
+        let waiting = self.produced(Ordering::Acquire).saturating_sub(self.position);
+        waiting as f64 / (self.mask + 1) as f64
+    }
+
+    /// What ends a [`wait`](Self::wait) early.
+    #[must_use]
+    pub fn waker(&self) -> RingWaker {
+        self.waker.clone()
     }
 
     /// Whether everything that was produced so far was consumed.

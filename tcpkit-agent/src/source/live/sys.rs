@@ -58,6 +58,17 @@ pub(super) fn page_size() -> usize {
     usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
 }
 
+/// Makes a descriptor that wakes whoever polls it (eventfd(2)).
+pub(super) fn event_fd() -> io::Result<OwnedFd> {
+    // SAFETY: no memory is handed over.
+    let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel gave us this descriptor, and nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 /// Makes a BPF ring buffer of `bytes`, a power of two of whole pages.
 pub(super) fn create_ring(bytes: u32) -> io::Result<OwnedFd> {
     /// The fields of `union bpf_attr` for `BPF_MAP_CREATE` (linux/bpf.h) that a ring needs.

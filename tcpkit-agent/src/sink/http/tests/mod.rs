@@ -1,5 +1,10 @@
 //! The endpoint over real sockets: what it answers, and what hostile clients get.
 
+mod description;
+mod events;
+mod hostile;
+mod unix;
+
 use std::{
     io::{Read as _, Write as _},
     net::{Ipv4Addr, TcpStream},
@@ -11,13 +16,17 @@ use std::{
 };
 
 use super::*;
-use crate::sink::text::sample;
+use crate::{
+    report::flows::{FlowQuery, FlowState, ShardListing},
+    sink::{flows::flow_channel, metrics, text::sample},
+};
 
 /// An endpoint on loopback over a pipeline that counts how often it is asked.
 struct Bed {
     serving: Serving,
     health: Health,
     asked: Arc<AtomicU64>,
+    events: EventHub,
 }
 
 fn bed() -> Bed {
@@ -31,20 +40,69 @@ fn bed() -> Bed {
         }
     });
     let health = Health::starting();
-    Bed { serving: serve(source, &health), health, asked }
+    let events = EventHub::default();
+    let place = Place::Tcp((Ipv4Addr::LOCALHOST, 0).into());
+    Bed { serving: serve(&place, source, &health, &events), health, asked, events }
 }
 
-fn serve(source: ReportSource, health: &Health) -> Serving {
-    let endpoint = Endpoint::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-    let statistics: StatsAnswer = Arc::new(|query, report| {
-        (query != "v=9").then(|| format!("[\"{query}\",{}]", report.ledger.total.seen))
+fn serve(place: &Place, reports: ReportSource, health: &Health, events: &EventHub) -> Serving {
+    let endpoint = Endpoint::bind(place).unwrap();
+    let statistics: StatsAnswer =
+        Arc::new(|query, report| Some(format!("[\"{query}\",{}]", report.ledger.total.seen)));
+    let lines: LineAnswer = Arc::new(|request, report| format!("{request:?} {}", report.ledger.total.seen));
+    let (flows, requests) = flow_channel();
+    thread::spawn(move || {
+        for request in requests {
+            let _gone = request.reply.send(listing(&request.query));
+        }
     });
-    endpoint.spawn(source, health.clone(), statistics).unwrap()
+    let (health, events) = (health.clone(), events.clone());
+    endpoint.spawn(Served { reports, flows, health, statistics, lines, events, top: 10 }).unwrap()
+}
+
+/// One flow, and how many were asked for.
+fn listing(query: &FlowQuery) -> ShardListing {
+    let tuple = tcpkit_common::flow::FourTuple {
+        source: tcpkit_common::flow::Address::v4([10, 0, 0, 1]),
+        destination: tcpkit_common::flow::Address::v4([10, 0, 0, 2]),
+        source_port: 40_000,
+        destination_port: 443,
+    };
+    let row = crate::report::flows::FlowRow {
+        client_ip: tuple.source.to_ip(),
+        client_port: 40_000,
+        server_ip: tuple.destination.to_ip(),
+        server_port: 443,
+        interface: Some("eth0".into()),
+        state: FlowState::Established,
+        midstream: false,
+        start_us: 1,
+        end_us: 2,
+        idle_us: 0.5,
+        handshake_us: None,
+        client: Default::default(),
+        server: Default::default(),
+        stalls: Default::default(),
+    };
+    let rank = crate::report::flows::Rank::new([1, 0, 0], tuple, query.descending);
+    ShardListing {
+        rows: vec![(rank, row)],
+        considered: query.limit as u64,
+        matched: u64::from(query.filter.is_empty()),
+        ..ShardListing::default()
+    }
 }
 
 impl Bed {
+    fn address(&self) -> SocketAddr {
+        match self.serving.place() {
+            Place::Tcp(address) => *address,
+            Place::Unix(path) => panic!("{}", path.display()),
+        }
+    }
+
     fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.serving.address()).unwrap();
+        let stream = TcpStream::connect(self.address()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream
     }
@@ -93,7 +151,9 @@ fn the_report_and_the_ledger_are_json() {
 fn health_follows_the_capture() {
     let bed = bed();
     assert_eq!(bed.get("/healthz"), (503, "starting\n".into()));
+    assert_eq!(bed.get("/readyz"), (503, "starting\n".into()));
     bed.health.set_capturing();
+    assert_eq!(bed.get("/readyz"), (200, "ok\n".into()));
     assert_eq!(bed.get("/healthz"), (200, "ok\n".into()));
     bed.health.set_trouble("eth0 went down");
     assert_eq!(bed.get("/healthz"), (503, "eth0 went down\n".into()));
@@ -104,18 +164,19 @@ fn what_there_is_not_is_said_in_json() {
     let bed = bed();
     let (code, body) = bed.get("/nowhere");
     assert_eq!(code, 404);
-    assert!(
-        serde_json::from_str::<serde_json::Value>(&body).unwrap()["error"]
-            .as_str()
-            .unwrap()
-            .contains("report")
-    );
+    let problem: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((&problem["type"], &problem["status"]), (&"about:blank".into(), &404.into()));
+    assert!(problem["allowed"].as_array().unwrap().contains(&"/api/v1/report".into()), "{problem}");
     let answer =
         bed.send(b"POST /healthz HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     assert_eq!(status(&answer), 405);
-    assert!(answer.ends_with("{\"error\":\"only GET and HEAD\"}\n"), "{answer}");
-    let head = bed.send(b"HEAD /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-    assert!(head.ends_with("\r\n\r\n"), "HEAD has no body: {head}");
+    assert!(answer.contains("\r\nallow: GET, HEAD\r\n"), "{answer}");
+    assert!(answer.contains("\r\ncontent-type: application/problem+json\r\n"), "{answer}");
+    for path in paths::PATHS {
+        let head = bed
+            .send(format!("HEAD {} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", path.path).as_bytes());
+        assert!(head.ends_with("\r\n\r\n") && status(&head) != 404, "HEAD has no body: {head}");
+    }
 }
 
 #[test]
@@ -141,7 +202,7 @@ fn statistics_are_served_to_the_letter_and_by_version() {
     assert_eq!(bed.get("/stats"), (200, format!("[\"\",{seen}]")));
     assert_eq!(bed.get("/stats?v=1.1"), (200, format!("[\"v=1.1\",{seen}]")));
     let (code, body) = bed.get("/stats?v=9");
-    assert!(code == 400 && body.contains("v=1.0.1"), "{body}");
+    assert!(code == 400 && body.contains("\"1.0.1\"") && body.contains("\"parameter\":\"v\""), "{body}");
 }
 
 #[test]
@@ -159,7 +220,9 @@ fn a_pipeline_that_ended_has_no_statistics() {
     let (source, requests) = report_channel();
     drop(requests);
     let health = Health::starting();
-    let bed = Bed { serving: serve(source, &health), health, asked: Arc::default() };
+    let events = EventHub::default();
+    let place = Place::Tcp((Ipv4Addr::LOCALHOST, 0).into());
+    let bed = Bed { serving: serve(&place, source, &health, &events), health, asked: Arc::default(), events };
     assert_eq!(read_all(&mut bed.connect()), "");
     assert_eq!(bed.get("/stats").0, 503);
 }
@@ -169,84 +232,19 @@ fn a_pipeline_that_ended_is_unavailable() {
     let (source, requests) = report_channel();
     drop(requests);
     let health = Health::starting();
-    let bed = Bed { serving: serve(source, &health), health, asked: Arc::default() };
+    let events = EventHub::default();
+    let place = Place::Tcp((Ipv4Addr::LOCALHOST, 0).into());
+    let bed = Bed { serving: serve(&place, source, &health, &events), health, asked: Arc::default(), events };
     let (code, body) = bed.get("/api/v1/report");
-    assert_eq!((code, body.as_str()), (503, "{\"error\":\"the capture has ended\"}\n"));
-}
-
-#[test]
-fn a_client_that_dribbles_its_header_is_closed_and_blocks_nobody() {
-    let bed = bed();
-    let mut slow = bed.connect();
-    let dribble = thread::spawn(move || {
-        let header = b"GET /healthz HTTP/1.1\r\nhost: abcdefghijklmnopqrstuvwxyz";
-        header.iter().position(|byte| {
-            thread::sleep(Duration::from_millis(250));
-            slow.write_all(&[*byte]).is_err()
-        })
-    });
-    let mut silent = bed.connect();
-    assert_eq!(bed.get("/healthz").0, 503, "others are answered meanwhile");
-    assert_ne!(status(&read_all(&mut silent)), 200, "who asks nothing gets nothing");
-    assert!(dribble.join().unwrap().is_some(), "closed before the header was whole, 12 s later");
-}
-
-#[test]
-fn an_oversize_or_senseless_request_is_refused() {
-    let bed = bed();
-    let long = format!("GET /healthz HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(limits::HEADER_BYTES));
-    assert_eq!(status(&bed.send(long.as_bytes())), 431);
-    let many = format!("GET /healthz HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(limits::HEADERS + 1));
-    assert_eq!(status(&bed.send(many.as_bytes())), 431);
-    assert_eq!(status(&bed.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n")), 400);
-}
-
-#[test]
-fn a_thousand_connections_are_bounded_and_forgotten() {
-    let bed = bed();
-    bed.health.set_capturing();
-    // Each begins to ask: who says nothing is answered and gone within a second.
-    let begin = |_| {
-        let mut stream = bed.connect();
-        let _refused_before = stream.write_all(b"G");
-        stream
-    };
-    let crowd: Vec<TcpStream> = (0..1_000).map(begin).collect();
-    let mut refused = 0;
-    for stream in &crowd {
-        stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
-    }
-    let (code, _) = bed.get_even_when_full();
-    assert_eq!(code, 503, "no room beyond the limit");
-    for mut stream in &crowd {
-        let mut chunk = [0; 256];
-        refused += usize::from(matches!(stream.read(&mut chunk), Ok(read) if read > 0));
-    }
-    // On a slow machine some of the crowd lose their place to others, because they ask for nothing for too long.
-    let kept = 1_000 - refused;
-    assert!((limits::CONNECTIONS..=4 * limits::CONNECTIONS).contains(&kept), "{kept} of 1,000 were let in");
-    drop(crowd);
-    let recovered = (0..100).any(|_| {
-        thread::sleep(Duration::from_millis(20));
-        bed.get_even_when_full().0 == 200
-    });
-    assert!(recovered, "places are free again when their holders went away");
-}
-
-impl Bed {
-    fn get_even_when_full(&self) -> (u16, String) {
-        let mut stream = self.connect();
-        let _refused_before =
-            stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-        let answer = read_all(&mut stream);
-        (status(&answer), answer)
-    }
+    let problem: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((code, &problem["detail"]), (503, &"the capture has ended".into()));
+    assert_eq!(bed.get("/readyz").0, 503);
 }
 
 #[test]
 fn stopping_waits_for_nobody_who_says_nothing() {
     let bed = bed();
-    let address = bed.serving.address();
+    let address = bed.address();
     let _idle: Vec<TcpStream> = (0..10).map(|_| bed.connect()).collect();
     #[expect(clippy::disallowed_methods, reason = "this test is about wall time")]
     let before = std::time::Instant::now();
@@ -258,8 +256,8 @@ fn stopping_waits_for_nobody_who_says_nothing() {
 #[test]
 fn a_busy_address_is_told_from_one_that_is_not_ours() {
     let bed = bed();
-    let error = Endpoint::bind(bed.serving.address()).unwrap_err();
+    let error = Endpoint::bind(bed.serving.place()).unwrap_err();
     assert!(error.is_busy());
-    assert_eq!(error.to_string(), format!("cannot listen on {}", bed.serving.address()));
-    assert!(!Endpoint::bind("192.0.2.1:33333".parse().unwrap()).unwrap_err().is_busy());
+    assert_eq!(error.to_string(), format!("cannot listen on {}", bed.address()));
+    assert!(!Endpoint::bind(&Place::Tcp("192.0.2.1:33333".parse().unwrap())).unwrap_err().is_busy());
 }

@@ -1,0 +1,133 @@
+//! Tables of files: one of all connections at the end, or one each time so much capture time has passed.
+
+use std::{cmp::Ordering, collections::BinaryHeap};
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::sorting;
+use crate::{
+    cli::{TrackArgs, track::MOST_ROWS},
+    report::{
+        FlowRecord,
+        flows::{FlowListing, FlowOrder, FlowQuery, Rank, ShardListing},
+    },
+    sink::write_stdout,
+    view::track::{TableLine, TableTotals, render},
+};
+
+/// What the recorder gives connections to.
+pub(in crate::agent) struct TrackTables {
+    order: FlowOrder,
+    descending: bool,
+    only_from_syn: bool,
+    rows: usize,
+    /// Tables come by capture time; else there is one at the end.
+    is_periodic: bool,
+    /// The first rows so far, the last of them on top.
+    best: BinaryHeap<Ranked>,
+    totals: TableTotals,
+}
+
+impl TrackTables {
+    /// Those of the files of this command line.
+    pub(super) fn new(args: &TrackArgs) -> Self {
+        // Looked at when the run began.
+        let (order, descending) = sorting(args).unwrap_or_default();
+        Self {
+            order,
+            descending,
+            only_from_syn: args.only_from_syn,
+            rows: args.rows.unwrap_or(MOST_ROWS),
+            is_periodic: args.interval.is_some(),
+            best: BinaryHeap::new(),
+            totals: TableTotals::default(),
+        }
+    }
+
+    /// Takes a connection that is over.
+    pub(in crate::agent) fn take(&mut self, record: &FlowRecord) {
+        if self.is_periodic || record.midstream && self.only_from_syn {
+            return;
+        }
+        let line = TableLine::of_record(record);
+        self.totals.add(&line);
+        let place = line.rank(self.order, self.descending);
+        if self.best.len() < self.rows {
+            self.best.push(Ranked { place, line });
+        } else if let Some(mut last) = self.best.peek_mut().filter(|last| place < last.place) {
+            *last = Ranked { place, line };
+        }
+    }
+
+    /// Prints a table of the capture so far.
+    ///
+    /// # Errors
+    /// Standard output does not take it.
+    pub(in crate::agent) fn print(&self, table: ShardListing) -> anyhow::Result<()> {
+        let query = FlowQuery { limit: FlowQuery::MOST_ROWS, ..FlowQuery::default() };
+        Ok(write_stdout(&table_of(&FlowListing::merge(&query, vec![table]), self.rows))?)
+    }
+
+    /// Prints the table of all of them.
+    ///
+    /// # Errors
+    /// Standard output does not take it.
+    pub(in crate::agent) fn finish(&mut self) -> anyhow::Result<()> {
+        if self.is_periodic {
+            return Ok(());
+        }
+        let best = std::mem::take(&mut self.best).into_sorted_vec();
+        let lines: Vec<_> = best.into_iter().map(|ranked| ranked.line).collect();
+        Ok(write_stdout(&render("", &lines, &self.totals))?)
+    }
+}
+
+/// A table of connections as they stand, of at most so many lines.
+pub(super) fn table_of(listing: &FlowListing, rows: usize) -> String {
+    let mut lines: Vec<_> = listing.flows.iter().map(TableLine::of_row).collect();
+    let mut totals = TableTotals::default();
+    lines.iter().for_each(|line| totals.add(line));
+    // Of those that are in no listing nothing more is known here.
+    totals.unlisted = listing.matched.saturating_sub(totals.connections);
+    lines.truncate(rows);
+    let [client, server] = listing.bytes_per_second;
+    let title = format!(
+        "{}   {} connections, {} open   → {client:.0} B/s   ← {server:.0} B/s",
+        clock(listing.now_us),
+        listing.matched,
+        listing.open
+    );
+    render(&title, &lines, &totals) + "\n"
+}
+
+/// A point in time in the time zone of the reader.
+fn clock(us: i64) -> String {
+    let at = Timestamp::from_microsecond(us).unwrap_or(Timestamp::MAX);
+    at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
+}
+
+/// A line and its place: of several, the one that comes last is the greatest.
+struct Ranked {
+    place: (Rank, i64),
+    line: TableLine,
+}
+
+impl PartialEq for Ranked {
+    fn eq(&self, other: &Self) -> bool {
+        self.place == other.place
+    }
+}
+
+impl Eq for Ranked {}
+
+impl PartialOrd for Ranked {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Ranked {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.place.cmp(&other.place)
+    }
+}
