@@ -67,7 +67,8 @@ impl Description {
     pub(super) fn adjust(&mut self, config: &Config) {
         self.top = config.output.talkers.top;
         if self.filter != config.expression {
-            let name = |filter: &Option<String>| filter.as_deref().map_or("none".to_owned(), |it| format!("'{it}'"));
+            let name =
+                |filter: &Option<String>| filter.as_deref().map_or("none".to_owned(), |it| format!("'{it}'"));
             self.note_change(format!(
                 "the filter changed while the capture ran, from {} to {}",
                 name(&self.filter),

@@ -131,9 +131,14 @@ impl PcapSet {
     }
 
     /// The kernel filters by the new filter alone, when its time has come.
-    fn narrow(&mut self) -> Result<(), SourceError> {
-        let Some((_, prefilter)) = self.next.take_if(|(moment, _)| *moment <= clock()) else { return Ok(()) };
-        self.captures.iter_mut().try_for_each(|(_, capture)| capture.replace_filter(prefilter.clone()))
+    fn narrow(&mut self) {
+        let Some((_, prefilter)) = self.next.take_if(|(moment, _)| *moment <= clock()) else { return };
+        for (_, capture) in &mut self.captures {
+            if let Err(refusal) = capture.replace_filter(prefilter.clone()) {
+                // What it lets through beyond need is sorted out behind it.
+                tracing::warn!("{refusal}");
+            }
+        }
     }
 
     /// An interface broke off: the others go on, and the last one ends the capture.
@@ -170,7 +175,7 @@ impl Lost {
 impl BlockSource for PcapSet {
     /// Looks at each interface in turn; only when none has anything does it sleep, on one of them.
     fn fill(&mut self, block: &mut Block) -> Result<bool, SourceError> {
-        self.narrow()?;
+        self.narrow();
         for turn in 0..=self.captures.len() {
             let count = self.captures.len();
             let place = self.turn;

@@ -32,7 +32,8 @@ pub use compare::Comparison;
 pub use ebpf::Instruction;
 pub use explain::{Explanation, explain};
 pub use libpcap::{
-    ClassicInstruction, compile_for_handle, libpcap_version, link_type_by_name, link_type_description, link_type_name,
+    ClassicInstruction, compile_for_handle, libpcap_version, link_type_by_name, link_type_description,
+    link_type_name,
 };
 pub use matcher::Matcher;
 pub use place::{PlaceError, place, place_nothing};

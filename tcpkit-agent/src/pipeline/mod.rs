@@ -35,7 +35,8 @@ pub use flows::FlowsAsked;
 pub use outlet::{Delivery, Listener};
 pub use output::{DecidedHandshake, Finished, FinishedRequest, Foreign, Output};
 pub use reader::{
-    BlockSource, FilterChange, InterfaceTally, ReadError, ReaderBursts, ReaderOutcome, ReaderTally, SourceNote,
+    BlockSource, FilterChange, InterfaceTally, ReadError, ReaderBursts, ReaderOutcome, ReaderTally,
+    SourceNote,
 };
 pub use ring_worker::{CaptureTap, Translation};
 pub use running::{BlockPlan, Panicked, Pipeline, RingPlan};

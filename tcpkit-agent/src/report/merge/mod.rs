@@ -16,8 +16,8 @@ pub use bursts::{BurstLength, BurstSender, bursts};
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    AgentReport, BurstReport, CaptureInfo, Count, ExactFlowCounts, LatencyReport, ReloadCounts, Report, ResetCount, SCHEMA,
-    Services, ShardSnapshot, SpanSummary, Totals,
+    AgentReport, BurstReport, CaptureInfo, Count, ExactFlowCounts, LatencyReport, ReloadCounts, Report,
+    ResetCount, SCHEMA, Services, ShardSnapshot, SpanSummary, Totals,
 };
 use crate::{
     analyzer::{Place, SpanHistogram},

@@ -306,4 +306,3 @@ fn xdp_refusal(device: &Device, error: &io::Error) -> String {
         _ => format!("the kernel says: {error}"),
     }
 }
-

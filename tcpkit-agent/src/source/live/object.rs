@@ -176,10 +176,7 @@ pub(super) fn classifier(ebpf: &mut Ebpf, hook: Hook) -> Result<&mut SchedClassi
 }
 
 /// A map of the object, which must be there.
-pub(super) fn map_fd<'a>(
-    ebpf: &'a Ebpf,
-    name: &'static str,
-) -> Result<BorrowedFd<'a>, LiveError> {
+pub(super) fn map_fd<'a>(ebpf: &'a Ebpf, name: &'static str) -> Result<BorrowedFd<'a>, LiveError> {
     descriptor(ebpf.map(name).ok_or_else(|| missing(name))?, name)
 }
 

@@ -151,7 +151,12 @@ impl PcapLive {
         let refused = |what: String| SourceError::new(&self.name, SourceErrorKind::Filter, what);
         if self.filter.is_some() && !refilter::is_in_kernel(&self.capture) {
             let what = "the filter that runs is too long for the kernel, and libpcap cannot change it while frames come";
-            return Err(SourceError::advised(&self.name, SourceErrorKind::Filter, what, "start tcpkit again"));
+            return Err(SourceError::advised(
+                &self.name,
+                SourceErrorKind::Filter,
+                what,
+                "start tcpkit again",
+            ));
         }
         refilter::replace(&self.capture, self.link_type, filter.as_deref())
             .map_err(|error| refused(format!("the filter cannot be changed ({error})")))?;

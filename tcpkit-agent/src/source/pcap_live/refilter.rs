@@ -77,9 +77,8 @@ fn detach(socket: RawFd) -> io::Result<()> {
 fn set<T>(socket: RawFd, option: i32, value: &T) -> io::Result<()> {
     let len = libc::socklen_t::try_from(size_of::<T>()).map_err(io::Error::other)?;
     // SAFETY: value and length belong together, and what the value points to lives through the call.
-    let done = unsafe {
-        libc::setsockopt(socket, libc::SOL_SOCKET, option, std::ptr::from_ref(value).cast(), len)
-    };
+    let done =
+        unsafe { libc::setsockopt(socket, libc::SOL_SOCKET, option, std::ptr::from_ref(value).cast(), len) };
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
