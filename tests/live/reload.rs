@@ -19,10 +19,11 @@ use std::{
 use serde_json::Value;
 use tcpkit_tests::{
     left_out::{Need, can_run},
-    live::Live,
+    live::{Live, get, inside},
     netns::Pair,
-    run::Outcome,
-    traffic::interface_packets,
+    run::{Outcome, tcpkit},
+    terminal::Terminal,
+    traffic::{interface_packets, transfer},
     wait::{patience, until},
 };
 
@@ -102,23 +103,24 @@ impl Configured {
         own.iter().chain(more).map(|word| (*word).to_owned()).collect()
     }
 
-    /// Events of this kind, so far.
-    fn events(&self, kind: &str) -> Vec<Value> {
-        let text = fs::read_to_string(self.path("events")).unwrap_or_default();
-        let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        events.filter(|event| event["event"] == kind).collect()
+    fn log(&self) -> PathBuf {
+        self.path("events")
     }
 }
 
-/// Has it read its file again, and waits until it has as often in all.
-fn reload(live: &mut Live<'_>, done: u64, refused: u64) {
+/// Events of this kind in a log, so far.
+fn events(log: &Path, kind: &str) -> Vec<Value> {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    events.filter(|event| event["event"] == kind).collect()
+}
+
+/// Sends SIGHUP and waits until the log tells what came of it.
+fn reload(live: &mut Live<'_>, log: &Path) -> Value {
+    let before = events(log, "reload").len();
     live.running().signal(libc::SIGHUP);
-    let mut last = Value::Null;
-    let is_so = until(patience(30), || {
-        last = live.get("/api/v1/report")["agent"]["reloads"].clone();
-        (last["done"].as_u64(), last["refused"].as_u64()) == (Some(done), Some(refused))
-    });
-    assert!(is_so, "{done} and {refused}, not {last}");
+    assert!(until(patience(60), || events(log, "reload").len() > before), "no reload: {before}");
+    events(log, "reload").swap_remove(before)
 }
 
 /// Waits until so many more frames were wanted.
@@ -172,13 +174,13 @@ fn filters_change_without_a_loss(backend: &[&str]) {
     let traffic = Traffic::start(&pair, Duration::from_millis(1));
     await_frames(&live, 5_000);
     configured.write(&other);
-    reload(&mut live, 1, 0);
+    reload(&mut live, &configured.log());
     await_frames(&live, 5_000);
-    configured.write("expression = \"udp dst prot 5001\"\n");
-    reload(&mut live, 1, 1);
+    configured.write("expression = \"udp dst port\"\n");
+    reload(&mut live, &configured.log());
     await_frames(&live, 2_000);
     configured.write(&one);
-    reload(&mut live, 2, 1);
+    reload(&mut live, &configured.log());
     await_frames(&live, 5_000);
     drop(traffic);
     let outcome = live.end(libc::SIGTERM).success();
@@ -200,7 +202,7 @@ fn filters_change_without_a_loss(backend: &[&str]) {
 
 /// Each reload is an event; the refused one is a line, too.
 fn told(configured: &Configured, outcome: &Outcome, report: &Value) {
-    let events = configured.events("reload");
+    let events = events(&configured.log(), "reload");
     let outcomes: Vec<_> = events.iter().map(|event| event["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["done", "refused", "done"], "{events:?}");
     assert_eq!(events[0]["changed"], serde_json::json!(["expression"]), "{events:?}");
@@ -252,8 +254,7 @@ fn under_more_traffic_than_fits_every_frame_is_accounted_for() {
     let traffic = Traffic::start(&pair, Duration::ZERO);
     for round in 0..6 {
         configured.write(&expression(PORTS[(round + 1) % 2]));
-        reload(&mut live, round as u64 + 1, 0);
-        await_frames(&live, 1_000);
+        assert_eq!(reload(&mut live, &configured.log())["outcome"], "done");
     }
     drop(traffic);
     let report = live.end(libc::SIGTERM).success().json();
@@ -283,10 +284,11 @@ fn script_is_replaced(backend: &str) {
     let pair = Pair::new("script").unwrap();
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("own.lua");
+    let log = folder.path().join("events");
     let write = |text: &str| fs::write(&script, text).unwrap();
     write(&SCRIPT.replace("NAME", "first"));
     let words =
-        ["-i", "veth0", "--backend", backend, "--shards", "2", "-S", script.to_str().unwrap(), "tcp port 9"];
+        ["-i", "veth0", "--backend", backend, "--shards", "2", "--event-log", log.to_str().unwrap(), "-S", script.to_str().unwrap(), "tcp port 9"];
     let mut live = start(&pair, 34_403, &words.map(str::to_owned));
     let flow = || assert!(pair.client.enter(|| TcpStream::connect("10.77.0.2:9")).unwrap().is_err());
     let said = |live: &mut Live<'_>, start: &str| {
@@ -304,11 +306,11 @@ fn script_is_replaced(backend: &str) {
     };
     until_said(&mut live, "first", 3);
     write("function on_flow(flow) print('broken' end\n");
-    reload(&mut live, 0, 1);
+    assert_eq!(reload(&mut live, &log)["outcome"], "refused");
     let before = said(&mut live, "first");
     until_said(&mut live, "first", before + 3);
     write(&SCRIPT.replace("NAME", "second"));
-    reload(&mut live, 1, 1);
+    assert_eq!(reload(&mut live, &log)["changed"], serde_json::json!(["script"]));
     until_said(&mut live, "second", 3);
     let outcome = live.end(libc::SIGTERM).success();
     let count = |start: &str| {
@@ -318,4 +320,82 @@ fn script_is_replaced(backend: &str) {
     let begun = |line: &str| outcome.stdout.lines().filter(|other| *other == line).count();
     assert_eq!([begun("first begins"), begun("second begins")], [2, 2], "a state for each worker");
     assert!(outcome.stderr.contains("own.lua:1"), "{}", outcome.stderr);
+}
+
+#[test]
+fn what_takes_a_new_start_is_told_and_everything_else_changes() {
+    if !can_run("what_takes_a_new_start_is_told_and_everything_else_changes", &[Need::Ebpf]) {
+        return;
+    }
+    let pair = Pair::new("later").unwrap();
+    let configured = Configured::new("top = 3\n");
+    let mut live = start(&pair, 34_404, &configured.words(&[]));
+    configured.write("top = 4\nshards = 7\nring-bytes = \"1M\"\nexpression = \"tcp\"\n");
+    let event = reload(&mut live, &configured.log());
+    assert_eq!(event["changed"], serde_json::json!(["expression", "top"]), "{event}");
+    assert_eq!(event["at_next_start"], serde_json::json!(["ring-bytes", "shards"]), "{event}");
+    configured.write("top = 5\nsharts = 7\n");
+    let event = reload(&mut live, &configured.log());
+    assert!(event["reason"].as_str().unwrap().contains("tcpkit.toml:2: sharts"), "{event}");
+    fs::remove_file(configured.path("tcpkit.toml")).unwrap();
+    let event = reload(&mut live, &configured.log());
+    assert!(event["reason"].as_str().unwrap().contains("No such file"), "{event}");
+    let metrics = get(&pair.server, SocketAddr::from(([127, 0, 0, 1], 34_404)), "/metrics").unwrap().1;
+    for line in ["tcpkit_reloads_total{outcome=\"done\"} 1", "tcpkit_reloads_total{outcome=\"refused\"} 2"] {
+        assert!(metrics.contains(line), "{metrics}");
+    }
+    let outcome = live.end(libc::SIGTERM).success();
+    let file = configured.path("tcpkit.toml").display().to_string();
+    for option in ["shards", "ring-bytes"] {
+        let line = format!("tcpkit: {option} changed in {file}: takes effect at the next start");
+        assert_eq!(outcome.stderr.lines().filter(|other| **other == line).count(), 1, "{}", outcome.stderr);
+    }
+    assert_eq!(outcome.json()["capture"]["filter"], "tcp");
+}
+
+#[test]
+fn a_daemon_without_a_file_says_so_and_lives_on() {
+    if !can_run("a_daemon_without_a_file_says_so_and_lives_on", &[Need::Ebpf]) {
+        return;
+    }
+    let pair = Pair::new("daemon").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (messages, number) = (path("messages"), path("number"));
+    let words = ["-i", "veth0", "-m", "redis", "-d", "-o", &messages, "--pid-file", &number];
+    let words = [&words[..], &["--stats-listen", "off"]].concat();
+    inside(&pair.server, words).run().success();
+    let process: i32 = fs::read_to_string(&number).unwrap().trim().parse().unwrap();
+    // SAFETY: two integers; the process is the one that was started here.
+    let signal = |signal| assert_eq!(unsafe { libc::kill(process, signal) }, 0);
+    signal(libc::SIGHUP);
+    let said = || fs::read_to_string(&messages).unwrap();
+    let is_told = until(patience(30), || said().contains("nothing to read again"));
+    signal(libc::SIGTERM);
+    assert!(is_told, "{}", said());
+    assert!(until(patience(30), || !Path::new(&number).exists()), "it ends as asked");
+}
+
+#[test]
+fn a_terminal_that_is_gone_ends_a_run_with_a_file_too() {
+    if !can_run("a_terminal_that_is_gone_ends_a_run_with_a_file_too", &[Need::Ebpf]) {
+        return;
+    }
+    let pair = Pair::new("terminal").unwrap();
+    let configured = Configured::new("expression = \"tcp\"\n");
+    let words = configured.words(&["--stats-listen", "off"]);
+    let mut terminal =
+        Terminal::start(&pair.server, &words.iter().map(String::as_str).collect::<Vec<_>>(), 100, 30).unwrap();
+    let file = configured.path("frames.pcap");
+    let is_captured = || transfer(&pair, 1_000).is_ok() && fs::metadata(&file).is_ok_and(|it| it.len() > 1_000);
+    assert!(until(patience(30), is_captured));
+    // As long as the terminal is there, the signal is somebody's wish.
+    terminal.signal(libc::SIGHUP);
+    assert!(until(patience(30), || events(&configured.log(), "reload").len() == 1));
+    terminal.hang_up();
+    // The report has nowhere to go.
+    terminal.wait();
+    assert_eq!(events(&configured.log(), "reload").len(), 1, "it reads nothing any more");
+    let replay = tcpkit(["-r", file.to_str().unwrap(), "--json"]).run().success().json();
+    assert!(replay["totals"]["flows"].as_u64() >= Some(1), "the file is whole: {}", replay["totals"]);
 }

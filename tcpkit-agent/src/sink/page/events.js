@@ -12,7 +12,6 @@ const TOLD = {
   stall: (event) => ['stall', 'pink', `${from(event)}: ${(STALLS[event.kind] ?? [words(event.kind)])[0]} for ${span(event.duration_us)}`],
   slow_request: (event) => ['slow', 'blue', `${event.protocol} ${event.label || event.command} at ${place(event.server_ip, event.server_port)}: ${event.where ? `${span(event.where.total_us)}: ${sentence(event.where)}` : words(event.outcome)}`],
   capture_loss: (event) => ['lost', 'red', `${event.interface}: ${count(event.frames)} frames lost before the analysis, ${percent(event.completeness)} complete`],
-  reload: (event) => ['reload', event.reason ? 'red' : 'grey', event.reason ? `refused, nothing changes: ${event.reason}` : [event.changed.length ? `changed: ${event.changed.join(', ')}` : 'nothing changes now', ...(event.at_next_start.length ? [`at the next start: ${event.at_next_start.join(', ')}`] : [])].join('; ')],
   interface: (event) => ['interface', 'grey', `${event.interface} ${event.change}`],
   missed: (event) => ['missed', 'grey', `${count(event.lost)} events came faster than this page could take them`],
 };
