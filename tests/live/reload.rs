@@ -287,8 +287,19 @@ fn script_is_replaced(backend: &str) {
     let log = folder.path().join("events");
     let write = |text: &str| fs::write(&script, text).unwrap();
     write(&SCRIPT.replace("NAME", "first"));
-    let words =
-        ["-i", "veth0", "--backend", backend, "--shards", "2", "--event-log", log.to_str().unwrap(), "-S", script.to_str().unwrap(), "tcp port 9"];
+    let words = [
+        "-i",
+        "veth0",
+        "--backend",
+        backend,
+        "--shards",
+        "2",
+        "--event-log",
+        log.to_str().unwrap(),
+        "-S",
+        script.to_str().unwrap(),
+        "tcp port 9",
+    ];
     let mut live = start(&pair, 34_403, &words.map(str::to_owned));
     let flow = || assert!(pair.client.enter(|| TcpStream::connect("10.77.0.2:9")).unwrap().is_err());
     let said = |live: &mut Live<'_>, start: &str| {
@@ -385,9 +396,11 @@ fn a_terminal_that_is_gone_ends_a_run_with_a_file_too() {
     let configured = Configured::new("expression = \"tcp\"\n");
     let words = configured.words(&["--stats-listen", "off"]);
     let mut terminal =
-        Terminal::start(&pair.server, &words.iter().map(String::as_str).collect::<Vec<_>>(), 100, 30).unwrap();
+        Terminal::start(&pair.server, &words.iter().map(String::as_str).collect::<Vec<_>>(), 100, 30)
+            .unwrap();
     let file = configured.path("frames.pcap");
-    let is_captured = || transfer(&pair, 1_000).is_ok() && fs::metadata(&file).is_ok_and(|it| it.len() > 1_000);
+    let is_captured =
+        || transfer(&pair, 1_000).is_ok() && fs::metadata(&file).is_ok_and(|it| it.len() > 1_000);
     assert!(until(patience(30), is_captured));
     // As long as the terminal is there, the signal is somebody's wish.
     terminal.signal(libc::SIGHUP);

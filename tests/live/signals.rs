@@ -54,7 +54,11 @@ fn without_a_terminal_sighup_ends_nothing() {
         running.signal(libc::SIGHUP);
         let outcome = running.wait().success();
         let report = outcome.json();
-        assert_eq!((&report["complete"], outcome.stderr.contains("SIGHUP")), (&true.into(), true), "{before}");
+        assert_eq!(
+            (&report["complete"], outcome.stderr.contains("SIGHUP")),
+            (&true.into(), true),
+            "{before}"
+        );
         let told = report["capture"]["notes"].to_string().contains("SIGHUP");
         let replay = tcpkit(["-r", &file, "--json"]).run().success().json();
         assert_eq!((told, &replay["totals"]), (false, &report["totals"]), "{before}");

@@ -73,7 +73,7 @@ mod tests {
         let matcher = |expression| Some(Matcher::new(expression, true).unwrap());
         let bytes = [0; 60];
         let mut filters = Filters::new(matcher("less 60"));
-        let mut want = |filters: &mut Filters, at| filters.want(&frame(at, &bytes)).unwrap();
+        let want = |filters: &mut Filters, at| filters.want(&frame(at, &bytes)).unwrap();
         assert!(want(&mut filters, 10));
         filters.change(matcher("greater 61"), Timestamp(100));
         assert_eq!([99, 100, 98].map(|at| want(&mut filters, at)), [true, false, true]);
