@@ -118,7 +118,7 @@ fn run<S: BlockSource + 'static>(
     outlets.record(deliveries, config.shards)?;
     let mut run = Run { config, pipeline, description, progress, deadline: Deadline::of(config), lost };
     let ending = control.run(&mut run, &outlets.requests);
-    control.give_up_on_second_signal();
+    control.give_up_on_second_signal(ending);
     run.finish(ending, outlets)
 }
 
