@@ -99,9 +99,7 @@ pub(super) fn clients(network: &Network) -> Result<Background> {
 /// The rules are refused.
 pub(super) fn faults(network: &Network, folder: &Path) -> Result<()> {
     let nft = program("nft")?;
-    for (mut command, rules) in
-        [(network.near(&nft)?, AT_THE_SERVER), (network.far(&nft)?, AT_THE_CLIENT)]
-    {
+    for (mut command, rules) in [(network.near(&nft)?, AT_THE_SERVER), (network.far(&nft)?, AT_THE_CLIENT)] {
         let file = folder.join("rules.nft");
         fs::write(&file, rules)?;
         read(command.arg("-f").arg(&file))?;
