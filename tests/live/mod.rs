@@ -3,6 +3,7 @@
 mod accuracy;
 pub(crate) mod attach;
 pub(crate) mod backend;
+mod demo;
 mod doctor;
 mod endpoint;
 mod filter;

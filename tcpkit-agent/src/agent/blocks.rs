@@ -125,7 +125,7 @@ fn run<S: BlockSource + 'static>(
         if is_live { Reloading::new(config, Backend::Pcap { link_types }, outlets.parts()) } else { None };
     let mut run = Run { config, pipeline, description, progress, deadline, lost, reloading, changing: None };
     let ending = control.run(&mut run, &outlets.requests);
-    control.give_up_on_second_signal();
+    control.give_up_on_second_signal(ending);
     run.finish(ending, outlets)
 }
 

@@ -153,13 +153,18 @@ impl Control {
 
     /// From here on the user's second SIGINT or SIGTERM ends the process at once, whatever still hangs.
     ///
-    /// A second SIGHUP does not: both the kernel and the shell send one when a terminal closes.
-    pub(super) fn give_up_on_second_signal(self) {
+    /// A second SIGHUP does not: both the kernel and the shell send one when a terminal closes. Where something else
+    /// ended the run, the first signal is still to come: Ctrl-C ends also the process that wrote our input, and the end of
+    /// the input may be seen first.
+    pub(super) fn give_up_on_second_signal(self, ending: Ending) {
         let Self { runtime, mut interrupt, mut terminate, .. } = self;
+        let signals = if matches!(ending, Ending::Signal(_)) { 1 } else { 2 };
         let wait = move || {
-            runtime.block_on(async {
-                tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-            });
+            for _ in 0..signals {
+                runtime.block_on(async {
+                    tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+                });
+            }
             std::process::exit(INTERRUPTED);
         };
         // Without such a thread the process still ends by itself, when everything is written.

@@ -224,7 +224,7 @@ fn run(config: &Config, mut capture: LiveCapture, begun: Begun) -> anyhow::Resul
         reloading,
     };
     let ending = control.run(&mut run, &outlets.requests);
-    control.give_up_on_second_signal();
+    control.give_up_on_second_signal(ending);
     run.finish(ending, outlets)
 }
 

@@ -22,6 +22,7 @@ mod libpcap;
 pub mod matcher;
 pub mod operation;
 pub mod place;
+mod plain;
 pub mod translate;
 
 #[cfg(test)]
