@@ -21,6 +21,7 @@ mod overflow;
 mod peek;
 mod privileges;
 pub(crate) mod refused;
+mod reload;
 mod replay;
 mod requests;
 mod reset;
