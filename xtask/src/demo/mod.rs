@@ -100,7 +100,7 @@ const USUAL: [&str; 3] = ["--slower-than=250", "--event-after=0.2", "--handshake
 const SCENE: &str = "\
 demo: nginx and Redis at 10.199.0.1, their clients at 10.199.0.2; tcpkit watches the cable at the servers' end.
 demo: some segments and acknowledgements of nginx are lost, one client reads slowly, a Redis function takes 300 ms,
-demo: and somebody tries ports that are closed, forbidden or silent. Each of that is told when it costs something;
+demo: and somebody tries ports that are closed, forbidden or silent. A line appears when that costs somebody time;
 demo: the report comes at the end (Ctrl-C: now).
 ";
 
