@@ -12,6 +12,7 @@ mod gathering;
 mod outlet;
 mod output;
 mod plain;
+mod quiet;
 mod reader;
 mod requests;
 mod ring_worker;
@@ -31,6 +32,7 @@ pub use facts::Facts;
 pub use flows::FlowsAsked;
 pub use outlet::{Delivery, Listener};
 pub use output::{DecidedHandshake, Finished, FinishedRequest, Foreign, Output};
+pub(crate) use quiet::{QuietFlows, QuietPlan, QuietWatch};
 pub use reader::{
     BlockSource, InterfaceTally, ReadError, ReaderBursts, ReaderOutcome, ReaderTally, SourceNote,
 };

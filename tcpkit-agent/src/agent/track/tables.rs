@@ -1,17 +1,21 @@
 //! Tables of files: one of all connections at the end, or one each time so much capture time has passed.
 
-use std::{cmp::Ordering, collections::BinaryHeap};
+use std::{cmp::Ordering, collections::BinaryHeap, net::SocketAddr};
 
 use jiff::{Timestamp, tz::TimeZone};
+use tcpkit_common::flow::FourTuple;
 
 use super::sorting;
 use crate::{
     cli::{TrackArgs, track::MOST_ROWS},
+    flow::quiet::{QuietEnding, QuietFlow, QuietStalls},
+    pipeline::QuietFlows,
     report::{
         FlowRecord,
-        flows::{FlowListing, FlowOrder, FlowQuery, Rank, ShardListing},
+        flows::{FlowListing, FlowOrder, FlowQuery, FlowState, Rank, ShardListing},
     },
     sink::write_stdout,
+    time::Span,
     view::track::{TableLine, TableTotals, render},
 };
 
@@ -59,6 +63,21 @@ impl TrackTables {
         }
     }
 
+    /// The table of the flows of a whole file.
+    pub(super) fn of_quiet(&self, flows: &QuietFlows) -> String {
+        let wanted = flows.odd.iter().filter(|record| !(record.midstream && self.only_from_syn));
+        let mut lines: Vec<_> = flows.quiet().flatten().map(line).collect();
+        lines.extend(wanted.map(TableLine::of_record));
+        let mut totals = TableTotals::default();
+        lines.iter().for_each(|line| totals.add(line));
+        let ranks: Vec<_> = lines.iter().map(|line| line.rank(self.order, self.descending)).collect();
+        let mut order: Vec<_> = (0..lines.len()).collect();
+        order.sort_unstable_by_key(|place| ranks[*place]);
+        order.truncate(self.rows);
+        let lines: Vec<_> = order.into_iter().map(|place| lines[place]).collect();
+        render("", &lines, &totals)
+    }
+
     /// Prints a table of the capture so far.
     ///
     /// # Errors
@@ -104,6 +123,37 @@ pub(super) fn table_of(listing: &FlowListing, rows: usize) -> String {
 fn clock(us: i64) -> String {
     let at = Timestamp::from_microsecond(us).unwrap_or(Timestamp::MAX);
     at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
+}
+
+/// A quiet flow as a line.
+fn line(flow: &QuietFlow) -> TableLine {
+    let FourTuple { source, destination, source_port, destination_port } =
+        flow.key().tuple_from(flow.client());
+    let (start_us, end_us) = (flow.start.as_micros(), flow.end.as_micros());
+    let lasted_us = TableLine::lasted(start_us, end_us);
+    let [client, server] = flow.directions();
+    let bytes = [client.bytes, server.bytes];
+    let [one, other] = [client, server].map(|side| side.round_trip().map(Span::as_micros_f64));
+    let QuietStalls { server: of_server, client: of_client, idle, .. } = flow.stalls;
+    TableLine {
+        client: SocketAddr::new(source.to_ip(), source_port),
+        server: SocketAddr::new(destination.to_ip(), destination_port),
+        state: match flow.ending() {
+            QuietEnding::Open => FlowState::Established,
+            QuietEnding::Fin => FlowState::Closed,
+            QuietEnding::Reset => FlowState::Reset,
+        },
+        start_us,
+        lasted_us,
+        idle_us: 0.0,
+        packets: [client.packets, server.packets],
+        bytes,
+        payload: [client.payload, server.payload],
+        rates: TableLine::rates(bytes, lasted_us),
+        retransmissions: 0,
+        round_trip_us: one.zip(other).map(|(one, other)| one + other),
+        stalls_us: [of_server, of_client, idle].map(Span::as_micros_f64).iter().sum(),
+    }
 }
 
 /// A line and its place: of several, the one that comes last is the greatest.

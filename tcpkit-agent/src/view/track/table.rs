@@ -71,9 +71,8 @@ impl TableLine {
     /// A connection that is over, or that the end of its file cut off.
     #[must_use]
     pub fn of_record(record: &FlowRecord) -> Self {
-        let lasted_us = super::column::micros(record.end_us.saturating_sub(record.start_us));
+        let lasted_us = Self::lasted(record.start_us, record.end_us);
         let (client, server) = (&record.client, &record.server);
-        let rate = |bytes: u64| (lasted_us > 0.0).then(|| of_count(bytes) * 1e6 / lasted_us);
         let again = |one: &crate::report::RetransmissionsByCause| {
             [one.rto, one.fast, one.tlp, one.spurious, one.unknown].into_iter().map(u64::from).sum::<u64>()
         };
@@ -95,7 +94,7 @@ impl TableLine {
             packets: [client.segments, server.segments],
             bytes: [client.bytes, server.bytes],
             payload: [client.payload_bytes, server.payload_bytes],
-            rates: [rate(client.bytes), rate(server.bytes)],
+            rates: Self::rates([client.bytes, server.bytes], lasted_us),
             retransmissions: again(&client.retransmissions) + again(&server.retransmissions),
             round_trip_us: match (client.rtt.smoothed, server.rtt.smoothed) {
                 (Some(one), Some(other)) => Some(one + other),
@@ -103,6 +102,18 @@ impl TableLine {
             },
             stalls_us: kinds.iter().map(|kind| kind.us).sum(),
         }
+    }
+
+    /// Microseconds from a connection's first to its last frame.
+    #[must_use]
+    pub const fn lasted(start_us: i64, end_us: i64) -> f64 {
+        super::column::micros(end_us.saturating_sub(start_us))
+    }
+
+    /// Bytes in a second of a connection that lasted so many microseconds.
+    #[must_use]
+    pub fn rates(bytes: [u64; 2], lasted_us: f64) -> [Option<f64>; 2] {
+        bytes.map(|bytes| (lasted_us > 0.0).then(|| of_count(bytes) * 1e6 / lasted_us))
     }
 
     /// A connection as it stands.
