@@ -72,7 +72,10 @@ impl TrackTables {
         lines.iter().for_each(|line| totals.add(line));
         let ranks: Vec<_> = lines.iter().map(|line| line.rank(self.order, self.descending)).collect();
         let mut order: Vec<_> = (0..lines.len()).collect();
-        order.sort_unstable_by_key(|place| ranks[*place]);
+        let compared = |one: &usize, other: &usize| {
+            ranks[*one].cmp(&ranks[*other]).then_with(|| lines[*one].tie(&lines[*other]))
+        };
+        order.sort_unstable_by(compared);
         order.truncate(self.rows);
         let lines: Vec<_> = order.into_iter().map(|place| lines[place]).collect();
         render("", &lines, &totals)
@@ -95,9 +98,14 @@ impl TrackTables {
         if self.is_periodic {
             return Ok(());
         }
+        Ok(write_stdout(&self.text())?)
+    }
+
+    /// The table of all that were taken.
+    pub(super) fn text(&mut self) -> String {
         let best = std::mem::take(&mut self.best).into_sorted_vec();
         let lines: Vec<_> = best.into_iter().map(|ranked| ranked.line).collect();
-        Ok(write_stdout(&render("", &lines, &self.totals))?)
+        render("", &lines, &self.totals)
     }
 }
 
@@ -164,7 +172,7 @@ struct Ranked {
 
 impl PartialEq for Ranked {
     fn eq(&self, other: &Self) -> bool {
-        self.place == other.place
+        self.cmp(other).is_eq()
     }
 }
 
@@ -178,6 +186,6 @@ impl PartialOrd for Ranked {
 
 impl Ord for Ranked {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.place.cmp(&other.place)
+        self.place.cmp(&other.place).then_with(|| self.line.tie(&other.line))
     }
 }

@@ -15,10 +15,8 @@ mod flow;
 mod side;
 mod stalls;
 mod table;
-#[cfg(test)]
-mod tests;
 
-pub(crate) use brief::{Brief, Hasher, Kind};
+pub(crate) use brief::{Brief, Hasher};
 pub(crate) use flow::{QuietEnding, QuietFlow};
 pub(crate) use stalls::QuietStalls;
-pub(crate) use table::{QuietTable, Tide, TooMuch};
+pub(crate) use table::{QuietTable, Tide};

@@ -13,13 +13,12 @@ use crate::{
     wire::{self, Frame, Packet, ParseOptions},
 };
 
-/// Octets of a stretch: they stay in a core's own cache while they are worked on.
-pub(super) const STRETCH: u64 = 512 << 10;
-
 /// What a thread keeps to read stretches into.
 #[derive(Debug)]
 pub(super) struct Chunk {
     bytes: Vec<u8>,
+    /// Octets of a stretch.
+    stretch: u64,
     /// Octets of them that were read.
     filled: usize,
     /// Where in the file they begin.
@@ -42,16 +41,16 @@ pub(super) struct Shares {
 }
 
 impl Chunk {
-    pub(super) fn new(shape: &Shape) -> Self {
+    pub(super) fn new(shape: &Shape, stretch: u64) -> Self {
         let longest = Shape::RECORD_HEADER + shape.max_captured as usize;
-        let bytes = vec![0; STRETCH as usize + longest];
-        Self { bytes, filled: 0, base: 0, records: Vec::new() }
+        let bytes = vec![0; usize::try_from(stretch).expect("a stretch fits into memory") + longest];
+        Self { bytes, stretch, filled: 0, base: 0, records: Vec::new() }
     }
 
     /// Reads the octets from `base` on.
     pub(super) fn read(&mut self, file: &Flat, base: u64) -> Result<(), Refused> {
         (self.base, self.filled) = (base, 0);
-        let len = usize::try_from((file.len - base).min(STRETCH)).map_err(|_| Refused)?;
+        let len = usize::try_from((file.len - base).min(self.stretch)).map_err(|_| Refused)?;
         self.fill(file, len)
     }
 

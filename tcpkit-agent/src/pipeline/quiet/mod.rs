@@ -9,8 +9,6 @@
 mod chunk;
 mod relay;
 mod rest;
-#[cfg(test)]
-mod tests;
 
 use std::{
     path::Path,
@@ -31,8 +29,15 @@ use relay::Relay;
 pub(crate) struct QuietPlan<'a> {
     pub(crate) path: &'a Path,
     pub(crate) threads: usize,
+    /// Octets that a thread reads at a time; [`STRETCH`](Self::STRETCH), but in tests.
+    pub(crate) stretch: u64,
     /// As the engine has them for the same file.
     pub(crate) settings: &'a EngineSettings,
+}
+
+impl QuietPlan<'_> {
+    /// They stay in a core's own cache while they are worked on.
+    pub(crate) const STRETCH: u64 = 512 << 10;
 }
 
 /// What others may ask and say meanwhile.
@@ -77,7 +82,7 @@ impl QuietFlows {
         });
         let tables: Option<Vec<QuietTable>> = tables;
         let tables = tables.filter(|tables| relay.is_sure_of(tables))?;
-        let odd = rest::read(&file, &relay, &tables, &hasher, plan.settings)?;
+        let odd = rest::read(&file, &relay, &tables, &hasher)?;
         Some(Self { tables, odd })
     }
 

@@ -11,13 +11,11 @@ use std::{
 
 use super::{
     QuietPlan, QuietWatch,
-    chunk::{Chunk, STRETCH, Shares},
+    chunk::{Chunk, Shares},
 };
 use crate::{
     flow::quiet::{Hasher, QuietTable, Tide},
-    pipeline::settings::EngineSettings,
     source::{Flat, Shape},
-    time::Timestamp,
     wire::LinkType,
 };
 
@@ -28,7 +26,7 @@ pub(super) struct Refused;
 /// What the threads share.
 pub(super) struct Relay<'a> {
     file: &'a Flat,
-    settings: &'a EngineSettings,
+    plan: &'a QuietPlan<'a>,
     hasher: &'a Hasher,
     watch: &'a QuietWatch,
     owners: usize,
@@ -77,7 +75,7 @@ impl<'a> Relay<'a> {
         }
         let owners = plan.threads.max(1);
         let state = State {
-            chunks: file.len.saturating_sub(Shape::FILE_HEADER).div_ceil(STRETCH),
+            chunks: file.len.saturating_sub(Shape::FILE_HEADER).div_ceil(plan.stretch),
             next: 0,
             found: 0,
             start: Shape::FILE_HEADER,
@@ -90,15 +88,15 @@ impl<'a> Relay<'a> {
             is_refused: false,
         };
         let (state, news) = (Mutex::new(state), Condvar::new());
-        Some(Self { file, settings: plan.settings, hasher, watch, owners, state, news })
+        Some(Self { file, plan, hasher, watch, owners, state, news })
     }
 
     /// Works as one of the threads until the file ends; `None` where the file has to go the usual way.
     pub(super) fn work(&self, owner: usize) -> Option<QuietTable> {
-        let flows = &self.settings.flows;
+        let flows = &self.plan.settings.flows;
         let mut table =
             QuietTable::new(self.owners, flows.max_flows, flows.max_half_open, flows.max_lingering);
-        let mut chunk = Chunk::new(&self.file.shape);
+        let mut chunk = self.chunk();
         let mut tide = Tide::default();
         loop {
             let done = match self.next_task(owner) {
@@ -123,10 +121,20 @@ impl<'a> Relay<'a> {
     /// Whether odd flows cannot have pushed out quiet ones of the engine's, nor one of them another.
     pub(super) fn is_sure_of(&self, tables: &[QuietTable]) -> bool {
         let edges: u64 = tables.iter().map(QuietTable::odd_edges).sum();
-        let lingering = u64::from(self.settings.flows.max_lingering);
+        let lingering = u64::from(self.plan.settings.flows.max_lingering);
         // What closes by a time-out is odd; what was looked at between a flow's closing and its last frame has left those
         // a quarter of the room.
         self.lock().closing + edges < lingering || edges < lingering / 4
+    }
+
+    /// What a thread reads into.
+    pub(super) fn chunk(&self) -> Chunk {
+        Chunk::new(&self.file.shape, self.plan.stretch)
+    }
+
+    /// What is to be read.
+    pub(super) const fn plan(&self) -> &QuietPlan<'a> {
+        self.plan
     }
 
     /// Frames of the file that were looked at.
@@ -160,12 +168,12 @@ impl<'a> Relay<'a> {
 
     /// Reads a chunk for all.
     fn read(&self, number: u64, chunk: &mut Chunk) -> Result<(), Refused> {
-        chunk.read(self.file, Shape::FILE_HEADER + number * STRETCH)?;
+        chunk.read(self.file, Shape::FILE_HEADER + number * self.plan.stretch)?;
         let start = self.await_turn(number)?;
         let behind = chunk.find_records(self.file, start)?;
         let mut shares = self.found(chunk, behind);
         shares.briefs.resize_with(self.owners, Vec::new);
-        chunk.share_out(self.file.shape, self.settings.parse, self.hasher, &mut shares)?;
+        chunk.share_out(self.file.shape, self.plan.settings.parse, self.hasher, &mut shares)?;
         let mut state = self.lock();
         state.closing += shares.closing;
         let place = usize::try_from(number - state.first).map_err(|_| Refused)?;

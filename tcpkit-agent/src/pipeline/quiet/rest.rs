@@ -3,7 +3,6 @@
 //! It is told of time by every frame, so that time-outs are what they are where it takes them all.
 
 use super::{
-    chunk::{Chunk, STRETCH},
     relay::Relay,
 };
 use crate::{
@@ -31,20 +30,21 @@ pub(super) fn read(
     relay: &Relay<'_>,
     tables: &[QuietTable],
     hasher: &Hasher,
-    settings: &EngineSettings,
 ) -> Option<Vec<FlowRecord>> {
     if tables.iter().all(|table| table.odd() == 0) {
         return Some(Vec::new());
     }
+    let plan = relay.plan();
+    let settings = plan.settings;
     let wanted = Wanted { tables, hasher, options: settings.parse };
     let mut shard = Shard::new(&EngineSettings { shards: 1, ..settings.clone() }, 0);
-    let (mut chunk, mut output, mut records) = (Chunk::new(&file.shape), Output::default(), Vec::new());
+    let (mut chunk, mut output, mut records) = (relay.chunk(), Output::default(), Vec::new());
     let (frames, mut number, mut start, mut now) = (relay.frames(), 0, Shape::FILE_HEADER, Timestamp::MIN);
     let mut base = Shape::FILE_HEADER;
     while number < frames {
         chunk.read(file, base).ok()?;
         start = chunk.find_records(file, start).ok()?;
-        base += STRETCH;
+        base += plan.stretch;
         for (_, frame) in chunk.frames(file.shape) {
             now = now.max(frame.timestamp);
             if wanted.takes(&frame, number) {

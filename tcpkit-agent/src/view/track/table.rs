@@ -1,6 +1,6 @@
 //! Connections as a table of text: at the end of a file, or each time so much time has passed.
 
-use std::{fmt::Write as _, net::SocketAddr};
+use std::{cmp::Ordering, fmt::Write as _, net::SocketAddr};
 
 use super::number::{grouped, or_dash, short, time};
 use crate::report::{
@@ -157,6 +157,16 @@ impl TableLine {
             FlowOrder::Stalls => nanos(self.stalls_us),
         };
         (Rank::new([value, 0, 0], self.tuple(), descending), self.start_us)
+    }
+
+    /// What comes first of two lines of one place: connections of the same ends that began at the same time.
+    #[must_use]
+    pub fn tie(&self, other: &Self) -> Ordering {
+        let figures = |line: &Self| {
+            let times = [line.lasted_us, line.stalls_us, line.round_trip_us.unwrap_or(-1.0)].map(f64::to_bits);
+            (times, line.packets, line.bytes, line.payload, line.retransmissions, line.state as u8)
+        };
+        figures(self).cmp(&figures(other))
     }
 
     fn endpoint(&self, end: SocketAddr, descending: bool) -> (Rank, i64) {

@@ -83,7 +83,12 @@ struct Work {
 
 impl Work {
     fn run(self) -> Option<String> {
-        let plan = QuietPlan { path: &self.path, threads: self.threads, settings: &self.settings };
+        let plan = QuietPlan {
+            path: &self.path,
+            threads: self.threads,
+            stretch: QuietPlan::STRETCH,
+            settings: &self.settings,
+        };
         let flows = QuietFlows::read(&plan, &self.watch)?;
         Some(TrackTables::new(&self.args).of_quiet(&flows))
     }
@@ -126,3 +131,6 @@ fn nobody() -> Requests {
 
 /// More threads would wait for the file.
 const MOST_THREADS: u32 = 8;
+
+#[cfg(test)]
+mod tests;
