@@ -16,7 +16,7 @@ use crate::{
     },
     sink::write_stdout,
     time::Span,
-    view::track::{TableLine, TableTotals, render},
+    view::track::{TableLine, TableTotals, render, sheet},
 };
 
 /// What the recorder gives connections to.
@@ -63,22 +63,32 @@ impl TrackTables {
         }
     }
 
-    /// The table of the flows of a whole file.
-    pub(super) fn of_quiet(&self, flows: &QuietFlows) -> String {
+    /// The table of the flows of a whole file, in pieces.
+    pub(super) fn of_quiet(&self, flows: &QuietFlows) -> Vec<String> {
         let wanted = flows.odd.iter().filter(|record| !(record.midstream && self.only_from_syn));
-        let mut lines: Vec<_> = flows.quiet().flatten().map(line).collect();
-        lines.extend(wanted.map(TableLine::of_record));
+        let quiet = flows.quiet().flatten().map(Source::Quiet);
+        let sources: Vec<_> = quiet.chain(wanted.map(Source::Odd)).collect();
         let mut totals = TableTotals::default();
-        lines.iter().for_each(|line| totals.add(line));
-        let ranks: Vec<_> = lines.iter().map(|line| line.rank(self.order, self.descending)).collect();
-        let mut order: Vec<_> = (0..lines.len()).collect();
-        let compared = |one: &usize, other: &usize| {
-            ranks[*one].cmp(&ranks[*other]).then_with(|| lines[*one].tie(&lines[*other]))
-        };
-        order.sort_unstable_by(compared);
-        order.truncate(self.rows);
-        let lines: Vec<_> = order.into_iter().map(|place| lines[place]).collect();
-        render("", &lines, &totals)
+        let mut places = Vec::with_capacity(sources.len());
+        for source in &sources {
+            let line = source.line();
+            totals.add(&line);
+            places.push((line.rank(self.order, self.descending).0.first(), *source));
+        }
+        places.sort_unstable_by_key(|(first, _)| *first);
+        for same in places.chunk_by_mut(|one, other| one.0 == other.0).filter(|same| same.len() > 1) {
+            self.settle(same);
+        }
+        places.truncate(self.rows);
+        sheet("", places.len(), |place| places[place].1.line(), &totals)
+    }
+
+    /// Puts lines in order that the first number of their place leaves open.
+    fn settle(&self, same: &mut [(u64, Source<'_>)]) {
+        same.sort_by_cached_key(|(_, source)| {
+            let line = source.line();
+            Ranked { place: line.rank(self.order, self.descending), line }
+        });
     }
 
     /// Prints a table of the capture so far.
@@ -131,6 +141,22 @@ pub(super) fn table_of(listing: &FlowListing, rows: usize) -> String {
 fn clock(us: i64) -> String {
     let at = Timestamp::from_microsecond(us).unwrap_or(Timestamp::MAX);
     at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
+}
+
+/// Where a line comes from.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    Quiet(&'a QuietFlow),
+    Odd(&'a FlowRecord),
+}
+
+impl Source<'_> {
+    fn line(&self) -> TableLine {
+        match self {
+            Self::Quiet(flow) => line(flow),
+            Self::Odd(record) => TableLine::of_record(record),
+        }
+    }
 }
 
 /// A quiet flow as a line.

@@ -102,6 +102,7 @@ impl Chunk {
     }
 
     /// Tells what the segments say.
+    #[inline(never)]
     pub(super) fn share_out(
         &self,
         shape: Shape,

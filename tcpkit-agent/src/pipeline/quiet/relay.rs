@@ -240,6 +240,7 @@ impl State {
 }
 
 /// Takes the segments of a chunk.
+#[inline(never)]
 fn take(
     table: &mut QuietTable,
     briefs: &[crate::flow::quiet::Brief],

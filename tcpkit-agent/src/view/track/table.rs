@@ -1,8 +1,7 @@
 //! Connections as a table of text: at the end of a file, or each time so much time has passed.
 
-use std::{cmp::Ordering, fmt::Write as _, net::SocketAddr};
+use std::{cmp::Ordering, net::SocketAddr};
 
-use super::number::{grouped, or_dash, short, time};
 use crate::report::{
     Close, FlowRecord, HandshakeResult,
     flows::{FlowOrder, FlowRow, FlowState, Rank},
@@ -177,84 +176,6 @@ impl TableLine {
         crate::report::flows::tuple(self.client, self.server)
     }
 }
-
-/// The table: `title`, a heading, a line for each connection, and what all of them come to.
-#[must_use]
-pub fn render(title: &str, lines: &[TableLine], totals: &TableTotals) -> String {
-    let mut rows = vec![TITLES.map(str::to_owned)];
-    rows.extend(lines.iter().map(cells));
-    let width = |place: usize| rows.iter().map(|row| row[place].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..TITLES.len()).map(width).collect();
-    let mut text = if title.is_empty() { String::new() } else { format!("{title}\n") };
-    for row in &rows {
-        let mut line = String::new();
-        for (place, cell) in row.iter().enumerate() {
-            let width = widths[place];
-            let _ = if place < TEXTS {
-                write!(line, "{cell:<width$}  ")
-            } else {
-                write!(line, "{cell:>width$}  ")
-            };
-        }
-        let _ = writeln!(text, "{}", line.trim_end());
-    }
-    let TableTotals { connections, packets, bytes, payload, retransmissions, unlisted } = totals;
-    let _ = writeln!(
-        text,
-        "TOTAL  {} connections  {} packets  {} bytes  {} payload  {} sent again",
-        grouped(*connections),
-        grouped(*packets),
-        grouped(*bytes),
-        grouped(*payload),
-        grouped(*retransmissions)
-    );
-    let left_out = connections.saturating_sub(lines.len() as u64);
-    if left_out > 0 {
-        let _ = writeln!(text, "{} of them have no line here", grouped(left_out));
-    }
-    if *unlisted > 0 {
-        let _ = writeln!(text, "{} more connections are neither listed nor summed up", grouped(*unlisted));
-    }
-    text
-}
-
-fn cells(line: &TableLine) -> [String; TITLES.len()] {
-    let rate = |place: usize| or_dash(line.rates[place].map(short));
-    [
-        line.client.to_string(),
-        line.server.to_string(),
-        line.state.name().to_owned(),
-        format!("{:.3}", line.lasted_us / 1e6),
-        grouped(line.packets[0]),
-        grouped(line.packets[1]),
-        grouped(line.bytes[0]),
-        grouped(line.bytes[1]),
-        rate(0),
-        rate(1),
-        or_dash(line.round_trip_us.map(time)),
-        grouped(line.retransmissions),
-        or_dash((line.stalls_us > 0.0).then(|| time(line.stalls_us))),
-    ]
-}
-
-const TITLES: [&str; 13] = [
-    "CLIENT",
-    "SERVER",
-    "STATE",
-    "SECONDS",
-    "→ PKTS",
-    "← PKTS",
-    "→ BYTES",
-    "← BYTES",
-    "→ B/s",
-    "← B/s",
-    "RTT",
-    "RETR",
-    "STALL",
-];
-
-/// Columns of text, before those of numbers.
-const TEXTS: usize = 3;
 
 /// Where a connection stood at its end.
 const fn state(record: &FlowRecord) -> FlowState {

@@ -46,7 +46,7 @@ pub(super) fn track(config: &Config, system: &System) -> anyhow::Result<bool> {
         watch: Arc::clone(&watch),
     };
     let progress = config.output.progress.then(|| Progress::new(path.metadata().ok().map(|data| data.len())));
-    let work: JoinHandle<Option<String>> = thread::Builder::new().name("quiet".into()).spawn(move || {
+    let work: JoinHandle<Option<Vec<String>>> = thread::Builder::new().name("quiet".into()).spawn(move || {
         let text = work.run();
         wakes.send(Wake::SourceEnded);
         text
@@ -58,7 +58,7 @@ pub(super) fn track(config: &Config, system: &System) -> anyhow::Result<bool> {
     let text = work.join().map_err(|_| Panicked("reader"))?;
     run.progress.iter().for_each(Progress::finish);
     let Some(text) = text else { return Ok(false) };
-    write_stdout(&text)?;
+    text.iter().try_for_each(|piece| write_stdout(piece))?;
     Ok(true)
 }
 
@@ -82,7 +82,7 @@ struct Work {
 }
 
 impl Work {
-    fn run(self) -> Option<String> {
+    fn run(self) -> Option<Vec<String>> {
         let plan = QuietPlan {
             path: &self.path,
             threads: self.threads,

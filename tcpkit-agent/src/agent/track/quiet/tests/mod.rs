@@ -50,7 +50,7 @@ fn quick(
 ) -> Option<(String, usize)> {
     let plan = QuietPlan { path, threads, stretch, settings };
     let flows = QuietFlows::read(&plan, &QuietWatch::default())?;
-    Some((TrackTables::new(args).of_quiet(&flows), flows.odd.len()))
+    Some((TrackTables::new(args).of_quiet(&flows).concat(), flows.odd.len()))
 }
 
 fn captures() -> Vec<PathBuf> {
