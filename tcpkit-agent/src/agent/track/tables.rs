@@ -1,6 +1,6 @@
 //! Tables of files: one of all connections at the end, or one each time so much capture time has passed.
 
-use std::{cmp::Ordering, collections::BinaryHeap, net::SocketAddr};
+use std::{cmp::Ordering, collections::BinaryHeap, net::SocketAddr, thread};
 
 use jiff::{Timestamp, tz::TimeZone};
 use tcpkit_common::flow::FourTuple;
@@ -16,7 +16,7 @@ use crate::{
     },
     sink::write_stdout,
     time::Span,
-    view::track::{TableLine, TableTotals, render, sheet},
+    view::track::{TableLine, TableTotals, by_all, render, sheet, threads},
 };
 
 /// What the recorder gives connections to.
@@ -66,29 +66,65 @@ impl TrackTables {
     /// The table of the flows of a whole file, in pieces.
     pub(super) fn of_quiet(&self, flows: &QuietFlows) -> Vec<String> {
         let wanted = flows.odd.iter().filter(|record| !(record.midstream && self.only_from_syn));
-        let quiet = flows.quiet().flatten().map(Source::Quiet);
-        let sources: Vec<_> = quiet.chain(wanted.map(Source::Odd)).collect();
+        let tables: Vec<_> = flows.quiet().collect();
+        let mut parts = by_all(&tables, |flows| self.sorted(flows.clone().map(Source::Quiet)));
+        parts.push(self.sorted(wanted.map(Source::Odd)));
         let mut totals = TableTotals::default();
-        let mut places = Vec::with_capacity(sources.len());
-        for source in &sources {
-            let line = source.line();
-            totals.add(&line);
-            places.push((line.rank(self.order, self.descending).0.first(), *source));
+        let mut places = Vec::with_capacity(parts.iter().map(|(places, _)| places.len()).sum());
+        for (part, sums) in parts {
+            places.extend(part);
+            totals.merge(&sums);
         }
-        places.sort_unstable_by_key(|(first, _)| *first);
-        for same in places.chunk_by_mut(|one, other| one.0 == other.0).filter(|same| same.len() > 1) {
-            self.settle(same);
-        }
+        // Parts that are in order are merged, not sorted once more.
+        places.sort_by_key(|(first, _)| *first);
+        self.settle(&mut places);
         places.truncate(self.rows);
         sheet("", places.len(), |place| places[place].1.line(), &totals)
     }
 
-    /// Puts lines in order that the first number of their place leaves open.
-    fn settle(&self, same: &mut [(u64, Source<'_>)]) {
-        same.sort_by_cached_key(|(_, source)| {
+    /// Lines in the order of the first numbers of their places, and what all of them come to.
+    fn sorted<'a>(&self, sources: impl Iterator<Item = Source<'a>>) -> (Vec<(u64, Source<'a>)>, TableTotals) {
+        let mut totals = TableTotals::default();
+        let places = sources.map(|source| {
             let line = source.line();
-            Ranked { place: line.rank(self.order, self.descending), line }
+            totals.add(&line);
+            (line.rank(self.order, self.descending).0.first(), source)
         });
+        let mut places: Vec<_> = places.collect();
+        places.sort_unstable_by_key(|(first, _)| *first);
+        (places, totals)
+    }
+
+    /// Puts lines in order that the first numbers leave open, by all cores.
+    fn settle(&self, places: &mut [(u64, Source<'_>)]) {
+        let each = places.len().div_ceil(threads(places.len())).max(1);
+        thread::scope(move |scope| {
+            let mut rest = places;
+            while rest.len() > each {
+                let first = rest[each].0;
+                let behind = rest.partition_point(|(other, _)| *other <= first);
+                let (part, others) = rest.split_at_mut(behind);
+                rest = others;
+                scope.spawn(move || self.settle_part(part));
+            }
+            self.settle_part(rest);
+        });
+    }
+
+    fn settle_part(&self, places: &mut [(u64, Source<'_>)]) {
+        let mut ranked = Vec::new();
+        for same in places.chunk_by_mut(|one, other| one.0 == other.0).filter(|same| same.len() > 1) {
+            ranked.extend(same.iter().map(|(_, source)| {
+                let place = source.line().rank(self.order, self.descending);
+                (place, *source)
+            }));
+            ranked.sort_unstable_by(|(one, one_source), (other, other_source)| {
+                one.cmp(other).then_with(|| one_source.line().tie(&other_source.line()))
+            });
+            for ((_, place), (_, source)) in same.iter_mut().zip(ranked.drain(..)) {
+                *place = source;
+            }
+        }
     }
 
     /// Prints a table of the capture so far.

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use super::super::{key::{FlowKey, Side}, stream::has_more_than_timestamps};
 use crate::{
     time::Timestamp,
-    wire::{Segment, TcpFlags},
+    wire::{Segment, TcpFlags, TcpOptions},
 };
 
 /// A segment, as far as quiet flows go by it.
@@ -54,16 +54,37 @@ pub(crate) enum Kind {
     Rst,
 }
 
+/// The maximum segment size that a SYN announces.
+#[inline(never)]
+fn announced(options: TcpOptions<'_>) -> u16 {
+    match options.announced().mss {
+        None => NO_MSS,
+        Some(mss) => mss.min(UNCLEAR),
+    }
+}
+
 /// No maximum segment size was announced: none is larger.
 pub(super) const NO_MSS: u16 = u16::MAX;
 
+/// One was that could be taken for none.
+const UNCLEAR: u16 = NO_MSS - 1;
+
 impl Brief {
     /// What matters of a segment whose options were captured whole.
+    ///
+    /// No reference to the segment or to what comes of it may leave this function: then both stay in registers.
     #[inline(always)]
     pub(crate) fn of(segment: &Segment<'_>, at: Timestamp, frame_len: u32, place: u32, hasher: &Hasher) -> Self {
         let (key, side) = FlowKey::of(&segment.tuple);
-        let kind = if at.0 > 0 && !segment.is_ce { Kind::of(segment) } else { Kind::OddEdge };
-        let mut brief = Self {
+        let mut kind = if at.0 > 0 && !segment.is_ce { Kind::of(segment) } else { Kind::OddEdge };
+        let mut options = u16::try_from(segment.options.0.len()).unwrap_or(u16::MAX);
+        if matches!(kind, Kind::Syn | Kind::SynAck) {
+            options = announced(segment.options);
+            if segment.tuple.source == segment.tuple.destination || options == UNCLEAR {
+                kind = Kind::OddEdge;
+            }
+        }
+        Self {
             at,
             key,
             hash: hasher.hash(&key),
@@ -73,15 +94,11 @@ impl Brief {
             seq: segment.seq.0,
             ack: segment.ack.0,
             header_len: u16::try_from(segment.header_len).unwrap_or(u16::MAX),
-            options: u16::try_from(segment.options.0.len()).unwrap_or(u16::MAX),
+            options,
             window: segment.window,
             side,
             kind,
-        };
-        if matches!(kind, Kind::Syn | Kind::SynAck) {
-            brief.announce(segment);
         }
-        brief
     }
 
     /// That a flow is odd from this frame on.
@@ -100,16 +117,6 @@ impl Brief {
             window: 0,
             side: Side::Low,
             kind: Kind::OddEdge,
-        }
-    }
-
-    /// Takes what a SYN announces.
-    #[inline(never)]
-    fn announce(&mut self, segment: &Segment<'_>) {
-        let mss = segment.options.announced().mss;
-        self.options = mss.unwrap_or(NO_MSS);
-        if self.key.is_land() || mss == Some(NO_MSS) {
-            self.kind = Kind::OddEdge;
         }
     }
 

@@ -90,10 +90,13 @@ impl QuietSide {
         let end = self.snd_nxt.advanced(brief.payload_len);
         if brief.payload_len > 0 {
             let packets = u16::try_from(packets).unwrap_or(u16::MAX);
-            let range = Range { end, packets, sent: brief.at };
             if !self.has_lone && self.flight == 0 {
-                (self.lone, self.has_lone) = (range, true);
-            } else if !self.push(range, flights) {
+                // One by one: a copy of what was just written in pieces stalls the processor.
+                self.lone.end = end;
+                self.lone.packets = packets;
+                self.lone.sent = brief.at;
+                self.has_lone = true;
+            } else if !self.push(end, packets, brief.at, flights) {
                 return false;
             }
         }
@@ -106,14 +109,14 @@ impl QuietSide {
     }
 
     #[inline(never)]
-    fn push(&mut self, range: Range, flights: &mut Flights) -> bool {
+    fn push(&mut self, end: SeqNumber, packets: u16, sent: Timestamp, flights: &mut Flights) -> bool {
         if self.has_lone {
             if !flights.push(&mut self.flight, self.lone) {
                 return false;
             }
             self.has_lone = false;
         }
-        flights.push(&mut self.flight, range)
+        flights.push(&mut self.flight, Range { end, packets, sent })
     }
 
     /// Its data is acknowledged up to `ack`, which lies behind what was.

@@ -264,7 +264,7 @@ impl QuietTable {
     }
 
     /// Those that were quiet to their end.
-    pub(crate) fn quiet(&self) -> impl Iterator<Item = &QuietFlow> {
+    pub(crate) fn quiet(&self) -> impl Iterator<Item = &QuietFlow> + Clone {
         self.chunks.iter().flatten().filter(|flow| flow.stage == Stage::Open)
     }
 

@@ -9,7 +9,6 @@ use crate::{
         quiet::{Brief, Hasher},
     },
     source::{Flat, Shape},
-    time::Timestamp,
     wire::{self, Frame, Packet, ParseOptions},
 };
 
@@ -36,8 +35,6 @@ pub(super) struct Shares {
     pub(super) number: u64,
     /// Frames that may have closed a flow.
     pub(super) closing: u64,
-    /// How far time is, the stretches before included.
-    pub(super) latest: Timestamp,
 }
 
 impl Chunk {
@@ -112,35 +109,34 @@ impl Chunk {
     ) -> Result<(), Refused> {
         shares.briefs.iter_mut().for_each(Vec::clear);
         shares.closing = 0;
-        shares.latest = Timestamp::MIN;
-        let owners = shares.briefs.len() as u64;
         for (place, frame) in self.frames(shape) {
-            shares.latest = shares.latest.max(frame.timestamp);
-            let Some(brief) = brief(&frame, options, hasher, place)? else { continue };
-            shares.closing += u64::from(brief.closes());
-            // By the upper digits: tables go by the lower ones.
-            let owner = (u64::from(brief.hash) * owners) >> u32::BITS;
-            shares.briefs[owner as usize].push(brief);
+            match wire::plain(&frame, options) {
+                Some(plain) => {
+                    shares.add(Brief::of(&plain.segment, frame.timestamp, frame.frame_len, place, hasher));
+                }
+                None => {
+                    // A copy, so that what the others say need not be in memory.
+                    let frame = Frame { ..frame };
+                    rare(&frame, options, hasher, place)?.into_iter().for_each(|brief| shares.add(brief));
+                }
+            }
         }
         Ok(())
     }
 }
 
-/// What a frame says of a flow, where it says something.
-#[inline(always)]
-fn brief(
-    frame: &Frame<'_>,
-    options: ParseOptions,
-    hasher: &Hasher,
-    place: u32,
-) -> Result<Option<Brief>, Refused> {
-    match wire::plain(frame, options) {
-        Some(plain) => Ok(Some(Brief::of(&plain.segment, frame.timestamp, frame.frame_len, place, hasher))),
-        None => rare(frame, options, hasher, place),
+impl Shares {
+    /// Hands a segment to the thread that has its flow.
+    #[inline(always)]
+    fn add(&mut self, brief: Brief) {
+        self.closing += u64::from(brief.closes());
+        // By the upper digits: tables go by the lower ones.
+        let owner = (u64::from(brief.hash) * self.briefs.len() as u64) >> u32::BITS;
+        self.briefs[owner as usize].push(brief);
     }
 }
 
-/// The same of a frame that is not of the commonest kind.
+/// What a frame that is not of the commonest kind says of a flow, where it says something.
 #[inline(never)]
 fn rare(
     frame: &Frame<'_>,

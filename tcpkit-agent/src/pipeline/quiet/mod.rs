@@ -37,7 +37,7 @@ pub(crate) struct QuietPlan<'a> {
 
 impl QuietPlan<'_> {
     /// They stay in a core's own cache while they are worked on.
-    pub(crate) const STRETCH: u64 = 512 << 10;
+    pub(crate) const STRETCH: u64 = 256 << 10;
 }
 
 /// What others may ask and say meanwhile.
@@ -87,7 +87,7 @@ impl QuietFlows {
     }
 
     /// Those that were quiet, by the thread that took them.
-    pub(crate) fn quiet(&self) -> impl Iterator<Item = impl Iterator<Item = &QuietFlow>> {
+    pub(crate) fn quiet(&self) -> impl Iterator<Item = impl Iterator<Item = &QuietFlow> + Clone> {
         self.tables.iter().map(QuietTable::quiet)
     }
 }

@@ -98,6 +98,7 @@ impl<'a> Relay<'a> {
             QuietTable::new(self.owners, flows.max_flows, flows.max_half_open, flows.max_lingering);
         let mut chunk = self.chunk();
         let mut tide = Tide::default();
+        let _others_are_told = Alarm(self);
         loop {
             let done = match self.next_task(owner) {
                 Task::Take(shares) => {
@@ -110,8 +111,7 @@ impl<'a> Relay<'a> {
                 Task::End => break,
             };
             if done.is_err() {
-                self.lock().is_refused = true;
-                self.news.notify_all();
+                self.refuse();
             }
         }
         table.finish();
@@ -140,6 +140,11 @@ impl<'a> Relay<'a> {
     /// Frames of the file that were looked at.
     pub(super) fn frames(&self) -> u64 {
         self.lock().frames
+    }
+
+    fn refuse(&self) {
+        self.lock().is_refused = true;
+        self.news.notify_all();
     }
 
     fn next_task(&self, owner: usize) -> Task {
@@ -220,6 +225,17 @@ impl<'a> Relay<'a> {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells the others where a thread panics: they would wait for what it was to read.
+struct Alarm<'a>(&'a Relay<'a>);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.refuse();
+        }
     }
 }
 

@@ -21,6 +21,7 @@ mod tests;
 
 pub use column::Column;
 pub use keys::{Input, Key, Wish};
+pub(crate) use sheet::{by_all, threads};
 pub use sheet::{render, sheet};
 pub use table::{TableLine, TableTotals};
 

@@ -37,7 +37,7 @@ pub fn sheet(
 }
 
 /// Does something with each of them, each on a thread of its own where there are several.
-fn by_all<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(crate) fn by_all<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     if let [one] = all {
         return vec![work(one)];
     }
@@ -51,9 +51,14 @@ fn by_all<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> 
 
 /// Lines shared out to as many threads as there are cores; few lines are not worth more than one.
 fn parts(count: usize) -> Vec<Range<usize>> {
-    let cores = if count < MANY { 1 } else { thread::available_parallelism().map_or(1, NonZeroUsize::get) };
-    let each = count.div_ceil(cores.min(MOST_THREADS)).max(1);
+    let each = count.div_ceil(threads(count)).max(1);
     (0..count.max(1)).step_by(each).map(|from| from..(from + each).min(count)).collect()
+}
+
+/// Threads that so many lines are worth.
+pub(crate) fn threads(count: usize) -> usize {
+    let cores = if count < MANY { 1 } else { thread::available_parallelism().map_or(1, NonZeroUsize::get) };
+    cores.min(MOST_THREADS)
 }
 
 /// The cells of some lines, one behind the other.

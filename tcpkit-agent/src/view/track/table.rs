@@ -64,6 +64,16 @@ impl TableTotals {
         self.payload += line.payload.iter().sum::<u64>();
         self.retransmissions += line.retransmissions;
     }
+
+    /// Adds other connections.
+    pub const fn merge(&mut self, other: &Self) {
+        self.connections += other.connections;
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+        self.payload += other.payload;
+        self.retransmissions += other.retransmissions;
+        self.unlisted += other.unlisted;
+    }
 }
 
 impl TableLine {

@@ -90,7 +90,10 @@ impl Work {
             settings: &self.settings,
         };
         let flows = QuietFlows::read(&plan, &self.watch)?;
-        Some(TrackTables::new(&self.args).of_quiet(&flows))
+        let text = TrackTables::new(&self.args).of_quiet(&flows);
+        // The process is about to end: to give back hundreds of megabytes in pieces would only take time.
+        std::mem::forget(flows);
+        Some(text)
     }
 }
 
