@@ -26,17 +26,18 @@ pub(crate) struct Flat {
 impl Flat {
     /// Opens a file, where it is such a one.
     pub(crate) fn open(path: &Path) -> Option<Self> {
-        let mut file = File::open(path).ok()?;
-        let metadata = file.metadata().ok()?;
-        if !metadata.is_file() {
+        // A pipe must not be opened to be looked at: its writer would take that for its reader.
+        if !path.metadata().ok()?.is_file() {
             return None;
         }
+        let mut file = File::open(path).ok()?;
+        let len = file.metadata().ok()?.len();
         let mut header = [0; Shape::FILE_HEADER as usize];
         file.read_exact(&mut header).ok()?;
         let magic = Magic::of(&header[..4])?;
         // The table is of no use: whoever takes its frames knows that there is one interface, and no name.
         let pcap = Pcap::open(magic, &header, "", &mut InterfaceTable::default()).ok()?;
-        Some(Self { file, len: metadata.len(), shape: pcap.shape()? })
+        Some(Self { file, len, shape: pcap.shape()? })
     }
 
     /// Reads what stands at a place, all of it.

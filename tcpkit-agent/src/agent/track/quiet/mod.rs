@@ -18,7 +18,7 @@ use crate::{
         control::{Control, Ending, Requests, Subject, Wake},
         engine,
     },
-    cli::{Config, Input, Stream, System, TrackArgs, View},
+    cli::{Config, Failure, Input, Stream, System, TrackArgs, View},
     pipeline::{EngineSettings, Panicked, QuietFlows, QuietPlan, QuietWatch, ReaderTally},
     report::{Report, merge::assemble},
     sink::{
@@ -52,14 +52,25 @@ pub(super) fn track(config: &Config, system: &System) -> anyhow::Result<bool> {
         text
     })?;
     let mut run = Run { config, watch, progress };
-    control.run(&mut run, &nobody());
-    run.watch.stop();
-    control.give_up_on_second_signal();
+    let ending = control.run(&mut run, &nobody());
+    let mut control = Some(control);
+    if let Ending::Signal(_) = ending {
+        run.watch.stop();
+        control.take().into_iter().for_each(Control::give_up_on_second_signal);
+    }
     let text = work.join().map_err(|_| Panicked("reader"))?;
     run.progress.iter().for_each(Progress::finish);
-    let Some(text) = text else { return Ok(false) };
-    text.iter().try_for_each(|piece| write_stdout(piece))?;
-    Ok(true)
+    match (text, ending) {
+        (Some(text), _) => {
+            control.into_iter().for_each(Control::give_up_on_second_signal);
+            text.iter().try_for_each(|piece| write_stdout(piece))?;
+            Ok(true)
+        }
+        (None, Ending::Signal(signal)) => Err(Failure::run(format!("-T {}", path.display()))
+            .because(format!("stopped by {signal} before there was a table"))
+            .into()),
+        (None, _) => Ok(false),
+    }
 }
 
 /// The file, where it is one by itself, and no more is asked for than its table.

@@ -4,7 +4,7 @@ mod talk;
 
 use std::path::{Path, PathBuf};
 
-use proptest::prelude::*;
+use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
 use talk::{Act, capture};
 
 use super::*;
@@ -99,6 +99,25 @@ fn what_is_no_flat_file_or_is_damaged_goes_the_usual_way() {
     std::fs::write(&path, &whole).unwrap();
     assert!(quick(&path, &settings(), &args(None, None, false), (2, 64)).is_some());
     assert!(quick(folder.path(), &settings(), &args(None, None, false), (2, 64)).is_none());
+}
+
+#[test]
+fn random_talk_has_quiet_flows_and_odd_ones() {
+    let mut runner = TestRunner::deterministic();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let (mut quiet, mut odd, mut refused) = (0, 0, 0);
+    for _ in 0..100 {
+        let acts = talk::acts(400).new_tree(&mut runner).unwrap().current();
+        std::fs::write(file.path(), capture(&acts)).unwrap();
+        let plan = QuietPlan { path: file.path(), threads: 2, stretch: 999, settings: &settings() };
+        let flows = QuietFlows::read(&plan, &QuietWatch::default());
+        refused += u32::from(flows.is_none());
+        for flows in flows {
+            quiet += flows.quiet().map(Iterator::count).sum::<usize>();
+            odd += flows.odd.len();
+        }
+    }
+    assert!(quiet > 500 && odd > 500 && refused < 50, "{quiet} {odd} {refused}");
 }
 
 /// The first line that differs.
