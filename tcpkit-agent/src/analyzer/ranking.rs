@@ -144,6 +144,12 @@ impl<K: Copy + Ord + Hash, V: Weighed> Ranking<K, V> {
         self.sums.is_empty()
     }
 
+    /// Whether another key would have others folded away.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.sums.len() >= self.bound
+    }
+
     /// How many times a key lost its own sum because the bound bit.
     #[must_use]
     pub const fn folded(&self) -> u64 {

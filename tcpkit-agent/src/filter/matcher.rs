@@ -1,4 +1,5 @@
-//! Filters frames of files and of libpcap captures, with libpcap's own interpreter.
+//! Filters frames of files and of libpcap captures, with libpcap's own interpreter; the commonest frames by what its
+//! program comes to for them.
 //!
 //! Unless strict, an ICMP error that does not match by itself is tried as the packet that it quotes, and a later
 //! fragment matches when the first one of its datagram did: a port filter does not blind the analyzers. The kernel
@@ -9,6 +10,8 @@ use super::{
     fragments::MatchedDatagrams,
     headers::{self, Kind},
     libpcap::{self, Executable},
+    operation::decode,
+    plain::{self, PlainFilter},
 };
 use crate::wire::{Frame, FrameDirection, LinkType};
 
@@ -16,6 +19,7 @@ use crate::wire::{Frame, FrameDirection, LinkType};
 #[derive(Debug)]
 pub struct Matcher {
     expression: String,
+    is_empty: bool,
     strict: bool,
     compiled: Vec<(LinkType, Result<Filters, FilterError>)>,
     /// Where in `compiled` the last frame's link type stands.
@@ -32,6 +36,7 @@ impl Matcher {
     pub fn new(expression: &str, strict: bool) -> Result<Self, FilterError> {
         let mut matcher = Self {
             expression: expression.to_owned(),
+            is_empty: expression.trim().is_empty(),
             strict,
             compiled: Vec::new(),
             last: 0,
@@ -56,8 +61,8 @@ impl Matcher {
 
     /// Whether every frame matches.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.expression.trim().is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.is_empty
     }
 
     /// Whether the frame is wanted.
@@ -65,10 +70,22 @@ impl Matcher {
     /// # Errors
     /// libpcap cannot compile the expression for the frame's link type (the same answer for every such frame), or it
     /// asks for a direction that the frame does not have.
+    #[inline]
     pub fn matches(&mut self, frame: &Frame<'_>) -> Result<bool, FilterError> {
         if self.is_empty() {
             return Ok(true);
         }
+        // Such a frame is no fragment, and quotes nothing.
+        if let Some((LinkType::ETHERNET, Ok(Filters { plain: Some(filter), .. }))) = self.compiled.first()
+            && let Some(headers) = plain::headers(frame)
+        {
+            return Ok(filter.accepts(headers));
+        }
+        self.matches_any(frame)
+    }
+
+    #[inline(never)]
+    fn matches_any(&mut self, frame: &Frame<'_>) -> Result<bool, FilterError> {
         self.last = self.filters(frame.link_type);
         let filters = match &self.compiled[self.last].1 {
             Ok(filters) => filters,
@@ -134,6 +151,8 @@ fn quotation_matches(
 struct Filters {
     inbound: Executable,
     outbound: Option<Executable>,
+    /// The same for the commonest frames, where it asks no more of them than their headers.
+    plain: Option<PlainFilter>,
 }
 
 impl Filters {
@@ -144,7 +163,10 @@ impl Filters {
             true => Some(executable(&program, expression, FrameDirection::Outbound)?),
             false => None,
         };
-        Ok(Self { inbound, outbound })
+        let is_ethernet = link_type == LinkType::ETHERNET;
+        let operations = is_ethernet.then(|| decode(&program.instructions).ok()).flatten();
+        let plain = operations.and_then(|operations| PlainFilter::of(&operations));
+        Ok(Self { inbound, outbound, plain })
     }
 
     fn for_direction(&self, direction: FrameDirection) -> Result<&Executable, FilterError> {

@@ -73,7 +73,7 @@ pub enum Returned {
 }
 
 /// Bytes of a load.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Size {
     /// 1.
     Byte,

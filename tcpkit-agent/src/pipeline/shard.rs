@@ -190,6 +190,7 @@ impl Shard {
         snapshot.round_trips.on_round_trips(&self.changes.round_trips);
         snapshot.bandwidth.settle();
         snapshot.talkers.settle();
+        snapshot.requests.settle();
         if let Some(conversations) = &self.requests {
             conversations.add_to(&mut snapshot.requests);
         }
@@ -205,6 +206,7 @@ impl Shard {
         self.changes.round_trips.clear();
         self.measured.bandwidth.settle();
         self.measured.talkers.settle();
+        self.measured.requests.settle();
         let talkers = self.measured.talkers.afresh();
         let slow_us = self.measured.requests.slow_us;
         let mut measured =

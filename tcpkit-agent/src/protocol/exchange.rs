@@ -1,6 +1,7 @@
 //! A request and what came of it.
 
 use super::text::Text;
+pub use super::words::Words;
 use crate::time::{Span, Timestamp};
 
 /// Where in its direction, and when, a message was sent.
@@ -55,49 +56,6 @@ impl Request {
 pub const MAX_KEY: usize = 64;
 /// A longer label is cut.
 pub const MAX_LABEL: usize = 127;
-
-/// Label and key of a request, behind each other in memory of their own: requests that wait are moved, and are many.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Words {
-    octets: Box<[u8]>,
-    label_len: u8,
-}
-
-impl Words {
-    /// Of a key and a label; what is too long is cut.
-    #[must_use]
-    pub fn new(key: &[u8], label: &[u8]) -> Self {
-        Self::spaced(key, &[label])
-    }
-
-    /// Of a key and of the parts of a label, which spaces will stand between.
-    #[must_use]
-    pub fn spaced(key: &[u8], parts: &[&[u8]]) -> Self {
-        let key = &key[..key.len().min(MAX_KEY)];
-        let len = parts.iter().map(|part| part.len() + 1).sum::<usize>().saturating_sub(1);
-        let label_len = len.min(MAX_LABEL);
-        let mut octets = Vec::with_capacity(label_len + key.len());
-        for (number, part) in parts.iter().enumerate() {
-            if octets.len() >= label_len {
-                break;
-            }
-            if number > 0 {
-                octets.push(b' ');
-            }
-            octets.extend_from_slice(&part[..part.len().min(label_len - octets.len())]);
-        }
-        octets.extend_from_slice(key);
-        Self { octets: octets.into_boxed_slice(), label_len: u8::try_from(label_len).unwrap_or(u8::MAX) }
-    }
-
-    fn label(&self) -> &[u8] {
-        &self.octets[..usize::from(self.label_len)]
-    }
-
-    fn key(&self) -> &[u8] {
-        &self.octets[usize::from(self.label_len)..]
-    }
-}
 
 /// A request that is being read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

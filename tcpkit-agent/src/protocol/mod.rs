@@ -23,6 +23,7 @@ mod testing;
 mod text;
 mod tls;
 mod turns;
+mod words;
 
 pub use catalogue::{Carrier, open, recognise, speaks};
 pub use cursor::{Carry, Cursor, Read};

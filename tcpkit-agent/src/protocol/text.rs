@@ -30,7 +30,16 @@ impl<const N: usize> Text<N> {
     /// The same in upper case, as far as it is ASCII: how commands are named.
     #[must_use]
     pub fn upper(octets: &[u8]) -> Self {
-        let mut text = Self::of(octets);
+        let mut text = Self::new();
+        match text.octets.first_chunk_mut::<8>() {
+            Some(head) if octets.len() <= 8 => {
+                *head = head_of(octets).to_le_bytes();
+                head.make_ascii_uppercase();
+                text.len = u8::try_from(octets.len()).unwrap_or(u8::MAX);
+                return text;
+            }
+            _ => text.push(octets),
+        }
         text.octets.make_ascii_uppercase();
         text
     }
@@ -80,6 +89,23 @@ impl<const N: usize> Text<N> {
     }
 }
 
+/// The first eight octets as a number, the first one lowest; what is not there is 0. No call, however short they are.
+#[must_use]
+pub(super) fn head_of(octets: &[u8]) -> u64 {
+    let word = |octets: Option<&[u8; 4]>| octets.map_or(0, |octets| u64::from(u32::from_le_bytes(*octets)));
+    if let Some(head) = octets.first_chunk() {
+        return u64::from_le_bytes(*head);
+    }
+    match octets {
+        [] => 0,
+        [first, ..] if octets.len() < 4 => {
+            let octet = |place: usize| u64::from(octets[place]) << (8 * place);
+            u64::from(*first) | octet(octets.len() / 2) | octet(octets.len() - 1)
+        }
+        _ => word(octets.first_chunk()) | word(octets.last_chunk()) << (8 * (octets.len() - 4)),
+    }
+}
+
 impl<const N: usize> Default for Text<N> {
     fn default() -> Self {
         Self::new()
@@ -104,5 +130,18 @@ mod tests {
         assert!(text.is_full() && !text.is_empty());
         assert_eq!(Text::<8>::upper(b"get\xff").octets(), b"GET\xff");
         assert_eq!(Text::<8>::of(b"a\xff").to_str(), "a\u{fffd}");
+    }
+
+    #[test]
+    fn a_head_is_the_first_octets_and_zeroes() {
+        let octets = b"abcdefghijkl";
+        for len in 0..=octets.len() {
+            let mut padded = [0; 8];
+            padded[..len.min(8)].copy_from_slice(&octets[..len.min(8)]);
+            assert_eq!(head_of(&octets[..len]), u64::from_le_bytes(padded), "{len}");
+            let upper = octets[..len].to_ascii_uppercase();
+            assert_eq!(Text::<24>::upper(&octets[..len]), Text::of(&upper), "{len}");
+            assert_eq!(Text::<5>::upper(&octets[..len]), Text::of(&upper), "{len}");
+        }
     }
 }

@@ -124,18 +124,25 @@ impl Turns {
     }
 
     /// An answer comes while so many wait, sent in these turns.
+    #[inline]
     pub const fn on_answer(&mut self, waiting: usize, oldest: u64, newest: u64) -> Verdict {
-        match &mut self.lost {
-            Lost::Nothing => {
-                self.has_pipelined |= waiting > 1;
-                self.is_streaming |= oldest != newest;
-                return Verdict::Oldest;
-            }
-            Lost::Requests { certain, .. } if *certain > 0 && waiting > 0 && self.has_pipelined => {
-                *certain -= 1;
-                return Verdict::Oldest;
-            }
-            _ => {}
+        if matches!(self.lost, Lost::Nothing) {
+            self.has_pipelined |= waiting > 1;
+            self.is_streaming |= oldest != newest;
+            return Verdict::Oldest;
+        }
+        self.on_answer_after_loss(waiting)
+    }
+
+    #[cold]
+    const fn on_answer_after_loss(&mut self, waiting: usize) -> Verdict {
+        if let Lost::Requests { certain, .. } = &mut self.lost
+            && *certain > 0
+            && waiting > 0
+            && self.has_pipelined
+        {
+            *certain -= 1;
+            return Verdict::Oldest;
         }
         let is_step = matches!(self.lost, Lost::Step { .. });
         if waiting == 0 || is_step {

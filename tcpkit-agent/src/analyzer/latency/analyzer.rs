@@ -2,15 +2,19 @@
 
 use super::{
     counts::RequestCounts,
-    measured::MeasuredRequest,
+    measured::{MeasuredRequest, Measurement},
+    rows::{Places, Row, Rows, Taken},
     sums::{Addend, PortSum, RequestSum},
 };
 use crate::{
     analyzer::Ranking,
     flow::Endpoint,
     protocol::{DialogueCounts, Protocol, Text},
-    time::Span,
+    time::{Span, Timestamp},
 };
+use std::cmp::Reverse;
+
+use tcpkit_common::flow::Address;
 
 /// Keys that each shard keeps a sum for; beyond it the lighter half is one sum.
 const MAX_PORTS: usize = 256;
@@ -18,51 +22,6 @@ const MAX_SERVERS: usize = 512;
 const MAX_COMMANDS: usize = 512;
 /// Slow requests that are kept.
 const MAX_SLOWEST: usize = 50;
-
-/// What the sums of a request are named by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Row {
-    protocol: Protocol,
-    server: Endpoint,
-    command: Text<24>,
-}
-
-/// Where its sums are, as long as as many keys were folded.
-#[derive(Clone, Copy, Debug)]
-struct Places {
-    port: usize,
-    server: usize,
-    command: usize,
-    folded: u64,
-}
-
-/// Rows that were asked for lately, by a hash of them. It says nothing of what was summed up.
-#[derive(Clone, Debug)]
-struct Recent([Option<(Row, Places)>; RECENT]);
-
-const RECENT: usize = 32;
-
-impl PartialEq for Recent {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Recent {}
-
-impl Row {
-    fn of(request: &MeasuredRequest) -> Self {
-        let command = request.exchange.request.command;
-        Self { protocol: request.protocol, server: request.server(), command }
-    }
-
-    fn place(&self) -> usize {
-        let [.., a, b, c, d] = self.server.address.0;
-        let server = u64::from(u32::from_le_bytes([a, b, c, d])) ^ u64::from(self.server.port) << 32;
-        let mixed = server.wrapping_add(self.command.head()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed >> 40) as usize % RECENT
-    }
-}
 
 /// What is spoken with a server.
 pub type SpokenAt = (Protocol, Endpoint);
@@ -79,7 +38,7 @@ pub struct RequestAnalyzer {
     ports: Ranking<u16, PortSum>,
     servers: Ranking<SpokenAt, PortSum>,
     commands: Ranking<Command, RequestSum>,
-    recent: Recent,
+    rows: Rows,
     /// The slowest first.
     slowest: Vec<MeasuredRequest>,
     /// What listening came to, beside the requests.
@@ -97,7 +56,7 @@ impl Default for RequestAnalyzer {
             ports: Ranking::new(MAX_PORTS),
             servers: Ranking::new(MAX_SERVERS),
             commands: Ranking::new(MAX_COMMANDS),
-            recent: Recent([const { None }; RECENT]),
+            rows: Rows::default(),
             slowest: Vec::new(),
             counts: RequestCounts::default(),
             slow_us: 0,
@@ -107,16 +66,27 @@ impl Default for RequestAnalyzer {
 
 impl RequestAnalyzer {
     /// Takes a request that is over.
-    pub fn on_request(&mut self, request: &MeasuredRequest) {
+    pub(super) fn on_request(&mut self, request: &Measurement<'_>) {
         let one = Addend::of(request, self.slow_us);
-        let places = self.places(request);
-        self.protocols[request.protocol.index()].add_one(&one);
-        self.ports.at(places.port).add_one(&one);
-        self.servers.at(places.server).add_one(&one);
-        self.commands.at(places.command).add_one(&one);
-        if let Some(total) = total(request) {
+        let row = Row::of(request);
+        match self.rows.take(&row, &one, self.folded()) {
+            Taken::Waits => {}
+            Taken::At(places) => self.add_at(&row, &places, &one),
+            Taken::Unknown => {
+                let places = self.look_up(row);
+                self.add_at(&row, &places, &one);
+            }
+        }
+        if let Some(total) = request.total() {
             self.keep_slow(request, total);
         }
+    }
+
+    /// Adds what waits to the sums; whoever looks at them must ask for that before.
+    pub fn settle(&mut self) {
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.settled().for_each(|(row, waiting)| self.add(&row, &waiting));
+        self.rows = rows;
     }
 
     /// Takes what a dialogue that is over could not read.
@@ -141,6 +111,7 @@ impl RequestAnalyzer {
 
     /// Adds another shard's requests.
     pub fn merge(&mut self, other: &Self) {
+        self.settle();
         for (own, theirs) in self.protocols.iter_mut().zip(&other.protocols) {
             own.merge(theirs);
         }
@@ -151,6 +122,7 @@ impl RequestAnalyzer {
         self.ports.merge(&other.ports);
         self.servers.merge(&other.servers);
         self.commands.merge(&other.commands);
+        other.rows.waiting().for_each(|(row, waiting)| self.add(&row, waiting));
         self.slowest.extend(other.slowest.iter().cloned());
         self.slowest.sort_by_key(rank);
         self.slowest.truncate(MAX_SLOWEST);
@@ -169,11 +141,12 @@ impl RequestAnalyzer {
         sums.map(move |(protocol, sum)| (protocol.name(), sum, dialogue(protocol)))
     }
 
-    /// All of them.
+    /// All of them, those too that wait.
     #[must_use]
     pub fn total(&self) -> RequestSum {
         let mut total = RequestSum::default();
         self.protocols.iter().for_each(|sum| total.merge(sum));
+        self.rows.waiting().for_each(|(_, waiting)| total.merge(&waiting.sum));
         total
     }
 
@@ -201,25 +174,36 @@ impl RequestAnalyzer {
         &self.slowest
     }
 
-    /// Where the sums of a request are: found in one look for those that were asked for lately.
     #[inline]
-    fn places(&mut self, request: &MeasuredRequest) -> Places {
-        let row = Row::of(request);
-        let place = row.place();
-        let folded = self.folded();
-        match &self.recent.0[place] {
-            Some((known, places)) if *known == row && places.folded == folded => *places,
-            _ => self.look_up(row),
-        }
+    fn add_at(&mut self, row: &Row, places: &Places, one: &Addend) {
+        self.protocols[row.protocol.index()].add_one(one);
+        self.ports.at(places.port).add_one(one);
+        self.servers.at(places.server).add_one(one);
+        self.commands.at(places.command).add_one(one);
     }
 
+    /// Adds several requests of a row.
+    fn add(&mut self, row: &Row, sum: &PortSum) {
+        self.protocols[row.protocol.index()].merge(&sum.sum);
+        self.ports.entry(row.server.port).merge(sum);
+        self.servers.entry((row.protocol, row.server)).merge(sum);
+        self.commands.entry((row.protocol, row.command)).merge(&sum.sum);
+    }
+
+    /// Where the sums of a row are. What waits is added before one of them may be folded away: it has sums already, so
+    /// that folds none.
     #[cold]
     fn look_up(&mut self, row: Row) -> Places {
+        if self.ports.is_full() || self.servers.is_full() || self.commands.is_full() {
+            self.settle();
+        } else if let Some((displaced, waiting)) = self.rows.displaced_by(&row) {
+            self.add(&displaced, &waiting);
+        }
         let port = self.ports.place(row.server.port);
         let server = self.servers.place((row.protocol, row.server));
         let command = self.commands.place((row.protocol, row.command));
         let places = Places { port, server, command, folded: self.folded() };
-        self.recent.0[row.place()] = Some((row, places));
+        self.rows.remember(row, places);
         places
     }
 
@@ -229,22 +213,26 @@ impl RequestAnalyzer {
     }
 
     #[inline]
-    fn keep_slow(&mut self, request: &MeasuredRequest, total: Span) {
+    fn keep_slow(&mut self, request: &Measurement<'_>, total: Span) {
         let is_full = self.slowest.len() >= MAX_SLOWEST;
-        if is_full && self.slowest.last().and_then(self::total) > Some(total) {
+        if is_full && self.slowest.last().and_then(|last| last.measurement().total()) > Some(total) {
             return;
         }
-        let place = self.slowest.partition_point(|other| rank(other) <= rank(request));
-        self.slowest.insert(place, request.clone());
-        self.slowest.truncate(MAX_SLOWEST);
+        let place = self.slowest.partition_point(|other| rank(other) <= rank_of(request));
+        if place < MAX_SLOWEST {
+            self.slowest.insert(place, request.kept());
+            self.slowest.truncate(MAX_SLOWEST);
+        }
     }
 }
 
-/// How long an answered request took that did not ask the server to wait.
-fn total(request: &MeasuredRequest) -> Option<Span> {
-    request.spent.filter(|_| !request.exchange.request.is_blocking).map(|spent| spent.total)
+fn rank(request: &MeasuredRequest) -> Rank {
+    rank_of(&request.measurement())
 }
 
-fn rank(request: &MeasuredRequest) -> impl Ord + use<> {
-    (std::cmp::Reverse(total(request)), request.order())
+/// The slower first, then by time.
+type Rank = (Reverse<Option<Span>>, (Timestamp, Address, u16));
+
+fn rank_of(request: &Measurement<'_>) -> Rank {
+    (Reverse(request.total()), request.order())
 }

@@ -3,20 +3,19 @@
 //! An answered request is kept until the client has acknowledged its answer, because delivery ends a request for its
 //! client, not the first copy of its last octet: a copy that is lost behind the capture point costs the client time.
 
-use std::collections::VecDeque;
-
 use super::{
     counts::RequestCounts,
     direction::{Budget, Direction, Late, Payload},
-    measured::MeasuredRequest,
+    measured::Measurement,
     outlet::Outlet,
     recognition::{Recognition, Scene, Verdict},
     settings::{Interest, RequestSettings},
+    settling::Settling,
     spent::{Circumstances, spent},
     trouble::Troubles,
 };
 use crate::{
-    flow::{FlowKey, FlowView, Side, StreamStep, StreamStepKind},
+    flow::{FlowKey, FlowTable, FlowView, Side, StreamStep, StreamStepKind},
     protocol::{Carrier, Dialogue, Exchange, Party, Piece, Protocol, open},
     time::{Span, Timestamp},
     wire::{InterfaceId, Segment, TcpFlags},
@@ -24,8 +23,6 @@ use crate::{
 
 /// Answers of one conversation that may wait to be delivered.
 const MAX_SETTLING: usize = 4_096;
-/// Room for as many is kept while none waits.
-const KEPT_SETTLING: usize = 32;
 
 /// A segment of a conversation.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +35,9 @@ pub(super) struct Heard<'w, 'a> {
     pub(super) segment_size: u32,
     /// What it did to the streams of its flow, among others.
     pub(super) steps: &'w [StreamStep],
-    pub(super) view: FlowView<'w>,
+    pub(super) table: &'w FlowTable,
+    /// Where the flow is in it.
+    pub(super) slot: u32,
 }
 
 /// What a shard lends to a conversation while it hears something.
@@ -67,7 +66,7 @@ pub(super) struct Conversation {
     state: State,
     directions: [Direction; 2],
     /// Answered requests whose answers are not delivered.
-    settling: VecDeque<Exchange>,
+    settling: Settling,
     troubles: Troubles,
     /// Requests that wait, as far as the budget knows.
     waiting: usize,
@@ -101,7 +100,7 @@ impl Conversation {
             way: Span(0),
             state: State::Recognising(Recognition::default()),
             directions: Default::default(),
-            settling: VecDeque::new(),
+            settling: Settling::default(),
             troubles: Troubles::default(),
             waiting: 0,
         };
@@ -155,11 +154,11 @@ impl Conversation {
         if segment.flags.contains(TcpFlags::ACK) {
             self.directions[sender.other() as usize].on_acknowledgement(segment.ack, at);
             if !self.settling.is_empty() {
-                self.settle(heard.view, room);
+                self.settle(heard, room);
             }
         }
         if segment.flags.contains(TcpFlags::RST) {
-            return self.on_reset(heard.view, room);
+            return self.on_reset(heard, room);
         }
         if segment.payload_len > 0 && !matches!(self.state, State::Over(_)) {
             self.on_payload(heard, room);
@@ -173,10 +172,10 @@ impl Conversation {
             self.on_disorder(at, room);
         }
         if !self.settling.is_empty() && self.way == Span(0) {
-            self.learn_way(heard.view);
+            self.learn_way(heard);
         }
         if !is_calm || segment.payload_len > 0 || self.settling.len() != settling {
-            self.note_waiting(heard.view, room);
+            self.note_waiting(heard, room);
         }
     }
 
@@ -218,8 +217,8 @@ impl Conversation {
     }
 
     /// The connection was torn down.
-    fn on_reset(&mut self, view: FlowView<'_>, room: &mut Room<'_, '_>) {
-        self.learn_way(view);
+    fn on_reset(&mut self, heard: &Heard<'_, '_>, room: &mut Room<'_, '_>) {
+        self.learn_way(heard);
         self.hear_on_hint(room);
         self.over(true, room);
         self.settle_all(room);
@@ -247,9 +246,11 @@ impl Conversation {
             State::Talking(_, dialogue) => {
                 let is_client = self.client == Some(sender);
                 let from = if is_client { Party::Client } else { Party::Server };
-                dialogue.on_piece(from, piece, room.scratch);
-                if !room.scratch.is_empty() {
-                    self.take_exchanges(room);
+                let waiting = self.settling.len();
+                dialogue.on_piece(from, piece, self.settling.end());
+                let told = self.settling.len() - waiting;
+                if told > 0 {
+                    self.look_over(told, room);
                 }
             }
             State::Recognising(_) => self.recognise(sender, piece, room),
@@ -341,61 +342,82 @@ impl Conversation {
         self.state = State::Over(Some(protocol));
     }
 
+    /// Looks over what the dialogue told last: what has no answer waits for nothing.
+    #[inline]
+    fn look_over(&mut self, told: usize, room: &mut Room<'_, '_>) {
+        let latest = self.settling.latest(told);
+        if self.settling.len() > MAX_SETTLING || latest.iter().any(|exchange| exchange.response.is_none()) {
+            self.settling.take_latest(told, room.scratch);
+            self.take_exchanges(room);
+        }
+    }
+
     /// Takes what the dialogue told.
     fn take_exchanges(&mut self, room: &mut Room<'_, '_>) {
         let mut exchanges = std::mem::take(room.scratch);
         for exchange in exchanges.drain(..) {
             if exchange.response.is_none() {
-                self.finish(exchange, room);
+                self.finish(&exchange, room);
                 continue;
             }
-            if self.settling.len() >= MAX_SETTLING
-                && let Some(oldest) = self.settling.pop_front()
-            {
+            if self.settling.len() >= MAX_SETTLING {
                 room.budget.counts.not_awaited += 1;
-                self.finish(oldest, room);
+                self.finish_oldest(room);
             }
-            self.settling.push_back(exchange);
+            self.settling.end().push(exchange);
         }
         *room.scratch = exchanges;
     }
 
     /// Finishes the requests whose answers the client has acknowledged.
-    fn settle(&mut self, view: FlowView<'_>, room: &mut Room<'_, '_>) {
+    #[inline]
+    fn settle(&mut self, heard: &Heard<'_, '_>, room: &mut Room<'_, '_>) {
         let Some(client) = self.client else { return };
         let acked = self.directions[client.other() as usize].acked();
         let is_delivered = |exchange: &Exchange| {
             exchange.response.is_none_or(|response| response.offset + response.len <= acked)
         };
-        if !self.settling.front().is_some_and(is_delivered) {
-            return;
-        }
-        self.learn_way(view);
-        while self.settling.front().is_some_and(is_delivered)
-            && let Some(exchange) = self.settling.pop_front()
-        {
-            self.finish(exchange, room);
-        }
-        if self.settling.is_empty() && self.settling.capacity() > KEPT_SETTLING {
-            self.settling.shrink_to(KEPT_SETTLING);
+        if self.settling.front().is_some_and(is_delivered) {
+            self.learn_way(heard);
+            self.finish_while(is_delivered, room);
         }
     }
 
     fn settle_all(&mut self, room: &mut Room<'_, '_>) {
-        while let Some(exchange) = self.settling.pop_front() {
-            self.finish(exchange, room);
+        self.finish_while(|_| true, room);
+    }
+
+    fn finish_oldest(&mut self, room: &mut Room<'_, '_>) {
+        let mut settling = std::mem::take(&mut self.settling);
+        if let Some(oldest) = settling.front() {
+            self.finish(oldest, room);
+            settling.step();
         }
+        settling.tidy();
+        self.settling = settling;
+    }
+
+    /// Finishes the oldest answered requests as long as they are such.
+    fn finish_while(&mut self, is_such: impl Fn(&Exchange) -> bool, room: &mut Room<'_, '_>) {
+        let mut settling = std::mem::take(&mut self.settling);
+        while let Some(exchange) = settling.front().filter(|exchange| is_such(exchange)) {
+            self.finish(exchange, room);
+            settling.step();
+        }
+        settling.tidy();
+        self.settling = settling;
     }
 
     /// The least round trip towards the server, where the handshake gave one that no thinking is in.
-    fn learn_way(&mut self, view: FlowView<'_>) {
+    fn learn_way(&mut self, heard: &Heard<'_, '_>) {
+        let Some(view) = heard.table.view(heard.slot) else { return };
         let client = self.client.filter(|_| view.handshake().server_rtt().is_some());
         if let Some(way) = client.and_then(|client| view.least_round_trip(client)) {
             self.way = way;
         }
     }
 
-    fn finish(&mut self, exchange: Exchange, room: &mut Room<'_, '_>) {
+    fn finish(&mut self, exchange: &Exchange, room: &mut Room<'_, '_>) {
         let (Some(client), Some(protocol)) = (self.client, self.protocol()) else { return };
         let [low, high] = &self.directions;
         let around = Circumstances {
@@ -405,21 +427,15 @@ impl Conversation {
             troubles: &self.troubles,
             sizes: [low.sizes(), high.sizes()],
         };
-        let spent = spent(&exchange, &around);
+        let spent = spent(exchange, &around);
         if !self.troubles.is_empty() {
             self.troubles.forget_before(exchange.request.extent.start);
         }
         let tuple = self.key.tuple_from(client);
         let (at, interface) = (room.out.now, self.interface);
-        room.out.take(MeasuredRequest {
-            at,
-            tuple,
-            interface,
-            protocol,
-            is_datagram: false,
-            exchange,
-            spent,
-        });
+        let spent = spent.as_ref();
+        let is_datagram = false;
+        room.out.take(&Measurement { at, tuple, interface, protocol, is_datagram, exchange, spent });
     }
 
     const fn protocol(&self) -> Option<Protocol> {
@@ -453,14 +469,14 @@ impl Conversation {
     }
 
     /// Tells the budget how much waits here; where it is too much, nobody listens any more.
-    fn note_waiting(&mut self, view: FlowView<'_>, room: &mut Room<'_, '_>) {
+    fn note_waiting(&mut self, heard: &Heard<'_, '_>, room: &mut Room<'_, '_>) {
         let pending = self.dialogue().map_or(0, |(_, dialogue)| dialogue.pending());
         let waiting = pending + self.settling.len();
         room.budget.waiting = room.budget.waiting + waiting - self.waiting;
         self.waiting = waiting;
         if room.budget.waiting > room.budget.max_waiting && waiting > 0 {
             room.budget.counts.given_up += 1;
-            self.learn_way(view);
+            self.learn_way(heard);
             self.over(false, room);
             self.settle_all(room);
             self.forget(room);

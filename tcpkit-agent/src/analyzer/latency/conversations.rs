@@ -72,6 +72,15 @@ impl Conversations {
         }
     }
 
+    /// Goes on with other settings: whoever was not listened to is looked at again, at its next octets; what is
+    /// listened to goes on, whatever its ports.
+    pub fn change(&mut self, settings: RequestSettings) {
+        if self.settings != settings {
+            self.settings = settings;
+            self.places.iter_mut().filter(|place| **place == DEAF).for_each(|place| *place = UNDECIDED);
+        }
+    }
+
     /// Whether datagrams are listened to.
     #[must_use]
     pub const fn hears_datagrams(&self) -> bool {
@@ -136,11 +145,10 @@ impl Conversations {
     fn hear(&mut self, place: u32, taken: &TakenSegment<'_, '_>, table: &FlowTable, out: &mut Outlet<'_>) {
         let Self { settings, list, budget, scratch, .. } = self;
         let Some(conversation) = list.get_mut(place as usize - 1).and_then(Option::as_mut) else { return };
-        let Some(view) = table.view(taken.slot) else { return };
-        let TakenSegment { segment, at, segment_size, steps, .. } = *taken;
+        let TakenSegment { segment, slot, at, segment_size, steps } = *taken;
         let sender = conversation.sender(segment.tuple.source_port);
         let sender = sender.unwrap_or_else(|| FlowKey::of(&segment.tuple).1);
-        let heard = Heard { segment, sender, at, segment_size, steps, view };
+        let heard = Heard { segment, sender, at, segment_size, steps, table, slot };
         conversation.on_segment(&heard, &mut Room { settings, budget, scratch, out });
         if conversation.is_done() {
             self.take(place);

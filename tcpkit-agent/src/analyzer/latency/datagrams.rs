@@ -11,7 +11,7 @@ use tcpkit_common::flow::FlowHash;
 
 use super::{
     conversations::Conversations,
-    measured::MeasuredRequest,
+    measured::Measurement,
     outlet::Outlet,
     recognition::Scene,
     settings::{Interest, RequestSettings},
@@ -274,14 +274,15 @@ impl Pair {
             sizes: [&sizes; 2],
         };
         for exchange in scratch.drain(..) {
-            out.take(MeasuredRequest {
+            let spent = spent(&exchange, &around);
+            out.take(&Measurement {
                 at: out.now,
                 tuple: self.key.tuple_from(self.client),
                 interface: self.interface,
                 protocol: self.protocol,
                 is_datagram: true,
-                spent: spent(&exchange, &around),
-                exchange,
+                spent: spent.as_ref(),
+                exchange: &exchange,
             });
         }
     }

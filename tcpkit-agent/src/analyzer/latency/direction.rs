@@ -256,8 +256,12 @@ impl Direction {
 
     #[inline]
     fn advance(&mut self, len: u32, segment_size: u32) {
-        let size = segment_size.clamp(1, len.max(1));
-        self.sizes.on_segments(self.heard, size, len.div_ceil(size));
+        if len <= segment_size {
+            self.sizes.on_segments(self.heard, len.max(1), u32::from(len > 0));
+        } else {
+            let size = segment_size.max(1);
+            self.sizes.on_segments(self.heard, size, len.div_ceil(size));
+        }
         self.next = self.next.advanced(len);
         self.heard += u64::from(len);
         if self.heard >= self.acked {

@@ -1,6 +1,9 @@
 //! Where requests go that are over: into the sums, and to whoever reads each of them.
 
-use super::{analyzer::RequestAnalyzer, measured::MeasuredRequest};
+use super::{
+    analyzer::RequestAnalyzer,
+    measured::{MeasuredRequest, Measurement},
+};
 use crate::time::{Span, Timestamp};
 
 /// What somebody reads of each request.
@@ -32,8 +35,9 @@ pub struct Outlet<'w> {
 }
 
 impl Outlet<'_> {
-    pub(super) fn take(&mut self, request: MeasuredRequest) {
-        self.sums.on_request(&request);
+    #[inline]
+    pub(super) fn take(&mut self, request: &Measurement<'_>) {
+        self.sums.on_request(request);
         let is_told = match self.wants {
             RequestsTold::All => true,
             RequestsTold::Slow(limit) => request.is_slow(limit),
@@ -42,7 +46,7 @@ impl Outlet<'_> {
             RequestsTold::None => false,
         };
         if is_told {
-            self.told.push(request);
+            self.told.push(request.kept());
         }
     }
 }

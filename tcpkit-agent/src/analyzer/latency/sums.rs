@@ -1,6 +1,6 @@
 //! Requests of one kind, summed up.
 
-use super::{measured::MeasuredRequest, trouble::DelayCause};
+use super::{measured::Measurement, trouble::DelayCause};
 use crate::{
     analyzer::{Bucket, SpanHistogram, Weighed},
     protocol::Outcome,
@@ -75,8 +75,8 @@ struct Times {
 impl Addend {
     /// `slow_us` is the latency from which on a request is slow, 0 for none.
     #[inline]
-    pub(super) fn of(request: &MeasuredRequest, slow_us: u64) -> Self {
-        let exchange = &request.exchange;
+    pub(super) fn of(request: &Measurement<'_>, slow_us: u64) -> Self {
+        let exchange = request.exchange;
         let latency = request.latency_us();
         let with_bucket = |span: Span| (Bucket::of(span), span);
         Self {
@@ -84,7 +84,7 @@ impl Addend {
             is_error: exchange.is_error,
             request_bytes: exchange.request.extent.len,
             response_bytes: exchange.response.map_or(0, |response| response.len),
-            times: request.spent.as_ref().map(|spent| Times {
+            times: request.spent.map(|spent| Times {
                 is_blocking: exchange.request.is_blocking,
                 total: with_bucket(spent.total),
                 server: with_bucket(spent.server),
@@ -193,6 +193,13 @@ impl Weighed for PortSum {
     }
 
     fn add(&mut self, other: &Self) {
+        self.merge(other);
+    }
+}
+
+impl PortSum {
+    /// Adds other requests.
+    pub fn merge(&mut self, other: &Self) {
         self.sum.merge(&other.sum);
         for (own, theirs) in self.buckets.iter_mut().zip(other.buckets) {
             *own += theirs;

@@ -15,3 +15,4 @@ mod matcher;
 #[cfg(ebpf_object)]
 mod object;
 mod place;
+mod plain;

@@ -7,6 +7,8 @@ use std::sync::LazyLock;
 
 use hashbrown::HashMap;
 
+use super::super::text::head_of;
+
 /// Where a command has its first key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeyPlace {
@@ -171,11 +173,11 @@ impl ShortNames {
 }
 
 /// A name of at most eight octets as a number; none is 0, for no name has a NUL.
+#[inline]
 fn short_name(name: &[u8]) -> Option<u64> {
-    let mut octets = [0; 8];
-    octets.get_mut(..name.len())?.copy_from_slice(name);
-    let is_name = !name.is_empty() && !name.contains(&0);
-    is_name.then_some(u64::from_le_bytes(octets))
+    let is_name = name.len() <= 8 && name.last().is_some_and(|last| *last != 0);
+    // A NUL before the last octet shows in the number.
+    is_name.then(|| head_of(name))
 }
 
 const LISTED: [(Habit, &str); 21] = [
@@ -237,6 +239,10 @@ mod tests {
     fn habits_are_found_by_name() {
         assert_eq!(Habit::of(b"EVALSHA").key, KeyPlace::AfterCount(2));
         assert_eq!(Habit::of(b"JSON.GET"), Habit::UNKNOWN);
+        assert_eq!(Habit::of(b"PING").key, KeyPlace::None);
+        for name in [&b"PING\0"[..], b"PI\0NG", b"\0PING", b"\0", b""] {
+            assert_eq!(Habit::of(name), Habit::UNKNOWN, "{name:?}");
+        }
         assert!(Habit::of(b"BLPOP").is_blocking && !Habit::of(b"LPOP").is_blocking);
         assert!(is_before_secret(b"\"requirepass\"") && !is_before_secret(b"maxmemory"));
     }

@@ -24,6 +24,7 @@ use super::{
     exchange::{DialogueCounts, Exchange, Extent, Outcome},
     piece::{Party, Piece},
     queue::Queue,
+    text::Text,
     turns::{Step, Turns, Verdict},
 };
 use crate::time::Timestamp;
@@ -133,6 +134,12 @@ impl Dialogue for Redis {
 impl Redis {
     fn on_client(&mut self, cursor: &mut Cursor<'_>, out: &mut Vec<Exchange>) {
         loop {
+            if self.requests.is_between()
+                && let Some(asked) = whole::request(cursor)
+            {
+                self.on_request(asked, out);
+                continue;
+            }
             match self.requests.next(cursor, &mut self.counts) {
                 Step::Message(asked) => self.on_request(asked, out),
                 Step::Lost => self.turns.on_lost(Party::Client, self.waiting.len()),
@@ -217,6 +224,12 @@ impl Redis {
 
     fn on_server(&mut self, cursor: &mut Cursor<'_>, out: &mut Vec<Exchange>) {
         while !self.has_left {
+            if self.expects_little()
+                && let Some(extent) = whole::short_reply(cursor)
+            {
+                self.on_short_reply(extent, out);
+                continue;
+            }
             let front = self.waiting.front();
             let expected = Expected {
                 is_sync: front.is_some_and(|(_, waiting)| waiting.effect == Effect::Sync),
@@ -230,11 +243,51 @@ impl Redis {
         }
     }
 
+    /// Whether the oldest request has one answer that does nothing, and what the server says can be nothing else.
+    fn expects_little(&self) -> bool {
+        let is_plain = |waiting: &Waiting| match waiting.effect {
+            Effect::None | Effect::Multi | Effect::EndMulti | Effect::Client | Effect::Replconf => true,
+            Effect::Subscribe | Effect::Unsubscribe | Effect::Monitor | Effect::Sync | Effect::Reset => false,
+        };
+        self.replies.is_between()
+            && !self.is_monitor
+            && self.waiting.front().is_some_and(|(_, waiting)| is_plain(waiting))
+    }
+
+    /// What [`on_reply`](Self::on_reply) comes to then.
+    fn on_short_reply(&mut self, extent: Extent, out: &mut Vec<Exchange>) {
+        if !self.is_turn(out) {
+            return;
+        }
+        // It may be another one than the oldest was.
+        let is_plain =
+            |(_, waiting): &(_, Waiting)| waiting.effect == Effect::None && waiting.response.is_none();
+        if !self.waiting.front().is_some_and(is_plain) {
+            return self.answer(&Reply { extent, sort: b'+', ..Reply::default() }, out);
+        }
+        let Some((request, _)) = self.waiting.pop() else { return };
+        out.push(Exchange {
+            request,
+            response: Some(extent),
+            status: Text::new(),
+            is_error: false,
+            outcome: Outcome::Answered,
+        });
+    }
+
     fn on_reply(&mut self, reply: &Reply, out: &mut Vec<Exchange>) {
         if self.is_push(reply) {
             self.counts.pushes += 1;
             return;
         }
+        if self.is_turn(out) {
+            self.answer(reply, out);
+        }
+    }
+
+    /// Whether it is known whom an answer belongs to; that request is the oldest then.
+    #[inline]
+    fn is_turn(&mut self, out: &mut Vec<Exchange>) -> bool {
         let newest = self.waiting.back_mut().map_or(0, |(_, waiting)| waiting.turn);
         let oldest = self.waiting.front().map_or(0, |(_, waiting)| waiting.turn);
         match self.turns.on_answer(self.waiting.len(), oldest, newest) {
@@ -248,10 +301,10 @@ impl Redis {
             }
             Verdict::Unknown => {
                 self.counts.unmatched += 1;
-                return;
+                return false;
             }
         }
-        self.answer(reply, out);
+        true
     }
 
     /// Whether a reply is none, but sent unasked.

@@ -81,6 +81,11 @@ impl Default for Habit {
 }
 
 impl Requests {
+    /// Whether no request has begun.
+    pub(super) fn is_between(&self) -> bool {
+        self.state == State::Between
+    }
+
     /// Reads until a request is complete, the thread is lost, or the piece is used up.
     pub(super) fn next(&mut self, cursor: &mut Cursor<'_>, counts: &mut DialogueCounts) -> Step<Asked> {
         while !cursor.is_empty() {

@@ -115,6 +115,11 @@ impl Default for Replies {
 struct Malformed;
 
 impl Replies {
+    /// Whether no reply has begun.
+    pub(super) fn is_between(&self) -> bool {
+        self.state == State::Between
+    }
+
     /// Reads until a reply is complete, the thread is lost, or the piece is used up.
     pub(super) fn next(
         &mut self,

@@ -7,8 +7,9 @@
 use super::{
     super::{
         cursor::Cursor,
-        exchange::{Extent, Request, Words},
+        exchange::{Extent, Request},
         text::Text,
+        words::Phrase,
     },
     command::{Habit, KeyPlace, Secret},
     request::Asked,
@@ -22,34 +23,51 @@ const MAX_ARGUMENTS: usize = 12;
 #[inline]
 pub(super) fn request(cursor: &mut Cursor<'_>) -> Option<Asked> {
     let octets = cursor.rest();
-    let mut at = 0;
-    let count = length(octets, &mut at, b'*').filter(|count| (1..=MAX_ARGUMENTS).contains(count))?;
-    let mut arguments: [&[u8]; MAX_ARGUMENTS] = [&[]; MAX_ARGUMENTS];
-    let arguments = &mut arguments[..count];
-    for argument in &mut *arguments {
-        let len = length(octets, &mut at, b'$')?;
-        *argument = octets.get(at..at + len)?;
-        at += len;
-        if octets.get(at..at + 2)? != b"\r\n" {
-            return None;
-        }
-        at += 2;
-    }
-    let command = Text::upper(arguments[0]);
+    let mut rest = octets;
+    let count = length(&mut rest, b'*').filter(|count| (1..=MAX_ARGUMENTS).contains(count))?;
+    let name = string(&mut rest)?;
+    let command = Text::upper(name);
     let habit = Habit::of(command.octets());
-    let key = match habit.key {
-        KeyPlace::At(place) => arguments.get(place as usize).copied().unwrap_or_default(),
-        KeyPlace::None => &[],
+    let key_place = match habit.key {
+        KeyPlace::At(place) => place as usize,
+        KeyPlace::None => 0,
         KeyPlace::AfterCount(_) | KeyPlace::AfterStreams => return None,
     };
-    if habit.secret != Secret::None || arguments[0].len() > LONGEST_NAME {
+    if habit.secret != Secret::None || name.len() > LONGEST_NAME {
         return None;
     }
-    let extent = taken(cursor, at);
-    let request =
-        Request { command, words: Words::spaced(key, arguments), extent, is_blocking: habit.is_blocking };
+    let mut phrase = Phrase::new(name);
+    for place in 1..count {
+        let argument = string(&mut rest)?;
+        if place == key_place {
+            phrase.push_key(argument);
+        } else {
+            phrase.push(argument);
+        }
+    }
+    let extent = taken(cursor, octets.len() - rest.len());
+    let request = Request { command, words: phrase.words(), extent, is_blocking: habit.is_blocking };
     let arguments = u32::try_from(count - 1).unwrap_or(u32::MAX);
     Some(Asked { request, effect: habit.effect, arguments, is_cut: false })
+}
+
+/// Reads a reply of which nobody needs more than where it ends, where it lies within the piece: a status line, a string
+/// or a number.
+#[inline]
+pub(super) fn short_reply(cursor: &mut Cursor<'_>) -> Option<Extent> {
+    let octets = cursor.rest();
+    let end = match octets {
+        [b'+', b'O', b'K', b'\r', b'\n', ..] => 5,
+        [b'+', ..] => status(octets)?.1,
+        [b'$', ..] => string_end(octets)?,
+        [b':', ..] => {
+            let mut rest = octets;
+            length(&mut rest, b':')?;
+            octets.len() - rest.len()
+        }
+        _ => return None,
+    };
+    Some(taken(cursor, end))
 }
 
 /// Reads a reply that lies within the piece and is not an aggregate, nor an error.
@@ -59,26 +77,16 @@ pub(super) fn reply(cursor: &mut Cursor<'_>) -> Option<Reply> {
     let sort = *octets.first()?;
     let mut reply = Reply { sort, ..Reply::default() };
     let end = match sort {
-        b'$' if octets.starts_with(b"$-1\r\n") => 5,
-        b'$' => {
-            let mut at = 0;
-            let len = length(octets, &mut at, b'$')?;
-            if octets.get(at + len..at + len + 2)? != b"\r\n" {
-                return None;
-            }
-            at + len + 2
-        }
+        b'$' => string_end(octets)?,
         b'+' => {
-            let line = &octets[..octets.len().min(LONGEST_STATUS)];
-            let end = memchr::memchr(b'\n', line)?;
-            let line = &line[1..end];
-            reply.first = Text::of(line.strip_suffix(b"\r").unwrap_or(line));
-            end + 1
+            let (line, end) = status(octets)?;
+            reply.first = Text::of(line);
+            end
         }
         b':' => {
-            let mut at = 0;
-            reply.integer = i64::try_from(length(octets, &mut at, b':')?).unwrap_or(i64::MAX);
-            at
+            let mut rest = octets;
+            reply.integer = i64::try_from(length(&mut rest, b':')?).unwrap_or(i64::MAX);
+            octets.len() - rest.len()
         }
         _ => return None,
     };
@@ -86,19 +94,61 @@ pub(super) fn reply(cursor: &mut Cursor<'_>) -> Option<Reply> {
     Some(reply)
 }
 
+/// Where a string ends that the octets begin with.
+#[inline]
+fn string_end(octets: &[u8]) -> Option<usize> {
+    if octets.starts_with(b"$-1\r\n") {
+        return Some(5);
+    }
+    let mut rest = octets;
+    string(&mut rest)?;
+    Some(octets.len() - rest.len())
+}
+
+/// The text of a status line that the octets begin with, and where it ends.
+#[inline]
+fn status(octets: &[u8]) -> Option<(&[u8], usize)> {
+    let line = &octets[..octets.len().min(LONGEST_STATUS)];
+    let end = memchr::memchr(b'\n', line)?;
+    let line = &line[1..end];
+    Some((line.strip_suffix(b"\r").unwrap_or(line), end + 1))
+}
+
+/// A string with its length before it and an end of line behind it.
+#[inline]
+fn string<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let len = length(rest, b'$')?;
+    let (string, behind) = rest.split_at_checked(len)?;
+    *rest = behind.strip_prefix(b"\r\n")?;
+    Some(string)
+}
+
 /// A sign, up to six digits and an end of line.
 #[inline]
-fn length(octets: &[u8], at: &mut usize, sign: u8) -> Option<usize> {
-    if *octets.get(*at)? != sign {
-        return None;
+fn length(rest: &mut &[u8], sign: u8) -> Option<usize> {
+    let digit = |octet: u8| usize::from(octet - b'0');
+    match **rest {
+        [first, one @ b'0'..=b'9', b'\r', b'\n', ref behind @ ..] if first == sign => {
+            *rest = behind;
+            Some(digit(one))
+        }
+        [first, ten @ b'0'..=b'9', one @ b'0'..=b'9', b'\r', b'\n', ref behind @ ..] if first == sign => {
+            *rest = behind;
+            Some(digit(ten) * 10 + digit(one))
+        }
+        [first, ref digits @ ..] if first == sign => long_length(rest, digits),
+        _ => None,
     }
+}
+
+/// The same of any number of digits, behind the sign.
+fn long_length<'a>(rest: &mut &'a [u8], digits: &'a [u8]) -> Option<usize> {
     let mut value = 0;
-    for place in *at + 1..*at + 1 + MAX_DIGITS {
-        let digit = octets.get(place)?.wrapping_sub(b'0');
+    for (place, octet) in digits.iter().enumerate().take(MAX_DIGITS) {
+        let digit = octet.wrapping_sub(b'0');
         if digit > 9 {
-            let is_end = place > *at + 1 && octets.get(place..place + 2)? == b"\r\n";
-            *at = place + 2;
-            return is_end.then_some(value);
+            *rest = digits[place..].strip_prefix(b"\r\n").filter(|_| place > 0)?;
+            return Some(value);
         }
         value = value * 10 + usize::from(digit);
     }
