@@ -56,13 +56,13 @@ pub(super) fn track(config: &Config, system: &System) -> anyhow::Result<bool> {
     let mut control = Some(control);
     if let Ending::Signal(_) = ending {
         run.watch.stop();
-        control.take().into_iter().for_each(Control::give_up_on_second_signal);
+        control.take().into_iter().for_each(|control| control.give_up_on_second_signal(ending));
     }
     let text = work.join().map_err(|_| Panicked("reader"))?;
     run.progress.iter().for_each(Progress::finish);
     match (text, ending) {
         (Some(text), _) => {
-            control.into_iter().for_each(Control::give_up_on_second_signal);
+            control.into_iter().for_each(|control| control.give_up_on_second_signal(ending));
             text.iter().try_for_each(|piece| write_stdout(piece))?;
             Ok(true)
         }
@@ -127,6 +127,10 @@ impl Subject for Run<'_> {
     }
 
     fn print(&mut self) {}
+
+    fn reload(&mut self) -> Option<Ending> {
+        Some(Ending::Signal("SIGHUP"))
+    }
 
     fn on_tick(&mut self) -> Option<Ending> {
         if let Some(progress) = &mut self.progress {
