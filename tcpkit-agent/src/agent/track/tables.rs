@@ -79,7 +79,11 @@ impl TrackTables {
         places.sort_by_key(|(first, _)| *first);
         self.settle(&mut places);
         places.truncate(self.rows);
-        sheet("", places.len(), |place| places[place].1.line(), &totals)
+        let line = |place: usize| {
+            fetch(places.get(place + SOON));
+            places[place].1.line()
+        };
+        sheet("", places.len(), line, &totals)
     }
 
     /// Lines in the order of the first numbers of their places, and what all of them come to.
@@ -114,7 +118,8 @@ impl TrackTables {
     fn settle_part(&self, places: &mut [(u64, Source<'_>)]) {
         let mut ranked = Vec::new();
         for same in places.chunk_by_mut(|one, other| one.0 == other.0).filter(|same| same.len() > 1) {
-            ranked.extend(same.iter().map(|(_, source)| {
+            ranked.extend(same.iter().enumerate().map(|(place, (_, source))| {
+                fetch(same.get(place + SOON));
                 let place = source.line().rank(self.order, self.descending);
                 (place, *source)
             }));
@@ -185,6 +190,16 @@ enum Source<'a> {
     Quiet(&'a QuietFlow),
     Odd(&'a FlowRecord),
 }
+
+/// Asks for the memory of a line that will be needed soon: in their order they lie anywhere.
+fn fetch(place: Option<&(u64, Source<'_>)>) {
+    if let Some((_, Source::Quiet(flow))) = place {
+        flow.fetch();
+    }
+}
+
+/// Lines between one and the one whose memory is asked for.
+const SOON: usize = 6;
 
 impl Source<'_> {
     fn line(&self) -> TableLine {

@@ -3,6 +3,7 @@
 use super::{
     super::{
         key::{FlowKey, Side},
+        prefetch,
         rtt::DELAYED,
         state::WireCount,
     },
@@ -86,6 +87,18 @@ impl QuietFlow {
         own.snd_nxt = SeqNumber(brief.seq);
         own.count(1, brief.frame_len.into(), 0);
         flow
+    }
+
+    /// Asks for the memory of all of it.
+    #[inline]
+    pub(crate) fn fetch(&self) {
+        prefetch(&self.key);
+        prefetch(&self.start);
+        for side in &self.sides {
+            prefetch(&side.packets);
+            prefetch(&side.snd_nxt);
+        }
+        prefetch(&self.stalls);
     }
 
     /// Who it is between.
