@@ -2,7 +2,10 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 
-use super::super::{key::{FlowKey, Side}, stream::has_more_than_timestamps};
+use super::super::{
+    key::{FlowKey, Side},
+    stream::has_more_than_timestamps,
+};
 use crate::{
     time::Timestamp,
     wire::{Segment, TcpFlags, TcpOptions},
@@ -74,7 +77,13 @@ impl Brief {
     ///
     /// No reference to the segment or to what comes of it may leave this function: then both stay in registers.
     #[inline(always)]
-    pub(crate) fn of(segment: &Segment<'_>, at: Timestamp, frame_len: u32, place: u32, hasher: &Hasher) -> Self {
+    pub(crate) fn of(
+        segment: &Segment<'_>,
+        at: Timestamp,
+        frame_len: u32,
+        place: u32,
+        hasher: &Hasher,
+    ) -> Self {
         let (key, side) = FlowKey::of(&segment.tuple);
         let mut kind = if at.0 > 0 && !segment.is_ce { Kind::of(segment) } else { Kind::OddEdge };
         let mut options = u16::try_from(segment.options.0.len()).unwrap_or(u16::MAX);
@@ -165,6 +174,7 @@ impl Hasher {
     }
 
     #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half is the hash")]
     pub(super) fn hash(&self, key: &FlowKey) -> u32 {
         let [a, b, c, d, e, f] = self.0;
         let ([low, high], ports) = key.words();
@@ -176,6 +186,7 @@ impl Hasher {
 
 /// Both halves of a product, one over the other.
 #[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the halves are what is wanted")]
 fn folded(one: u64, other: u64) -> u64 {
     let product = u128::from(one) * u128::from(other);
     (product as u64) ^ ((product >> 64) as u64)

@@ -77,7 +77,12 @@ impl Flights {
     }
 
     /// Takes what is acknowledged up to `ack` of what begins at `start`.
-    pub(super) fn acknowledge(&mut self, slot: &mut FlightSlot, mut start: SeqNumber, ack: SeqNumber) -> Taken {
+    pub(super) fn acknowledge(
+        &mut self,
+        slot: &mut FlightSlot,
+        mut start: SeqNumber,
+        ack: SeqNumber,
+    ) -> Taken {
         let mut taken = Taken::default();
         let queue = &mut self.queues[*slot as usize - 1];
         while let Some(first) = queue.front_mut() {

@@ -92,13 +92,7 @@ impl QuietFlow {
     /// Asks for the memory of all of it.
     #[inline]
     pub(crate) fn fetch(&self) {
-        prefetch(&self.key);
-        prefetch(&self.start);
-        for side in &self.sides {
-            prefetch(&side.packets);
-            prefetch(&side.snd_nxt);
-        }
-        prefetch(&self.stalls);
+        prefetch(self);
     }
 
     /// Who it is between.
@@ -168,7 +162,10 @@ impl QuietFlow {
             is_ready: peer.in_flight() == 0 && !is_delayed && brief.payload_len == 0,
         };
         self.stalls.on_segment(&mut self.sides, &moved);
-        if brief.kind == Kind::Fin && self.ending == QuietEnding::Open && self.sides.iter().all(|side| side.has_fin) {
+        if brief.kind == Kind::Fin
+            && self.ending == QuietEnding::Open
+            && self.sides.iter().all(|side| side.has_fin)
+        {
             self.ending = QuietEnding::Fin;
         }
         true

@@ -81,7 +81,10 @@ impl QuietTable {
     pub(crate) fn on_brief(&mut self, brief: &Brief, number: u64, tide: Tide) -> Result<(), TooMuch> {
         let Some(flow) = self.find(brief) else { return self.begin(brief, number) };
         let flow = &mut self.chunks[flow / CHUNK][flow % CHUNK];
-        if flow.stage == Stage::Open && flow.ending == QuietEnding::Open && flow.on_open(brief, &mut self.flights) {
+        if flow.stage == Stage::Open
+            && flow.ending == QuietEnding::Open
+            && flow.on_open(brief, &mut self.flights)
+        {
             if flow.ending != QuietEnding::Open {
                 flow.closed = tide.before;
             }

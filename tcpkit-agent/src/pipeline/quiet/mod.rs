@@ -75,7 +75,8 @@ impl QuietFlows {
         let hasher = Hasher::new();
         let relay = Relay::new(&file, plan, &hasher, watch)?;
         let tables = thread::scope(|scope| {
-            let workers: Vec<_> = (0..plan.threads).map(|owner| scope.spawn(move_work(&relay, owner))).collect();
+            let workers: Vec<_> =
+                (0..plan.threads).map(|owner| scope.spawn(move_work(&relay, owner))).collect();
             let tables = workers.into_iter().map(|worker| worker.join());
             // A panic has told of itself; the usual way is not to be tried behind it.
             tables.map(|table| table.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()

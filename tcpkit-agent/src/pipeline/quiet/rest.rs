@@ -2,9 +2,7 @@
 //!
 //! It is told of time by every frame, so that time-outs are what they are where it takes them all.
 
-use super::{
-    relay::Relay,
-};
+use super::relay::Relay;
 use crate::{
     flow::{
         FlowKey,

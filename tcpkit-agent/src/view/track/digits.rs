@@ -91,7 +91,9 @@ mod tests {
 
     #[test]
     fn what_lies_in_the_middle_goes_where_format_has_it() {
-        for value in [0.0, -0.0, 0.5, 1.5, 2.5, 0.125, 0.375, 0.0005, 1.0005, 2.675, 1e9, 1e300, f64::NAN, -1.5] {
+        for value in
+            [0.0, -0.0, 0.5, 1.5, 2.5, 0.125, 0.375, 0.0005, 1.0005, 2.675, 1e9, 1e300, f64::NAN, -1.5]
+        {
             for decimals in 0..=3 {
                 assert_eq!(text(|text| put_fixed(text, value, decimals)), format!("{value:.decimals$}"));
             }

@@ -172,7 +172,8 @@ impl TableLine {
     #[must_use]
     pub fn tie(&self, other: &Self) -> Ordering {
         let figures = |line: &Self| {
-            let times = [line.lasted_us, line.stalls_us, line.round_trip_us.unwrap_or(-1.0)].map(f64::to_bits);
+            let times =
+                [line.lasted_us, line.stalls_us, line.round_trip_us.unwrap_or(-1.0)].map(f64::to_bits);
             (times, line.packets, line.bytes, line.payload, line.retransmissions, line.state as u8)
         };
         figures(self).cmp(&figures(other))

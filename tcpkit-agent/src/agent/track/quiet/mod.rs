@@ -46,11 +46,12 @@ pub(super) fn track(config: &Config, system: &System) -> anyhow::Result<bool> {
         watch: Arc::clone(&watch),
     };
     let progress = config.output.progress.then(|| Progress::new(path.metadata().ok().map(|data| data.len())));
-    let work: JoinHandle<Option<Vec<String>>> = thread::Builder::new().name("quiet".into()).spawn(move || {
-        let text = work.run();
-        wakes.send(Wake::SourceEnded);
-        text
-    })?;
+    let work: JoinHandle<Option<Vec<String>>> =
+        thread::Builder::new().name("quiet".into()).spawn(move || {
+            let text = work.run();
+            wakes.send(Wake::SourceEnded);
+            text
+        })?;
     let mut run = Run { config, watch, progress };
     let ending = control.run(&mut run, &nobody());
     let mut control = Some(control);

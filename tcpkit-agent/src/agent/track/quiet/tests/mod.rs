@@ -21,7 +21,13 @@ fn settings() -> EngineSettings {
 }
 
 fn args(sort: Option<&str>, rows: Option<usize>, only_from_syn: bool) -> TrackArgs {
-    TrackArgs { sort: sort.map(str::to_owned), rows, only_from_syn, files: vec!["x".into()], ..TrackArgs::default() }
+    TrackArgs {
+        sort: sort.map(str::to_owned),
+        rows,
+        only_from_syn,
+        files: vec!["x".into()],
+        ..TrackArgs::default()
+    }
 }
 
 /// The table by way of the whole engine.
@@ -92,7 +98,9 @@ fn what_is_no_flat_file_or_is_damaged_goes_the_usual_way() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.pcap");
     let whole = capture(&[Act::open(0), Act::say(0), Act::say(0)]);
-    for bytes in [&whole[..0], &whole[..20], &whole[..whole.len() - 1], &[b"\x0a\x0d\x0d\x0a", &whole[4..]].concat()] {
+    for bytes in
+        [&whole[..0], &whole[..20], &whole[..whole.len() - 1], &[b"\x0a\x0d\x0d\x0a", &whole[4..]].concat()]
+    {
         std::fs::write(&path, bytes).unwrap();
         assert!(quick(&path, &settings(), &args(None, None, false), (2, 64)).is_none());
     }
@@ -127,7 +135,14 @@ fn differing<'a>(one: &'a str, other: &'a str) -> Option<(&'a str, &'a str)> {
 }
 
 fn orders() -> impl Strategy<Value = Option<&'static str>> {
-    prop::sample::select(vec![None, Some("rtt"), Some("-stalls"), Some("rate"), Some("-start"), Some("server")])
+    prop::sample::select(vec![
+        None,
+        Some("rtt"),
+        Some("-stalls"),
+        Some("rate"),
+        Some("-start"),
+        Some("server"),
+    ])
 }
 
 proptest! {

@@ -164,7 +164,12 @@ impl Tape {
             What::Sack => self.sack(act, own, peer),
             What::Icmp => self.icmp(act, own),
             What::Datagram => self.packet(act, 17, &[0, 53, 0, 53, 0, 8, 0, 0], 0),
-            What::Malformed => self.packet(act, 6, &[0x9c, act.flow, 0, 80, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0, 0], 0),
+            What::Malformed => self.packet(
+                act,
+                6,
+                &[0x9c, act.flow, 0, 80, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0, 0],
+                0,
+            ),
             What::Fragment => {
                 if act.size > 1_440 {
                     self.packet(act, 6, &[0; 64], 0x2000);
@@ -183,7 +188,8 @@ impl Tape {
         self.now += i64::from(act.size % 50);
         self.segment(act, (one.wrapping_add(1), other.wrapping_add(1)), 0x10, 0, own.window);
         (own.nxt, own.una, own.last) = (one.wrapping_add(1), one.wrapping_add(1), one.wrapping_add(1));
-        (peer.nxt, peer.una, peer.last) = (other.wrapping_add(1), other.wrapping_add(1), other.wrapping_add(1));
+        (peer.nxt, peer.una, peer.last) =
+            (other.wrapping_add(1), other.wrapping_add(1), other.wrapping_add(1));
     }
 
     fn segment(&mut self, act: &Act, (seq, ack): (u32, u32), flags: u8, octets: u16, window: u16) {
@@ -204,7 +210,15 @@ impl Tape {
         self.tcp(act, (own.nxt, peer.una), 0x10, &options, 0, own.window);
     }
 
-    fn tcp(&mut self, act: &Act, (seq, ack): (u32, u32), flags: u8, options: &[u8], octets: u16, window: u16) {
+    fn tcp(
+        &mut self,
+        act: &Act,
+        (seq, ack): (u32, u32),
+        flags: u8,
+        options: &[u8],
+        octets: u16,
+        window: u16,
+    ) {
         let (client, server) = ((0x9c00 | u16::from(act.flow)).to_be_bytes(), 80_u16.to_be_bytes());
         let (from, to) = if act.from_client { (client, server) } else { (server, client) };
         let mut tcp = [from, to].concat();
