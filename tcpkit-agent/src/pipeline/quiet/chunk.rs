@@ -9,6 +9,7 @@ use crate::{
         quiet::{Brief, Hasher},
     },
     source::{Flat, Shape},
+    time::{Span, Timestamp},
     wire::{self, Frame, Packet, ParseOptions},
 };
 
@@ -35,6 +36,38 @@ pub(super) struct Shares {
     pub(super) number: u64,
     /// Frames that may have closed a flow.
     pub(super) closing: u64,
+    /// The times of its frames.
+    pub(super) clock: Clock,
+}
+
+/// How time passes in a stretch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    /// The earliest and the latest time of a frame.
+    pub(super) earliest: Timestamp,
+    pub(super) latest: Timestamp,
+    /// How far a frame was behind one before it, at most.
+    pub(super) step_back: Span,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { earliest: Timestamp(i64::MAX), latest: Timestamp::MIN, step_back: Span::default() }
+    }
+}
+
+impl Clock {
+    #[inline(always)]
+    fn on_frame(&mut self, at: Timestamp) {
+        self.latest = self.latest.max(at);
+        self.earliest = self.earliest.min(at);
+        self.step_back = self.step_back.max(self.latest.since(at));
+    }
+
+    /// How far a frame was behind one before it, those before the stretch included; the latest of those was at `now`.
+    pub(super) fn step_back_from(&self, now: Timestamp) -> Span {
+        self.step_back.max(now.since(self.earliest))
+    }
 }
 
 impl Chunk {
@@ -109,7 +142,9 @@ impl Chunk {
     ) -> Result<(), Refused> {
         shares.briefs.iter_mut().for_each(Vec::clear);
         shares.closing = 0;
+        let mut clock = Clock::default();
         for (place, frame) in self.frames(shape) {
+            clock.on_frame(frame.timestamp);
             match wire::plain(&frame, options) {
                 Some(plain) => {
                     shares.add(Brief::of(&plain.segment, frame.timestamp, frame.frame_len, place, hasher));
@@ -121,6 +156,7 @@ impl Chunk {
                 }
             }
         }
+        shares.clock = clock;
         Ok(())
     }
 }

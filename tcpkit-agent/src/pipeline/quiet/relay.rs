@@ -16,6 +16,7 @@ use super::{
 use crate::{
     flow::quiet::{Hasher, QuietTable, Tide},
     source::{Flat, Shape},
+    time::{Span, Timestamp},
     wire::LinkType,
 };
 
@@ -97,13 +98,15 @@ impl<'a> Relay<'a> {
         let mut table =
             QuietTable::new(self.owners, flows.max_flows, flows.max_half_open, flows.max_lingering);
         let mut chunk = self.chunk();
-        let mut tide = Tide::default();
+        let (mut tide, mut now) = (Tide::default(), Timestamp::MIN);
         let _others_are_told = Alarm(self);
         loop {
             let done = match self.next_task(owner) {
                 Task::Take(shares) => {
                     tide = Tide { before: tide.after, after: tide.after + shares.closing };
-                    let done = take(&mut table, &shares.briefs[owner], shares.number, tide);
+                    let is_late = shares.clock.step_back_from(now) > STEP_BACK;
+                    now = now.max(shares.clock.latest);
+                    let done = if is_late { Err(Refused) } else { take(&mut table, &shares, owner, tide) };
                     self.give_back(shares);
                     done
                 }
@@ -257,20 +260,20 @@ impl State {
 
 /// Takes the segments of a chunk.
 #[inline(never)]
-fn take(
-    table: &mut QuietTable,
-    briefs: &[crate::flow::quiet::Brief],
-    number: u64,
-    tide: Tide,
-) -> Result<(), Refused> {
+fn take(table: &mut QuietTable, shares: &Shares, owner: usize, tide: Tide) -> Result<(), Refused> {
+    let briefs = &shares.briefs[owner];
     for (at, brief) in briefs.iter().enumerate() {
         if let Some(later) = briefs.get(at + SOON) {
             table.fetch(later);
         }
-        table.on_brief(brief, number + u64::from(brief.place), tide).map_err(|_| Refused)?;
+        table.on_brief(brief, shares.number + u64::from(brief.place), tide).map_err(|_| Refused)?;
     }
     Ok(())
 }
+
+/// Time-outs go by the latest time of any frame. As long as that is not further ahead of a flow's own frames, no
+/// handshake of a quiet flow can have timed out.
+const STEP_BACK: Span = Span::from_secs(1);
 
 /// Chunks for each thread that may be read before they are taken.
 const AHEAD: usize = 3;

@@ -134,6 +134,19 @@ fn differing<'a>(one: &'a str, other: &'a str) -> Option<(&'a str, &'a str)> {
     lines.or_else(|| (one != other).then_some((one, other)))
 }
 
+#[test]
+fn a_clock_that_leaps_back_goes_the_usual_way() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for (back, stretch, is_quick) in
+        [(900_000, 64, true), (1_100_000, 64, false), (1_100_000, 1 << 18, false)]
+    {
+        let acts = [Act::open(0), Act::say(0).after(2_000_000), Act::open(1).after(-back), Act::say(0)];
+        std::fs::write(file.path(), capture(&acts)).unwrap();
+        let quick = quick(file.path(), &settings(), &args(None, None, false), (2, stretch));
+        assert_eq!(quick.is_some(), is_quick, "{back} {stretch}");
+    }
+}
+
 fn orders() -> impl Strategy<Value = Option<&'static str>> {
     prop::sample::select(vec![
         None,

@@ -52,6 +52,11 @@ impl Act {
         Self { flow, from_client: true, what: What::Open, size: 0, passed: 100 }
     }
 
+    /// The same so many microseconds later.
+    pub(super) const fn after(self, passed: i64) -> Self {
+        Self { passed, ..self }
+    }
+
     pub(super) const fn say(flow: u8) -> Self {
         Self { flow, from_client: true, what: What::Say, size: 100, passed: 100 }
     }
