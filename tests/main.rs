@@ -19,5 +19,6 @@ mod peek;
 mod requests;
 mod script;
 mod stat;
+mod tour;
 mod track;
 mod vm;

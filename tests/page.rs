@@ -4,7 +4,7 @@ use std::{
     fs::{self, OpenOptions},
     io::{Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use serde_json::Value;
@@ -97,6 +97,30 @@ fn a_saved_report_becomes_the_same_page(folder: &Path, report: &str, page: &str)
     let (again, first) = (data(&html), data(&fs::read_to_string(page).unwrap()));
     for part in ["ledger", "series", "capture"] {
         assert_eq!(again[part], first[part], "{part}");
+    }
+}
+
+/// Whatever is in a capture, its page stays small, and so does the memory that it takes.
+#[test]
+fn every_capture_becomes_a_page_of_bounded_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("page.html").display().to_string();
+    let captures = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/captures")).unwrap();
+    let mut captures: Vec<_> = captures.map(|entry| entry.unwrap().path()).collect();
+    captures.sort_by_key(|path| std::cmp::Reverse(fs::metadata(path).unwrap().len()));
+    let is_capture = |path: &&PathBuf| {
+        path.extension().is_some_and(|kind| kind == "pcap" || kind == "pcapng" || kind == "snoop")
+    };
+    // A time stamp of the year 586524 is in this one.
+    let odd = capture("x").replace("golden__x", "pcapplusplus__pcapng-example.pcapng");
+    let mut files: Vec<_> = captures.iter().filter(is_capture).take(12).collect();
+    let odd = PathBuf::from(odd);
+    files.push(&odd);
+    for file in files {
+        let words = ["report", "-m", "auto", "-r", file.to_str().unwrap(), "--html", &page];
+        tcpkit(words).deadline(patience(60)).run();
+        let size = fs::metadata(&page).unwrap().len();
+        assert!((80_000..=200_000).contains(&size), "{}: {size}", file.display());
     }
 }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use tcpkit_agent::{
     agent,
-    cli::{self, Args, Command, Config, Exit, Parsed, System},
+    cli::{self, Args, Command, Config, Exit, Origin, Parsed, System},
     sink,
 };
 
@@ -42,7 +42,10 @@ fn run(args: &Args) -> anyhow::Result<()> {
             Some(saved) => return agent::saved_report(&saved),
             None => Config::report(report, &system)?,
         },
-        None => Config::new(&args.agent, &system)?,
+        None => {
+            let origin = Origin::new(std::env::args_os().collect(), args.agent.clone());
+            Config { origin: Some(origin), ..Config::new(&args.agent, &system)? }
+        }
     };
     agent::log_to_stderr(&config);
     agent::run(&config)

@@ -14,6 +14,7 @@ mod overload;
 mod parse;
 mod passing;
 pub(crate) mod programs;
+pub(crate) mod refilter;
 mod vlan;
 
 use tcpkit_tests::attached::classifiers;

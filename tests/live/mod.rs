@@ -3,6 +3,7 @@
 mod accuracy;
 pub(crate) mod attach;
 pub(crate) mod backend;
+mod demo;
 mod doctor;
 mod endpoint;
 mod filter;
@@ -20,6 +21,7 @@ mod overflow;
 mod peek;
 mod privileges;
 pub(crate) mod refused;
+mod reload;
 mod replay;
 mod requests;
 mod reset;

@@ -125,13 +125,32 @@ impl Terminal {
         modes.c_lflag & (libc::ECHO | libc::ICANON) == libc::ECHO | libc::ICANON
     }
 
-    /// Takes the terminal away, as a connection that breaks does.
-    pub fn hang_up(&mut self) {
-        // The thread that reads has a descriptor of its own, so the process is told as the kernel would tell it.
+    /// Sends the program a signal.
+    ///
+    /// # Panics
+    /// When it is gone.
+    pub fn signal(&mut self, signal: i32) {
         let leader = libc::pid_t::try_from(self.child.id()).unwrap();
         // SAFETY: kill takes two integers; the process is our child, not waited for yet.
-        unsafe { libc::kill(leader, libc::SIGHUP) };
-        self.master = None;
+        assert_eq!(unsafe { libc::kill(leader, signal) }, 0);
+    }
+
+    /// Takes the terminal away, as a connection that breaks does: the kernel tells the program.
+    ///
+    /// # Panics
+    /// When the system refuses, as it does without root.
+    pub fn hang_up(&mut self) {
+        /// linux/asm-generic/ioctls.h; missing in libc.
+        const TIOCVHANGUP: libc::c_ulong = 0x5437;
+        let master = self.master.take().expect("it has not hung up");
+        // SAFETY: the terminal is open; the descriptor of its other end is closed by `OwnedFd`.
+        unsafe {
+            let slave = libc::ioctl(master.as_raw_fd(), libc::TIOCGPTPEER, libc::O_RDWR | libc::O_NOCTTY);
+            assert!(slave >= 0, "{}", io::Error::last_os_error());
+            let slave = OwnedFd::from_raw_fd(slave);
+            let done = libc::ioctl(slave.as_raw_fd(), TIOCVHANGUP);
+            assert_eq!(done, 0, "{}", io::Error::last_os_error());
+        }
     }
 
     /// Waits for its end.

@@ -20,6 +20,10 @@ fn what_is_attached_sees_all_and_leaves_nothing_behind() {
         crate::kernel::live::counters_agree_with_the_interface_and_with_tcp();
         ""
     });
+    judge("another filter takes over at TC, clsact and native XDP, and no frame is lost", || {
+        crate::kernel::refilter::takes_over_everywhere();
+        ""
+    });
     judge("nothing stays attached after SIGKILL: TC, clsact, XDP", || {
         crate::kernel::live::nothing_stays_attached_after_sigkill();
         ""

@@ -82,6 +82,9 @@ fn demand(arguments: &[OsString]) -> Demand {
     if matches!(words.first().map(AsRef::as_ref), None | Some("filter" | "help" | "config" | "generate")) {
         return Demand::Nothing;
     }
+    if needs_no_frames(&words) {
+        return Demand::Nothing;
+    }
     let mut demand = Demand::Ebpf;
     let mut words = words.iter().map(AsRef::as_ref);
     while let Some(word) = words.next() {
@@ -101,6 +104,17 @@ fn demand(arguments: &[OsString]) -> Demand {
         }
     }
     demand
+}
+
+/// Subcommands that read something else than frames: `report` a saved report, `track` a file, unless they name an
+/// interface or a configuration, which may name one.
+fn needs_no_frames<W: AsRef<str>>(words: &[W]) -> bool {
+    let begins = |start: &str| words.iter().any(|word| word.as_ref().starts_with(start));
+    match words.first().map(AsRef::as_ref) {
+        Some("report") => !begins("-i") && !begins("--interface") && !begins("--config"),
+        Some("track") => begins("-T"),
+        _ => false,
+    }
 }
 
 /// What a cluster of short options (`-vi`, `-rFILE`) says.
@@ -149,6 +163,8 @@ mod tests {
             "-h",
             "",
             "-uv",
+            "report x.json --html x.html",
+            "track -T x.pcap",
         ] {
             assert_eq!(demand_of(line), Demand::Nothing, "{line}");
         }
@@ -156,8 +172,18 @@ mod tests {
 
     #[test]
     fn live_captures_need_what_their_backend_needs() {
-        for line in ["-i eth0", "-ui lo", "-i r", "-w -r", "-i lo port 80", "--hook xdp -i lo", "-i lo -- -r"]
-        {
+        for line in [
+            "report -i eth0",
+            "report --config x.toml",
+            "track -i lo",
+            "-i eth0",
+            "-ui lo",
+            "-i r",
+            "-w -r",
+            "-i lo port 80",
+            "--hook xdp -i lo",
+            "-i lo -- -r",
+        ] {
             assert_eq!(demand_of(line), Demand::Ebpf, "{line}");
         }
         assert_eq!(demand_of("--backend pcap -i lo"), Demand::PacketSocket);

@@ -1,5 +1,7 @@
 //! Runs over blocks: the replay of files, and live capture by libpcap.
 
+use crossbeam_channel::{Receiver, bounded};
+
 use super::{
     context::Description,
     control::{Control, Ending, Subject, Wake},
@@ -7,19 +9,20 @@ use super::{
     engine,
     outlets::{self, Outlets},
     process::Begun,
+    reload::{Backend, NewFilter, Prepared, Reloading},
     sources::{self, Lost, PcapSet},
 };
 use crate::{
     cli::{Config, Failure, Live, Stream},
     filter::Matcher,
     flow::{FlowLimits, Patience},
-    pipeline::{BlockPlan, BlockSource, EngineSettings, FlowsAsked, Pipeline, ReaderTally},
+    pipeline::{BlockPlan, BlockSource, EngineSettings, FilterChange, FlowsAsked, Pipeline, ReaderTally},
     report::{
         Event, EventKind, Report,
         merge::{assemble, assemble_sum},
     },
     sink::{flows::FlowRequest, progress::Progress},
-    source::{FlowTimers, InterfaceTable, LiveOptions},
+    source::{FlowTimers, InterfaceTable, LiveOptions, SourceError},
 };
 
 /// Replays files.
@@ -95,6 +98,7 @@ fn run<S: BlockSource + 'static>(
     description: Description,
 ) -> anyhow::Result<()> {
     let Plan { source, interfaces, progress, lost, begun } = plan;
+    let link_types = interfaces.all().iter().map(|interface| interface.link_type).collect();
     let is_live = description.mode == "live";
     let mut settings = engine(config, is_live);
     adopt(&mut settings.flows, source.timers());
@@ -116,9 +120,12 @@ fn run<S: BlockSource + 'static>(
         wakes.send(Wake::SourceEnded);
     })?;
     outlets.record(deliveries, config.shards)?;
-    let mut run = Run { config, pipeline, description, progress, deadline: Deadline::of(config), lost };
+    let deadline = Deadline::of(config);
+    let reloading =
+        if is_live { Reloading::new(config, Backend::Pcap { link_types }, outlets.parts()) } else { None };
+    let mut run = Run { config, pipeline, description, progress, deadline, lost, reloading, changing: None };
     let ending = control.run(&mut run, &outlets.requests);
-    control.give_up_on_second_signal();
+    control.give_up_on_second_signal(ending);
     run.finish(ending, outlets)
 }
 
@@ -142,6 +149,10 @@ struct Run<'a> {
     deadline: Option<Deadline>,
     /// Interfaces that libpcap captures no more.
     lost: Lost,
+    /// Whether and how the configuration is read again.
+    reloading: Option<Reloading>,
+    /// A reload whose filter the reader is to take, and its answer.
+    changing: Option<(Prepared, Receiver<Result<(), SourceError>>)>,
 }
 
 impl Subject for Run<'_> {
@@ -161,7 +172,14 @@ impl Subject for Run<'_> {
         drop(outlets::print_now(self.config, &report));
     }
 
+    fn reload(&mut self) -> Option<Ending> {
+        let Some(reloading) = &mut self.reloading else { return Some(Ending::Signal("SIGHUP")) };
+        reloading.ask();
+        None
+    }
+
     fn on_tick(&mut self) -> Option<Ending> {
+        self.change_filter();
         self.note_lost();
         if let Some(progress) = &mut self.progress {
             let tally = self.pipeline.tally();
@@ -173,6 +191,36 @@ impl Subject for Run<'_> {
 }
 
 impl Run<'_> {
+    /// Hands the filter of a reload that is prepared to the reader, and settles the reload when the reader has it.
+    fn change_filter(&mut self) {
+        let Self { reloading: Some(reloading), changing, pipeline, description, .. } = self else { return };
+        if let Some((prepared, reply)) = changing.take() {
+            let outcome = match reply.try_recv() {
+                Err(_) => return *changing = Some((prepared, reply)),
+                Ok(Ok(())) => Ok(prepared),
+                Ok(Err(error)) => Err(Failure::run("the filter").because(error)),
+            };
+            return reloading.settle(outcome, pipeline, description, sources::clock());
+        }
+        let outcome = match reloading.poll() {
+            None => return,
+            Some(Err(failure)) => Err(failure),
+            Some(Ok(mut prepared)) => match prepared.filter.take() {
+                Some(NewFilter::Matcher(matcher)) => {
+                    let Config { expression, strict_filter, .. } = &prepared.config;
+                    let prefilter = expression.as_deref().map(|it| prefilter(it, *strict_filter));
+                    let (reply, answer) = bounded(1);
+                    if pipeline.change_filter(FilterChange { matcher, prefilter, reply }) {
+                        return *changing = Some((prepared, answer));
+                    }
+                    Err(Failure::run("the filter").because("the reader is still busy with the one before"))
+                }
+                _ => Ok(prepared),
+            },
+        };
+        reloading.settle(outcome, pipeline, description, sources::clock());
+    }
+
     /// Tells of interfaces that disappeared, as an event and in the report.
     fn note_lost(&mut self) {
         let tell = |(interface, change): (String, String)| {
@@ -185,6 +233,9 @@ impl Run<'_> {
 
     fn finish(mut self, ending: Ending, mut outlets: Outlets) -> anyhow::Result<()> {
         self.note_lost();
+        if let Some(reloading) = &self.reloading {
+            outlets.add_ports(reloading.config());
+        }
         let Self { config, pipeline, mut description, progress, .. } = self;
         pipeline.stop();
         outlets.ended();

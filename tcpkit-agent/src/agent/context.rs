@@ -7,7 +7,7 @@ use crate::{
     filter::link_type_name,
     pipeline::ReaderTally,
     report::{
-        CaptureInfo, InterfaceInfo,
+        CaptureInfo, InterfaceInfo, ReloadCounts,
         merge::{self, ReportContext, SourceCounts},
     },
     source::{Interface, live::link_speed},
@@ -30,6 +30,8 @@ pub(super) struct Description {
     shards: u32,
     /// Rows of each list of talkers.
     top: Option<usize>,
+    /// How often the configuration was read again.
+    pub(super) reloads: ReloadCounts,
     /// How each interface is captured, where that is told apart.
     pub(super) hooks: Vec<String>,
     /// Sentences for the user: fall-backs, damage, oddities.
@@ -54,9 +56,25 @@ impl Description {
             snaplen,
             shards: config.shards,
             top: config.output.talkers.top,
+            reloads: ReloadCounts::default(),
             hooks: Vec::new(),
             notes: Vec::new(),
             changes: (0, 0),
+        }
+    }
+
+    /// From now on this configuration is in force.
+    pub(super) fn adjust(&mut self, config: &Config) {
+        self.top = config.output.talkers.top;
+        if self.filter != config.expression {
+            let name =
+                |filter: &Option<String>| filter.as_deref().map_or("none".to_owned(), |it| format!("'{it}'"));
+            self.note_change(format!(
+                "the filter changed while the capture ran, from {} to {}",
+                name(&self.filter),
+                name(&config.expression)
+            ));
+            self.filter.clone_from(&config.expression);
         }
     }
 
@@ -150,6 +168,7 @@ impl Description {
             ring_fills: Vec::new(),
             speeds: self.speeds(interfaces),
             top: self.top,
+            reloads: self.reloads,
         }
     }
 
@@ -161,7 +180,7 @@ impl Description {
 
     fn told(&self) -> Vec<String> {
         let beyond = (self.changes.1 > 0)
-            .then(|| format!("{} more changes of interfaces: see the event log", self.changes.1));
+            .then(|| format!("{} more changes of interfaces or filters: see the event log", self.changes.1));
         self.notes.iter().cloned().chain(beyond).collect()
     }
 

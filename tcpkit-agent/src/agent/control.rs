@@ -19,7 +19,7 @@ use crate::sink::{
 pub(super) enum Ending {
     /// The sources have no more frames.
     SourceEnded,
-    /// SIGINT, SIGTERM or SIGHUP.
+    /// SIGINT, SIGTERM, or SIGHUP when the terminal is gone.
     Signal(&'static str),
     /// A sink does not take any more.
     SinkFailed,
@@ -85,6 +85,10 @@ pub(super) trait Subject {
     /// SIGUSR1: print a report now.
     fn print(&mut self);
 
+    /// SIGHUP, and the terminal is still there, or there never was one: read the configuration again. A run that does not
+    /// do so ends, as programs do.
+    fn reload(&mut self) -> Option<Ending>;
+
     /// Called about twenty times a second.
     fn on_tick(&mut self) -> Option<Ending>;
 }
@@ -95,8 +99,7 @@ pub(super) struct Control {
     wakes: mpsc::UnboundedReceiver<Wake>,
     interrupt: Signal,
     terminate: Signal,
-    /// The terminal closes; `None` where whoever started the agent wants that ignored.
-    hangup: Option<Signal>,
+    hangup: Hangup,
     user: Signal,
 }
 
@@ -111,7 +114,7 @@ impl Control {
         let inside = runtime.enter();
         let interrupt = signal(SignalKind::interrupt())?;
         let terminate = signal(SignalKind::terminate())?;
-        let hangup = if is_ignored(libc::SIGHUP) { None } else { Some(signal(SignalKind::hangup())?) };
+        let hangup = Hangup::new()?;
         let user = signal(SignalKind::user_defined1())?;
         drop(inside);
         Ok((Self { runtime, wakes, interrupt, terminate, hangup, user }, Wakes(sender)))
@@ -127,7 +130,9 @@ impl Control {
                 tokio::select! {
                     _ = interrupt.recv() => return Ending::Signal("SIGINT"),
                     _ = terminate.recv() => return Ending::Signal("SIGTERM"),
-                    () = hung_up(hangup.as_mut()) => return Ending::Signal("SIGHUP"),
+                    _ = hangup.signal.recv() => if let Some(ending) = hangup.answer(subject) {
+                        return ending;
+                    },
                     _ = user.recv() => subject.print(),
                     wake = wakes.recv() => match wake {
                         Some(Wake::SinkFailed) => return Ending::SinkFailed,
@@ -148,13 +153,18 @@ impl Control {
 
     /// From here on the user's second SIGINT or SIGTERM ends the process at once, whatever still hangs.
     ///
-    /// A second SIGHUP does not: both the kernel and the shell send one when a terminal closes.
-    pub(super) fn give_up_on_second_signal(self) {
+    /// A second SIGHUP does not: both the kernel and the shell send one when a terminal closes. Where something else
+    /// ended the run, the first signal is still to come: Ctrl-C ends also the process that wrote our input, and the end of
+    /// the input may be seen first.
+    pub(super) fn give_up_on_second_signal(self, ending: Ending) {
         let Self { runtime, mut interrupt, mut terminate, .. } = self;
+        let signals = if matches!(ending, Ending::Signal(_)) { 1 } else { 2 };
         let wait = move || {
-            runtime.block_on(async {
-                tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-            });
+            for _ in 0..signals {
+                runtime.block_on(async {
+                    tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+                });
+            }
             std::process::exit(INTERRUPTED);
         };
         // Without such a thread the process still ends by itself, when everything is written.
@@ -162,12 +172,32 @@ impl Control {
     }
 }
 
-/// Comes when the terminal closes; never, where that is ignored.
-async fn hung_up(hangup: Option<&mut Signal>) {
-    match hangup {
-        Some(hangup) => drop(hangup.recv().await),
-        None => std::future::pending().await,
+/// SIGHUP, which has two meanings: the terminal is gone, or somebody wants the configuration read again.
+struct Hangup {
+    signal: Signal,
+    /// Whoever started the agent wants it to outlive the terminal.
+    is_ignored: bool,
+    /// There was a terminal when the agent began; a daemon and a service have none.
+    had_terminal: bool,
+}
+
+impl Hangup {
+    fn new() -> std::io::Result<Self> {
+        let is_ignored = is_ignored(libc::SIGHUP);
+        Ok(Self { signal: signal(SignalKind::hangup())?, is_ignored, had_terminal: has_terminal() })
     }
+
+    fn answer(&self, subject: &mut impl Subject) -> Option<Ending> {
+        let is_gone = self.had_terminal && !has_terminal();
+        let ending = if is_gone { Some(Ending::Signal("SIGHUP")) } else { subject.reload() };
+        ending.filter(|_| !self.is_ignored)
+    }
+}
+
+/// Whether the process has a controlling terminal. The kernel takes it away from the whole session before it tells
+/// anybody of the loss (`__tty_hangup`, linux/drivers/tty/tty_io.c), and there is nothing to open then (tty(4)).
+fn has_terminal() -> bool {
+    std::fs::File::open("/dev/tty").is_ok()
 }
 
 /// Whether the process was started with this signal ignored, as nohup(1) does with SIGHUP.

@@ -13,6 +13,7 @@ use super::{
     interfaces::Interfaces,
     outlets::{self, Outlets},
     process::Begun,
+    reload::{Backend, NewFilter, Reloading},
     traffic::KernelTraffic,
 };
 use crate::{
@@ -29,7 +30,7 @@ use crate::{
         live::{self, Clock, HookCounters, LiveCapture, LiveError, LiveInterface, ObjectFilter},
     },
     time::Timestamp,
-    wire::InterfaceId,
+    wire::{InterfaceId, LinkType},
 };
 
 /// The reason alone: the advice to try libpcap is being followed.
@@ -73,7 +74,7 @@ pub(super) fn capture(config: &Config, live: &Live, begun: Begun) -> anyhow::Res
 
 /// Why eBPF does not capture.
 #[derive(Debug, thiserror::Error)]
-enum OpenError {
+pub(super) enum OpenError {
     #[error(transparent)]
     Live(#[from] LiveError),
     #[error(transparent)]
@@ -128,7 +129,13 @@ pub(super) fn open_counters(expression: Option<&str>, live: &Live) -> Result<Liv
 
 /// What the plan says of how to capture.
 fn options(expression: Option<&str>, live: &Live) -> Result<live::LiveOptions, OpenError> {
-    let filter = expression.map(|expression| object_filter(expression, live)).transpose()?;
+    let filter = match expression {
+        Some(expression) => {
+            let link_types = live::link_types(&live.interfaces, live.reattach)?;
+            Some(object_filter(expression, &link_types, live.snaplen)?)
+        }
+        None => None,
+    };
     Ok(live::LiveOptions {
         interfaces: live.interfaces.clone(),
         hook: match live.hook {
@@ -148,13 +155,20 @@ fn options(expression: Option<&str>, live: &Live) -> Result<live::LiveOptions, O
     })
 }
 
-fn object_filter(expression: &str, live: &Live) -> Result<ObjectFilter, OpenError> {
-    let link_types = live::link_types(&live.interfaces, live.reattach)?;
+/// The expression for programs on interfaces whose frames begin so.
+///
+/// # Errors
+/// It does not compile, or cannot be translated.
+pub(super) fn object_filter(
+    expression: &str,
+    link_types: &[LinkType],
+    snaplen: u32,
+) -> Result<ObjectFilter, OpenError> {
     let Some((first, others)) = link_types.split_first() else { return Err(LiveError::NoInterface.into()) };
     if others.iter().any(|other| other != first) {
         return Err(OpenError::MixedLinks);
     }
-    let program = filter::compile(expression, *first, live.snaplen)?;
+    let program = filter::compile(expression, *first, snaplen)?;
     let translation = filter::translate(&program)?;
     let reach = translation.reach;
     let place = Box::new(move |object: &mut Vec<u8>| {
@@ -195,6 +209,8 @@ fn run(config: &Config, mut capture: LiveCapture, begun: Begun) -> anyhow::Resul
     outlets.record(deliveries, config.shards)?;
     let deadline = Deadline::of(config);
     let losses = LossWatch::new(blocks);
+    let backend = Backend::Ebpf { link_types: interfaces.link_types() };
+    let reloading = Reloading::new(config, backend, outlets.parts());
     let mut run = Run {
         config,
         capture,
@@ -205,15 +221,26 @@ fn run(config: &Config, mut capture: LiveCapture, begun: Begun) -> anyhow::Resul
         deadline,
         losses,
         traffic: KernelTraffic::default(),
+        reloading,
     };
     let ending = control.run(&mut run, &outlets.requests);
-    control.give_up_on_second_signal();
+    control.give_up_on_second_signal(ending);
     run.finish(ending, outlets)
 }
 
 /// From here on the process keeps only what it needs to end well; the threads that follow inherit that.
 fn give_up_privileges(config: &Config, capture: &LiveCapture, description: &mut Description) {
     let mut keep = Vec::new();
+    if let Some(origin) = &config.origin {
+        if origin.file().is_some() {
+            // Another filter is another program.
+            keep.extend([Capability::CAP_BPF, Capability::CAP_NET_ADMIN, Capability::CAP_PERFMON]);
+        }
+        if origin.file().is_some() || config.script.is_some() {
+            // Both may lie in a folder of somebody else, as they did at the start.
+            keep.push(Capability::CAP_DAC_READ_SEARCH);
+        }
+    }
     if live(config).is_some_and(|live| live.reattach) {
         keep.push(Capability::CAP_BPF);
     }
@@ -265,6 +292,8 @@ struct Run<'a> {
     losses: LossWatch,
     /// What the kernel counts beside the records.
     traffic: KernelTraffic,
+    /// Whether and how the configuration is read again.
+    reloading: Option<Reloading>,
 }
 
 impl Subject for Run<'_> {
@@ -287,7 +316,14 @@ impl Subject for Run<'_> {
         drop(outlets::print_now(self.config, &report));
     }
 
+    fn reload(&mut self) -> Option<Ending> {
+        let Some(reloading) = &mut self.reloading else { return Some(Ending::Signal("SIGHUP")) };
+        reloading.ask();
+        None
+    }
+
     fn on_tick(&mut self) -> Option<Ending> {
+        self.settle_reload();
         let events = self.changes();
         self.pipeline.announce(events);
         let counters = self.capture.counters();
@@ -303,6 +339,22 @@ impl Subject for Run<'_> {
 }
 
 impl Run<'_> {
+    /// Brings a reload that is prepared into force: the filter first, which alone may be refused.
+    fn settle_reload(&mut self) {
+        let Self { reloading: Some(reloading), capture, pipeline, description, clock, .. } = self else {
+            return;
+        };
+        let Some(outcome) = reloading.poll() else { return };
+        let outcome = outcome.and_then(|mut prepared| {
+            if let Some(NewFilter::Object(filter)) = prepared.filter.take() {
+                let replaced = capture.replace_filter(filter, prepared.config.strict_filter);
+                replaced.map_err(|error| Failure::run("the filter").because(error))?;
+            }
+            Ok(prepared)
+        });
+        reloading.settle(outcome, pipeline, description, clock.now());
+    }
+
     /// What happened to the interfaces, as events; it stands in the report too.
     fn changes(&mut self) -> Vec<Event> {
         let changes = self.capture.changes();
@@ -343,6 +395,9 @@ impl Run<'_> {
 
     fn finish(mut self, ending: Ending, mut outlets: Outlets) -> anyhow::Result<()> {
         outlets.ended();
+        if let Some(reloading) = &self.reloading {
+            outlets.add_ports(reloading.config());
+        }
         let problems = self.capture.detach();
         self.description.notes.extend(problems);
         self.traffic.finish(&mut self.capture, &self.clock);

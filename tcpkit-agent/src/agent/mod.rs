@@ -20,6 +20,7 @@ mod peek;
 mod process;
 mod prof;
 mod records;
+mod reload;
 mod report;
 mod screen;
 mod scripting;
@@ -38,10 +39,15 @@ pub use report::saved_report;
 pub use stat::stat;
 pub use track::track;
 
-use std::{io::IsTerminal as _, net::IpAddr};
+use std::{io::IsTerminal as _, net::IpAddr, sync::OnceLock};
 
 use tcpkit_common::flow::Address;
-use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _};
+use tracing_subscriber::{
+    Registry,
+    filter::Targets,
+    layer::SubscriberExt as _,
+    reload::{self as reloadable, Handle},
+};
 
 use crate::{
     analyzer::{PrefixLengths, RequestLimits, RequestSettings},
@@ -166,18 +172,33 @@ const fn address(ip: IpAddr) -> Address {
 /// Sends the agent's own messages to standard error from `--log` on, and those of the eBPF programs from
 /// `--kernel-log` on, whatever `--log` says: who asks for them wants to see them.
 pub fn log_to_stderr(config: &Config) {
-    let kernel = match &config.input {
-        Input::Live(live) => live.kernel_log,
-        Input::Files(_) => LogLevel::Off,
-    };
-    let levels = Targets::new()
-        .with_default(config.output.log.filter())
-        .with_target(source::live::LOG_TARGET, kernel.filter());
     let messages = tracing_subscriber::fmt::layer()
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
+    let (levels, handle) = reloadable::Layer::new(levels(config));
     let subscriber = tracing_subscriber::registry().with(levels).with(messages);
     // Only a test that calls this twice finds one set already.
     drop(tracing::subscriber::set_global_default(subscriber));
+    drop(LEVELS.set(handle));
+}
+
+/// From now on `--log` is this configuration's.
+fn set_log_level(config: &Config) {
+    if let Some(Err(error)) = LEVELS.get().map(|handle| handle.reload(levels(config))) {
+        sink::write_stderr(&format!("tcpkit: --log cannot be changed: {error}"));
+    }
+}
+
+/// What `--log` and `--kernel-log` let through.
+static LEVELS: OnceLock<Handle<Targets, Registry>> = OnceLock::new();
+
+fn levels(config: &Config) -> Targets {
+    let kernel = match &config.input {
+        Input::Live(live) => live.kernel_log,
+        Input::Files(_) => LogLevel::Off,
+    };
+    Targets::new()
+        .with_default(config.output.log.filter())
+        .with_target(source::live::LOG_TARGET, kernel.filter())
 }

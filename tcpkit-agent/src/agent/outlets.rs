@@ -15,6 +15,7 @@ use super::{
     peek::{PeekOutlet, SocketLines, socket_lines as lines},
     process::{Begun, Process},
     records::{RecordOutcome, RecordSinks, Recorder},
+    reload::Parts,
     report::ReportOutlet,
     scripting::Scripting,
     track::TrackOutlet,
@@ -172,6 +173,21 @@ impl Outlets {
             lines: Arc::clone(&self.lines),
             events: self.events.clone(),
             top: self.top,
+        }
+    }
+
+    /// What goes on with new settings at a reload.
+    pub(super) fn parts(&self) -> Parts {
+        Parts {
+            script: self.scripting.as_ref().map(Scripting::states),
+            threshold: self.kit.as_ref().map(KitOutlet::threshold),
+        }
+    }
+
+    /// Ports that a reload has added are told of at the end, too.
+    pub(super) fn add_ports(&mut self, config: &Config) {
+        if let Some(kit) = &mut self.kit {
+            kit.add_ports(config);
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
 };
 
@@ -13,9 +13,9 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::control::{Wake, Wakes};
 use crate::{
-    cli::{Config, Heard},
+    cli::{Config, Failure, Heard, ScriptPlan},
     pipeline::{Listener, Output, Panicked},
-    script::{OutputRefused, Script, ScriptError, ScriptOptions, ScriptTally, Servers},
+    script::{Handlers, OutputRefused, Script, ScriptError, ScriptOptions, ScriptTally, Servers},
     source::Block,
     wire::{self, ParseOptions},
 };
@@ -24,7 +24,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Scripting {
     /// One for each worker.
-    states: Vec<Arc<State>>,
+    states: Vec<Arc<Place>>,
     tally: Arc<ScriptTally>,
     has_process: bool,
     parse: ParseOptions,
@@ -32,10 +32,31 @@ pub(super) struct Scripting {
     recycled: Option<Receiver<Block>>,
 }
 
-/// A state, and what became of what it printed.
+/// The states that work, for whoever has others take their places.
 #[derive(Debug)]
-struct State {
-    script: Script,
+pub(super) struct States {
+    places: Vec<Arc<Place>>,
+    tally: Arc<ScriptTally>,
+}
+
+/// States of a script that are loaded and do not work yet.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    scripts: Vec<Script>,
+}
+
+/// What a script needs to be loaded again, on another thread than that on which it works.
+#[derive(Clone, Debug)]
+pub(super) struct Successor {
+    tally: Arc<ScriptTally>,
+    workers: u32,
+    handlers: Handlers,
+}
+
+/// The state of one worker, and what became of what it printed. Another state takes its place between two deliveries.
+#[derive(Debug)]
+struct Place {
+    script: Mutex<Script>,
     refused: Mutex<Option<OutputRefused>>,
     wakes: Mutex<Option<Wakes>>,
 }
@@ -47,10 +68,8 @@ impl Scripting {
     /// It cannot be used.
     pub(super) fn load(config: &Config) -> Result<Option<Self>, ScriptError> {
         let Some(plan) = &config.script else { return Ok(None) };
-        let options = ScriptOptions { path: plan.path.clone(), budget: plan.budget };
-        let servers = Servers { ports: plan.ports.clone(), addresses: plan.servers.clone() };
         let tally = Arc::new(ScriptTally::default());
-        let load = |worker| Script::load(&options, worker, servers.clone(), Arc::clone(&tally));
+        let load = |worker| load(plan, worker, &tally);
         let first = load(0)?;
         let has_process = first.handlers().process;
         let mut scripts = vec![first];
@@ -58,20 +77,27 @@ impl Scripting {
         for worker in 1..workers {
             scripts.push(load(worker)?);
         }
-        let state = |script| Arc::new(State { script, refused: Mutex::default(), wakes: Mutex::default() });
+        let place = |script| {
+            Arc::new(Place { script: Mutex::new(script), refused: Mutex::default(), wakes: Mutex::default() })
+        };
         let parse = ParseOptions { decapsulate: config.decapsulate, ..ParseOptions::default() };
-        let states = scripts.into_iter().map(state).collect();
+        let states = scripts.into_iter().map(place).collect();
         Ok(Some(Self { states, tally, has_process, parse, thread: None, recycled: None }))
     }
 
     /// The configuration as the script wants it.
     pub(super) fn adapt(&self, config: &Config) -> Config {
-        let handlers = self.states.first().map(|state| state.script.handlers()).unwrap_or_default();
+        let handlers = self.states.first().map(|place| place.script().handlers()).unwrap_or_default();
         Config {
             shards: if handlers.process { 1 } else { config.shards },
-            heard: Heard { flows: handlers.flow, handshakes: handlers.handshake, requests: handlers.request },
+            heard: heard(handlers),
             ..config.clone()
         }
+    }
+
+    /// The states, for whoever has others take their places.
+    pub(super) fn states(&self) -> States {
+        States { places: self.states.clone(), tally: Arc::clone(&self.tally) }
     }
 
     /// Who hears what the shards finish.
@@ -133,10 +159,77 @@ impl Scripting {
     }
 }
 
-impl State {
+impl States {
+    /// What it takes to load the script again.
+    pub(super) fn successor(&self) -> Successor {
+        let workers = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
+        let handlers = self.places.first().map(|place| place.script().handlers()).unwrap_or_default();
+        Successor { tally: Arc::clone(&self.tally), workers, handlers }
+    }
+
+    /// Each worker goes on with its new state at its next delivery; the counts go on.
+    pub(super) fn replace(&self, loaded: Loaded) {
+        for (place, script) in self.places.iter().zip(loaded.scripts) {
+            // What the old one printed belongs before what the new one prints.
+            place.flush();
+            // The worker does not wait for the old state's end.
+            let old = std::mem::replace(&mut *place.script(), script);
+            drop(old);
+        }
+    }
+}
+
+impl Successor {
+    /// Loads the script as it is now, a state for each worker: its top level runs.
+    ///
+    /// # Errors
+    /// It cannot be used, or wants of the run what it cannot begin in its midst.
+    pub(super) fn load(&self, config: &Config) -> Result<Option<(Loaded, Heard)>, Failure> {
+        let Some(plan) = &config.script else { return Ok(None) };
+        let load = |worker| load(plan, worker, &self.tally);
+        let scripts: Result<Vec<_>, _> = (0..self.workers).map(load).collect();
+        let scripts = scripts.map_err(|error| Failure::run(told(&error)))?;
+        let handlers = scripts.first().map(Script::handlers).unwrap_or_default();
+        let late = |function: &str, why: &str| {
+            Failure::run(plan.path.display().to_string())
+                .because(format!("defines {function} now, {why}"))
+                .hint("start tcpkit again")
+        };
+        if handlers.process && !self.handlers.process {
+            return Err(late("process(packet)", "which needs all packets on one thread"));
+        }
+        if handlers.request && !self.handlers.request && config.requests.is_none() {
+            return Err(late("on_request(request)", "and requests are not measured"));
+        }
+        Ok(Some((Loaded { scripts }, heard(handlers))))
+    }
+}
+
+/// An error and its causes in one line.
+fn told(error: &ScriptError) -> String {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+    format!("{error}{}", cause.unwrap_or_default())
+}
+
+fn load(plan: &ScriptPlan, worker: u32, tally: &Arc<ScriptTally>) -> Result<Script, ScriptError> {
+    let options = ScriptOptions { path: plan.path.clone(), budget: plan.budget };
+    let servers = Servers { ports: plan.ports.clone(), addresses: plan.servers.clone() };
+    Script::load(&options, worker, servers, Arc::clone(tally))
+}
+
+const fn heard(handlers: Handlers) -> Heard {
+    Heard { flows: handlers.flow, handshakes: handlers.handshake, requests: handlers.request }
+}
+
+impl Place {
+    /// The state that works; whoever has it, has it for one delivery or one block.
+    fn script(&self) -> MutexGuard<'_, Script> {
+        self.script.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Hands on what was printed; the first refusal ends the run.
     fn flush(&self) {
-        let Err(refusal) = self.script.flush() else { return };
+        let Err(refusal) = self.script().flush() else { return };
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         if refused.is_none() {
             *refused = Some(refusal);
@@ -151,18 +244,20 @@ impl State {
     }
 }
 
-impl Listener for State {
+impl Listener for Place {
     fn hear(&self, output: &Output) {
-        let handlers = self.script.handlers();
+        let script = self.script();
+        let handlers = script.handlers();
         if handlers.flow {
-            output.finished.iter().for_each(|finished| self.script.on_flow(&finished.record));
+            output.finished.iter().for_each(|finished| script.on_flow(&finished.record));
         }
         if handlers.handshake {
-            output.handshakes.iter().for_each(|decided| self.script.on_handshake(&decided.record));
+            output.handshakes.iter().for_each(|decided| script.on_handshake(&decided.record));
         }
         if handlers.request {
-            output.requests.iter().for_each(|finished| self.script.on_request(&finished.record));
+            output.requests.iter().for_each(|finished| script.on_request(&finished.record));
         }
+        drop(script);
         if handlers.flow || handlers.handshake || handlers.request {
             self.flush();
         }
@@ -171,7 +266,7 @@ impl Listener for State {
 
 /// The thread of `process(packet)`.
 struct Work {
-    state: Arc<State>,
+    state: Arc<Place>,
     parse: ParseOptions,
     blocks: Receiver<Block>,
     recycle: Sender<Block>,
@@ -194,10 +289,11 @@ impl Work {
     }
 
     fn process(&self, block: &Block) {
+        let script = self.state.script();
         for descriptor in &block.frames {
             let frame = block.frame(descriptor);
             if let Ok(packet) = &wire::parse(&frame, self.parse).packet {
-                self.state.script.process(&frame, packet);
+                script.process(&frame, packet);
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::{
     pipeline::{BlockSource, SourceNote},
     source::{
         Block, FlowTimers, InterfaceTable, LiveOptions, Merge, PcapLive, Progress, Reader, SourceCounts,
-        SourceError,
+        SourceError, SourceErrorKind,
     },
     time::{Span, Timestamp},
 };
@@ -44,6 +44,16 @@ impl BlockSource for Files {
 
     fn progress(&self) -> Option<Progress> {
         Some(self.0.progress())
+    }
+
+    /// What a file holds was captured long ago.
+    fn change_filter(&mut self, _: Option<String>) -> Result<Timestamp, SourceError> {
+        Err(SourceError {
+            source_name: "files".to_owned(),
+            kind: SourceErrorKind::Unsupported,
+            what: "are read by one filter".to_owned(),
+            advice: "read them again".to_owned(),
+        })
     }
 
     /// Those on which all files agree.
@@ -81,11 +91,13 @@ fn file_notes(counts: &SourceCounts) -> Vec<(&'static str, u64)> {
 /// Interfaces captured by libpcap, each in its turn.
 pub(super) struct PcapSet {
     captures: Vec<(String, PcapLive)>,
-    next: usize,
+    turn: usize,
     lost: Lost,
     /// Every interface of the beginning.
     names: Vec<String>,
     statistics: Vec<SourceNote>,
+    /// What the kernel is to filter by, and from when on: until then it lets through what either filter wants.
+    next: Option<(Timestamp, Option<String>)>,
 }
 
 impl PcapSet {
@@ -102,7 +114,8 @@ impl PcapSet {
             .collect();
         let captures = captures?;
         let names = captures.iter().map(|(name, _)| name.clone()).collect();
-        Ok(Self { captures, next: 0, lost: Lost::default(), names, statistics: Vec::new() })
+        let (lost, statistics) = (Lost::default(), Vec::new());
+        Ok(Self { captures, turn: 0, lost, names, statistics, next: None })
     }
 
     /// What this tells of interfaces that disappear.
@@ -110,12 +123,30 @@ impl PcapSet {
         self.lost.clone()
     }
 
+    /// What the kernel filters by now on one interface, or what the new filter wants.
+    fn widen(&mut self, place: usize, prefilter: Option<&str>) -> Result<(), SourceError> {
+        let (_, capture) = &mut self.captures[place];
+        let either = capture.filter().zip(prefilter).map(|(old, new)| format!("({old}) or ({new})"));
+        capture.replace_filter(either)
+    }
+
+    /// The kernel filters by the new filter alone, when its time has come.
+    fn narrow(&mut self) {
+        let Some((_, prefilter)) = self.next.take_if(|(moment, _)| *moment <= clock()) else { return };
+        for (_, capture) in &mut self.captures {
+            if let Err(refusal) = capture.replace_filter(prefilter.clone()) {
+                // What it lets through beyond need is sorted out behind it.
+                tracing::warn!("{refusal}");
+            }
+        }
+    }
+
     /// An interface broke off: the others go on, and the last one ends the capture.
     fn lose(&mut self, place: usize, error: &SourceError) -> Result<bool, SourceError> {
         // Its last counts stand.
         self.notes();
         let (name, _) = self.captures.remove(place);
-        self.next = 0;
+        self.turn = 0;
         self.lost.push(name, &error.what);
         if !self.captures.is_empty() {
             return Ok(true);
@@ -144,16 +175,17 @@ impl Lost {
 impl BlockSource for PcapSet {
     /// Looks at each interface in turn; only when none has anything does it sleep, on one of them.
     fn fill(&mut self, block: &mut Block) -> Result<bool, SourceError> {
+        self.narrow();
         for turn in 0..=self.captures.len() {
             let count = self.captures.len();
-            let place = self.next;
+            let place = self.turn;
             let Some((_, capture)) = self.captures.get_mut(place) else { return Ok(false) };
             let wait = if turn == count { WAIT } else { Duration::ZERO };
             let more = match capture.fill(block, wait) {
                 Ok(more) => more,
                 Err(error) => return self.lose(place, &error),
             };
-            self.next = (self.next + 1) % count;
+            self.turn = (self.turn + 1) % count;
             if !more || !block.frames.is_empty() {
                 return Ok(more);
             }
@@ -175,6 +207,20 @@ impl BlockSource for PcapSet {
             }
         }
         self.statistics.clone()
+    }
+
+    /// First the kernel lets through what either filter wants; when every frame that comes was judged so, the moment is
+    /// chosen, and when no earlier frame is under way, the kernel filters by the new one.
+    fn change_filter(&mut self, prefilter: Option<String>) -> Result<Timestamp, SourceError> {
+        for place in 0..self.captures.len() {
+            let Err(refusal) = self.widen(place, prefilter.as_deref()) else { continue };
+            // What those before it let through beyond need is sorted out behind them.
+            return Err(refusal);
+        }
+        std::thread::sleep(UNDER_WAY);
+        let moment = clock();
+        self.next = Some((moment + Span::from_millis(100), prefilter));
+        Ok(moment)
     }
 
     fn progress(&self) -> Option<Progress> {
@@ -202,6 +248,9 @@ pub(super) fn clock() -> Timestamp {
 
 /// A frame of this age may still wait in a ring when timers run by the clock.
 const SLACK: Span = Span::from_secs(1);
+
+/// A frame gets its time and meets the filter within this time.
+const UNDER_WAY: Duration = Duration::from_millis(2);
 
 /// Sleep of an idle capture; bounds the delay at which it notices that it should stop.
 const WAIT: Duration = Duration::from_millis(50);

@@ -32,7 +32,7 @@ pub use expression::effective_expression;
 pub use failure::{Exit, Failure, verdict};
 pub use kit::{Background, Dialect, Kit, KitLines};
 pub use latency::{LatencyCommandArgs, LatencyPlan, SortColumn};
-pub use layers::{ConfigAction, ConfigCommandArgs, ConfigFileArgs, template};
+pub use layers::{ConfigAction, ConfigCommandArgs, ConfigFileArgs, Difference, Origin, Reach, template};
 pub use manual::{GenerateCommandArgs, Generated, generate, pages};
 pub use peek::{PeekArgs, PeekStatArgs};
 pub use prof::ProfArgs;

@@ -4,7 +4,7 @@
 //! and frame lengths, the netmask, and the instructions' text. The `pcap` crate links the library.
 
 use std::{
-    ffi::{CStr, CString, c_char, c_int, c_uint},
+    ffi::{CStr, CString, c_char, c_int, c_uint, c_void},
     ptr::NonNull,
     sync::Mutex,
 };
@@ -37,13 +37,41 @@ pub(super) fn compile(
     optimize: bool,
 ) -> Result<Vec<ClassicInstruction>, String> {
     let handle = Handle::dead(link_type, snaplen)?;
+    // SAFETY: the handle is open until the end of this function.
+    unsafe { compile_with(handle.0.as_ptr(), expression, optimize) }
+}
+
+/// Compiles `expression` for the kernel's filter of a live handle of libpcap's, a `pcap_t`: there a VLAN tag is not
+/// among the bytes.
+///
+/// # Errors
+/// libpcap's own message when it will not.
+///
+/// # Safety
+/// The handle is open, and nobody else uses it meanwhile.
+pub unsafe fn compile_for_handle(
+    handle: *mut c_void,
+    expression: &str,
+) -> Result<Vec<ClassicInstruction>, String> {
+    let expression = c_string(expression).ok_or("the expression holds a NUL")?;
+    // SAFETY: as the caller promises.
+    unsafe { compile_with(handle.cast(), &expression, true) }
+}
+
+/// # Safety
+/// The handle is open.
+unsafe fn compile_with(
+    handle: *mut Pcap,
+    expression: &CStr,
+    optimize: bool,
+) -> Result<Vec<ClassicInstruction>, String> {
     let mut program = RawProgram { len: 0, instructions: std::ptr::null_mut() };
     // SAFETY: the handle is open, the program is ours to fill, the expression ends with NUL.
-    let status = unsafe {
-        pcap_compile(handle.0.as_ptr(), &raw mut program, expression.as_ptr(), c_int::from(optimize), 0)
-    };
+    let status =
+        unsafe { pcap_compile(handle, &raw mut program, expression.as_ptr(), c_int::from(optimize), 0) };
     if status != 0 {
-        return Err(handle.error());
+        // SAFETY: the handle is open, and its error buffer ends with NUL.
+        return Err(unsafe { CStr::from_ptr(pcap_geterr(handle)) }.to_string_lossy().trim().to_owned());
     }
     // SAFETY: on success libpcap filled `len` instructions, which live until `pcap_freecode`.
     let instructions =
@@ -126,11 +154,6 @@ impl Handle {
         // SAFETY: no pointers go in; the result is null or an open handle.
         let handle = unsafe { pcap_open_dead(dlt(link_type), snaplen) };
         NonNull::new(handle).map(Self).ok_or_else(|| "out of memory".to_owned())
-    }
-
-    fn error(&self) -> String {
-        // SAFETY: the handle is open, and its error buffer ends with NUL.
-        unsafe { CStr::from_ptr(pcap_geterr(self.0.as_ptr())) }.to_string_lossy().trim().to_owned()
     }
 }
 

@@ -32,7 +32,10 @@ pub use classic::{FilterError, Program, compile};
 pub use compare::Comparison;
 pub use ebpf::Instruction;
 pub use explain::{Explanation, explain};
-pub use libpcap::{libpcap_version, link_type_by_name, link_type_description, link_type_name};
+pub use libpcap::{
+    ClassicInstruction, compile_for_handle, libpcap_version, link_type_by_name, link_type_description,
+    link_type_name,
+};
 pub use matcher::Matcher;
 pub use place::{PlaceError, place, place_nothing};
 pub use translate::{FILTER_COPY, STUB_SLOTS, TranslateError, Translation, Verdict, translate};

@@ -127,6 +127,7 @@ impl FlowTable {
             self.queue_closed(place, due);
         } else {
             self.finish_flow(place, due, Ending::Idle, changes);
+            self.fetch_oldest();
         }
     }
 
@@ -191,16 +192,22 @@ impl FlowTable {
         }
     }
 
-    /// Asks for the memory of the flows that leave next.
+    /// Asks for the memory of the flows that leave next of those that are closed.
+    fn fetch_oldest(&self) {
+        let [next, later] = [self.closed.first(), self.closed.nth(1)].map(|entry| Some(entry?.place.unpack()));
+        self.fetch_leaving(next.as_ref(), later.as_ref());
+    }
+
+    /// Asks for the memory of a flow that leaves next, and of one that does so later.
     ///
     /// Nobody has looked at them for long, and what belongs to one lies in a dozen places: asked for together, and one
     /// flow ahead of its turn, they are waited for once instead of one after the other.
-    fn fetch_oldest(&self) {
-        if let Some(Place::Full(next)) = self.closed.nth(1).map(|entry| entry.place.unpack()) {
-            self.slab.fetch(next);
+    pub(super) fn fetch_leaving(&self, next: Option<&Place>, later: Option<&Place>) {
+        if let Some(Place::Full(later)) = later {
+            self.slab.fetch(*later);
         }
-        if let Some(Place::Full(first)) = self.closed.first().map(|entry| entry.place.unpack()) {
-            let pair = self.slab.flow(first).streams;
+        if let Some(Place::Full(next)) = next {
+            let pair = self.slab.flow(*next).streams;
             self.streams.fetch(pair);
             self.measurements.fetch(pair);
         }

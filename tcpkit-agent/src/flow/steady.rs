@@ -39,11 +39,12 @@ impl FlowTable {
     #[inline(always)]
     pub fn on_calm_segment(
         &mut self,
-        Known { slot, side }: Known,
+        known: Known,
         segment: &Segment<'_>,
         arrival: &Arrival,
         changes: &mut Changes,
     ) -> Option<Taken> {
+        let Known { slot, side } = known;
         let Self { slab, counts, streams, measurements, .. } = self;
         let flow = slab.flows.get_mut(slot as usize)?;
         let pair = flow.streams;

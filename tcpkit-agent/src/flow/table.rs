@@ -181,8 +181,9 @@ impl FlowTable {
         let open = self.counts.open;
         let mut places = self.slab.places();
         places.sort_unstable_by_key(|place| self.slab.order(*place));
-        for place in places {
-            self.finish_flow(place, end, Ending::EndOfCapture, changes);
+        for (turn, place) in places.iter().enumerate() {
+            self.fetch_leaving(places.get(turn + 1), places.get(turn + 3));
+            self.finish_flow(*place, end, Ending::EndOfCapture, changes);
         }
         self.counts.open = open;
     }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
 use super::{
-    EngineSettings, FlowsAsked, Foreign, InterfaceFacts, Output, Shard,
+    Adjustment, EngineSettings, FlowsAsked, Foreign, InterfaceFacts, Output, Shard,
     flows::Lister,
     outlet::{Delivery, Listener, Outlet},
     tables::TableMaker,
@@ -23,6 +23,8 @@ pub(super) enum Request {
     HandOver(Sender<Handover>),
     /// Flows as they stand, within a second.
     Flows(FlowsAsked),
+    /// Other settings.
+    Adjust(Arc<Adjustment>),
     /// A new interface, or other facts about a known one.
     Interface(InterfaceId, InterfaceFacts),
     /// Live only: the hooks are gone; empty the ring and say so.
@@ -131,6 +133,11 @@ impl Analyst {
     /// Tells the shard an interface's facts.
     pub(super) fn on_interface(&mut self, id: InterfaceId, facts: InterfaceFacts) {
         self.shard.set_interface(id, facts);
+    }
+
+    /// Goes on with other settings.
+    pub(super) fn adjust(&mut self, adjustment: &Adjustment) {
+        self.shard.adjust(adjustment);
     }
 
     /// Takes what the neighbours handed over.

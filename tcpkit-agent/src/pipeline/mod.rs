@@ -3,9 +3,11 @@
 //! [`shard`] is the sans-I/O core; [`Pipeline`] runs one per thread, over a reader's blocks (files, libpcap) or over
 //! the kernel's rings. Nothing is shared on the way of a frame.
 
+mod adjustment;
 mod analyst;
 mod batch;
 mod facts;
+mod filters;
 mod flows;
 mod fragments;
 mod gathering;
@@ -27,12 +29,14 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use adjustment::Adjustment;
 pub use facts::Facts;
 pub use flows::FlowsAsked;
 pub use outlet::{Delivery, Listener};
 pub use output::{DecidedHandshake, Finished, FinishedRequest, Foreign, Output};
 pub use reader::{
-    BlockSource, InterfaceTally, ReadError, ReaderBursts, ReaderOutcome, ReaderTally, SourceNote,
+    BlockSource, FilterChange, InterfaceTally, ReadError, ReaderBursts, ReaderOutcome, ReaderTally,
+    SourceNote,
 };
 pub use ring_worker::{CaptureTap, Translation};
 pub use running::{BlockPlan, Panicked, Pipeline, RingPlan};

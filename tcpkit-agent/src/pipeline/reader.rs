@@ -7,7 +7,7 @@ use std::sync::{
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::{batch::Batch, facts::Facts, router::Router};
+use super::{batch::Batch, facts::Facts, filters::Filters, router::Router};
 use crate::{
     analyzer::BurstAnalyzer,
     filter::{FilterError, Matcher},
@@ -40,11 +40,29 @@ pub trait BlockSource: Send {
         None
     }
 
+    /// Another filter comes into force at the moment that is given back. What the source itself leaves out, it leaves
+    /// out by `prefilter` from then on (`None`: nothing), and what was captured before by the filter of that time.
+    ///
+    /// # Errors
+    /// Why that cannot be; then nothing changes.
+    fn change_filter(&mut self, prefilter: Option<String>) -> Result<Timestamp, SourceError>;
+
     /// When the capture ended, where the source says so.
     fn end_of_capture(&self) -> Option<Timestamp>;
 
     /// The time up to which timers may run while nothing comes: the clock's for a live source, none for a file.
     fn idle_time(&self) -> Option<Timestamp>;
+}
+
+/// A filter that takes the place of the one in force.
+#[derive(Debug)]
+pub struct FilterChange {
+    /// What is wanted; `None` is every frame.
+    pub matcher: Option<Matcher>,
+    /// The expression by which the source itself may leave frames out.
+    pub prefilter: Option<String>,
+    /// Told as soon as it is in force, or why it does not come into force.
+    pub reply: Sender<Result<(), SourceError>>,
 }
 
 /// What became of the frames before the shards; read by the control plane while the reader runs.
@@ -107,7 +125,9 @@ pub enum ReadError {
 /// What the reader thread needs.
 pub(super) struct Reader<S> {
     pub(super) source: S,
-    pub(super) matcher: Option<Matcher>,
+    pub(super) filters: Filters,
+    /// Filters that are to take the place of the one in force.
+    pub(super) changes: Receiver<FilterChange>,
     /// `-w`: every wanted frame, in the order read.
     pub(super) capture: Option<Sender<Block>>,
     /// One per shard.
@@ -131,6 +151,7 @@ impl<S: BlockSource> Reader<S> {
         let mut watermark = Timestamp::MIN;
         let mut errors = Vec::new();
         while !self.stop.load(Relaxed) && self.remaining != Some(0) {
+            self.change_filter();
             let mut block = self.recycle.try_recv().unwrap_or_default();
             match self.source.fill(&mut block) {
                 Ok(true) => {
@@ -160,6 +181,7 @@ impl<S: BlockSource> Reader<S> {
     fn on_block(&mut self, mut block: Block, watermark: &mut Timestamp) -> Result<(), FilterError> {
         self.learn(&block.interfaces);
         let verdict = self.select(&mut block);
+        self.filters.forget(*watermark);
         self.count_bursts(&block);
         self.publish(false, *watermark);
         let is_news = !(block.frames.is_empty() && block.interfaces.is_empty() && block.drops.is_empty());
@@ -173,6 +195,16 @@ impl<S: BlockSource> Reader<S> {
         }
         self.deal(block, watermark);
         verdict
+    }
+
+    /// Another filter, where one is asked for.
+    fn change_filter(&mut self) {
+        let Ok(FilterChange { matcher, prefilter, reply }) = self.changes.try_recv() else { return };
+        let moment = self.source.change_filter(prefilter);
+        if let Ok(moment) = moment {
+            self.filters.change(matcher, moment);
+        }
+        let _asker_went_away = reply.send(moment.map(drop));
     }
 
     /// Nothing came: the shards' timers go by the source's clock, where it has one.
@@ -206,7 +238,7 @@ impl<S: BlockSource> Reader<S> {
         let mut frames = std::mem::take(&mut block.frames);
         let mut verdict = Ok(());
         let mut places = Places::default();
-        let (matcher, remaining) = (&mut self.matcher, &mut self.remaining);
+        let (filters, remaining) = (&mut self.filters, &mut self.remaining);
         let mut drops = std::mem::take(&mut block.drops);
         frames.retain(|descriptor| {
             places.on_frame(&mut drops);
@@ -216,10 +248,9 @@ impl<S: BlockSource> Reader<S> {
             let Some(count) = tally.interfaces.get_mut(usize::from(descriptor.interface.0)) else {
                 return false;
             };
-            let wanted = match matcher.as_mut().map(|matcher| matcher.matches(&block.frame(descriptor))) {
-                None | Some(Ok(true)) => true,
-                Some(Ok(false)) => false,
-                Some(Err(error)) => {
+            let wanted = match filters.want(&block.frame(descriptor)) {
+                Ok(wanted) => wanted,
+                Err(error) => {
                     verdict = Err(error);
                     return false;
                 }

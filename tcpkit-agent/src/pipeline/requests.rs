@@ -20,8 +20,12 @@ use tcpkit_common::flow::FlowHash;
 /// The conversations of one of the shards, where requests are measured.
 pub(super) fn conversations(settings: &EngineSettings) -> Option<Box<Conversations>> {
     let requests = settings.requests.as_ref()?;
-    let limits = requests.limits.shared_by(settings.shards);
-    Some(Box::new(Conversations::new(RequestSettings { limits, ..requests.clone() })))
+    Some(Box::new(Conversations::new(shared(requests, settings.shards))))
+}
+
+/// The settings of one of so many shards.
+pub(super) fn shared(requests: &RequestSettings, shards: u32) -> RequestSettings {
+    RequestSettings { limits: requests.limits.shared_by(shards), ..requests.clone() }
 }
 
 impl Shard {

@@ -132,6 +132,7 @@ impl RingWorker {
                 self.analyst.pause(|analyst| drop(reply.send(analyst.hand_over_measured(Some(fill)))));
             }
             Request::Flows(asked) => self.analyst.ask_for_flows(asked),
+            Request::Adjust(adjustment) => self.analyst.pause(|analyst| analyst.adjust(&adjustment)),
             Request::Interface(id, facts) => {
                 self.analyst.pause(|analyst| analyst.on_interface(id, facts));
             }

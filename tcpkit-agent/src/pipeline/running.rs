@@ -12,13 +12,14 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::{
-    EngineSettings, FlowsAsked, Foreign, InterfaceFacts,
+    Adjustment, EngineSettings, FlowsAsked, Foreign, InterfaceFacts,
     analyst::{Analyst, Request},
     batch::Batch,
     facts::Facts,
+    filters::Filters,
     gathering::Gathering,
     outlet::{Delivery, Listener, Outlet},
-    reader::{BlockSource, Reader, ReaderOutcome, ReaderTally},
+    reader::{BlockSource, FilterChange, Reader, ReaderOutcome, ReaderTally},
     ring_worker::{CaptureTap, RingWorker, Translation},
     router::Router,
     worker::Worker,
@@ -74,6 +75,8 @@ pub struct Pipeline {
     gathering: Gathering,
     workers: Vec<JoinHandle<ShardSnapshot>>,
     reader: Option<JoinHandle<ReaderOutcome>>,
+    /// The way to the reader's filter.
+    filters: (Sender<FilterChange>, Receiver<FilterChange>),
     tally: Arc<Mutex<ReaderTally>>,
     stop: Arc<AtomicBool>,
     remaining: Option<Arc<AtomicU64>>,
@@ -209,6 +212,21 @@ impl Pipeline {
         }
     }
 
+    /// Has every worker go on with other settings, each between two batches.
+    pub fn adjust(&self, adjustment: Adjustment) {
+        let adjustment = Arc::new(adjustment);
+        for requests in &self.requests {
+            requests.send(Request::Adjust(Arc::clone(&adjustment)));
+        }
+    }
+
+    /// Has the reader of blocks go on with another filter; it answers as soon as it does. False while it has not yet
+    /// taken the one before.
+    #[must_use]
+    pub fn change_filter(&self, change: FilterChange) -> bool {
+        self.filters.0.try_send(change).is_ok()
+    }
+
     /// Hands events of the control plane to the sinks.
     pub fn announce(&self, events: Vec<Event>) {
         if !events.is_empty() {
@@ -298,6 +316,7 @@ impl Pipeline {
             gathering: Gathering::new(settings.shards),
             workers: Vec::new(),
             reader: None,
+            filters: bounded(1),
             tally: Arc::default(),
             stop: Arc::default(),
             remaining: None,
@@ -315,7 +334,8 @@ impl Pipeline {
     ) -> Reader<S> {
         let mut reader = Reader {
             source: plan.source,
-            matcher: plan.matcher,
+            filters: Filters::new(plan.matcher),
+            changes: self.filters.1.clone(),
             capture: plan.capture,
             shards,
             router: (settings.shards > 1).then(|| Router::new(settings)),

@@ -87,6 +87,7 @@ impl Worker {
                 drop(reply.send(analyst.hand_over_measured(None)));
             }),
             Request::Flows(asked) => self.analyst.ask_for_flows(asked),
+            Request::Adjust(adjustment) => self.analyst.pause(|analyst| analyst.adjust(&adjustment)),
             Request::Interface(id, facts) => {
                 self.analyst.pause(|analyst| analyst.on_interface(id, facts));
             }

@@ -82,7 +82,9 @@ impl Course {
         while bins.last_until(now) - bins.first? >= MOST_BINS {
             bins.widen();
         }
-        Some(bins.due()).filter(|due| *due <= now)
+        // Compared as boundaries: behind the last one there is no time left, and a product that saturates would be due
+        // for ever.
+        (bins.boundary()? <= bins.last_until(now)).then(|| bins.due())
     }
 
     /// Takes the state at the boundary that [`next`](Self::next) gave.
@@ -119,9 +121,14 @@ impl Course {
 
 impl Bins {
     fn due(&self) -> Timestamp {
-        let Some(first) = self.first else { return Timestamp::MIN };
+        let Some(boundary) = self.boundary() else { return Timestamp::MIN };
+        Timestamp(boundary.saturating_mul(self.width))
+    }
+
+    /// The boundary that comes next, in widths.
+    fn boundary(&self) -> Option<i64> {
         let noted = i64::try_from(self.moments.len()).unwrap_or(i64::MAX);
-        Timestamp(first.saturating_add(noted).saturating_mul(self.width))
+        Some(self.first?.saturating_add(noted))
     }
 
     /// The last boundary that is not after `now`.
@@ -280,6 +287,19 @@ mod tests {
             course.note(moment(5));
         }
         assert!(course.moments().unwrap().2.len() <= 240 && course.due() > later);
+    }
+
+    #[test]
+    fn the_end_of_time_has_no_boundary_behind_it() {
+        for begin in [i64::MIN, 0, i64::MAX - 5 * FINEST, i64::MAX] {
+            let mut course = Course::kept();
+            for now in [begin, i64::MAX, i64::MAX] {
+                while course.next(Timestamp(now)).is_some() {
+                    course.note(moment(1));
+                    assert!(course.moments().unwrap().2.len() <= 240, "from {begin}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -77,6 +77,17 @@ pub enum EventKind {
         /// delivered / matched over the interval.
         completeness: f64,
     },
+    /// The configuration was read again (SIGHUP).
+    Reload {
+        /// `done` or `refused`.
+        outcome: &'static str,
+        /// Options that have new values now, and the script, where it was read again.
+        changed: Vec<String>,
+        /// Options whose new values take effect at the next start.
+        at_next_start: Vec<String>,
+        /// Why it was refused: then everything is as it was.
+        reason: Option<String>,
+    },
     /// An interface changed under the capture.
     Interface {
         /// Which.

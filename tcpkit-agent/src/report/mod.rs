@@ -32,7 +32,7 @@ mod stream;
 mod talkers;
 mod totals;
 
-pub use agent::AgentReport;
+pub use agent::{AgentReport, ReloadCounts};
 pub use bandwidth::{BandwidthReport, InterfaceBandwidth, LinkUse, PeakRate, SizeBucket, TrafficReport};
 pub use bursts::{BurstFlow, BurstReport, BurstWindows};
 pub use capture::{CaptureInfo, InterfaceInfo};

@@ -58,6 +58,11 @@ impl Network {
         Ok(network)
     }
 
+    /// Names of both namespaces, the near one first.
+    pub(crate) fn names(&self) -> [&str; 2] {
+        [&self.near, &self.far]
+    }
+
     /// Lets the near end take frames without an skb's detour: a veth does so with GRO, as a NIC's driver would.
     ///
     /// # Errors

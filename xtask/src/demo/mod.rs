@@ -1,20 +1,28 @@
 //! `cargo xtask demo`: real servers, real faults, and tcpkit beside them.
 //!
-//! Two namespaces and a cable; nginx and Redis at one end, their clients at the other. Between capture and client one
-//! segment in sixty is lost, a reader is slow, a query is slow, one port is closed and another one silent: in a minute
-//! tcpkit tells of each of them.
+//! Two namespaces and a cable; nginx and Redis at one end, their clients at the other. Segments and acknowledgements are
+//! lost, a reader is slow, a query is slow, ports are closed, forbidden or silent: in a minute tcpkit tells of each of
+//! them. Whatever ends the demo, nothing of it is left.
 
-use std::{fs, path::Path, process::ExitCode, thread, time::Duration};
+mod guard;
+mod scene;
 
-use anyhow::{Context as _, Result, bail};
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+use anyhow::{Context as _, Result};
 use clap::Args;
+use tempfile::TempDir;
 
 use crate::{
-    bench::network::{Background, Network},
+    bench::network::Network,
     build::{self, Profile, Warnings},
     setup::{self, Scope},
-    shell::{answer, find_program, read, say},
+    shell::{answer, say},
 };
+use guard::{Heir, Signals};
 
 /// What `demo` was asked for.
 #[derive(Args, Clone, Debug)]
@@ -22,6 +30,9 @@ pub(crate) struct Options {
     /// How long it takes.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(5..=86_400))]
     seconds: u32,
+    /// Show this tcpkit, in place of one that is built for release.
+    #[arg(long, value_name = "FILE")]
+    tcpkit: Option<PathBuf>,
     /// Other words for tcpkit, after `--`; then it runs until it is interrupted.
     #[arg(last = true, value_name = "TCPKIT ARGUMENTS")]
     words: Vec<String>,
@@ -32,132 +43,82 @@ pub(crate) struct Options {
 /// # Errors
 /// A server is not installed, a build fails, or root is out of reach.
 pub(crate) fn command(options: &Options) -> Result<ExitCode> {
-    for (program, package) in NEEDED {
-        if find_program(program).is_none() {
-            bail!("{program} is not installed: apt-get install {package}");
-        }
+    scene::check()?;
+    let binary = options.tcpkit.clone().map_or_else(release, Ok)?;
+    let signals = Signals::caught().context("cannot take signals over")?;
+    let stage = Stage::build()?;
+    let _servers = scene::servers(&stage.network, stage.folder.path(), &signals)?;
+    scene::faults(&stage.network, stage.folder.path())?;
+    say(SCENE);
+    let _clients = scene::clients(&stage.network)?;
+    let mut tcpkit = tcpkit(&stage.network, &binary, options)?.spawn().context("cannot start tcpkit")?;
+    let status = signals.wait(&mut tcpkit)?;
+    if !status.success() {
+        return Ok(ExitCode::FAILURE);
     }
+    answer(if options.words.is_empty() { WHAT_TO_LOOK_FOR } else { WHAT_ELSE });
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What must not outlast the demo; it is taken down in this order, and by the heir where nobody else does.
+struct Stage {
+    network: Network,
+    folder: TempDir,
+    _heir: Heir,
+}
+
+impl Stage {
+    fn build() -> Result<Self> {
+        let folder = tempfile::tempdir().context("cannot make a folder")?;
+        let network = Network::between(scene::INTERFACE, "demo1")?;
+        let heir = Heir::of(&network, folder.path())?;
+        Ok(Self { network, folder, _heir: heir })
+    }
+}
+
+fn release() -> Result<PathBuf> {
     setup::ensure(Scope::Ebpf)?;
     build::object(Warnings::Shown)?;
-    let binary = build::agent(Profile::Release)?;
-    let folder = tempfile::tempdir().context("cannot make a folder")?;
-    let network = Network::between("demo0", "demo1")?;
-    let _servers = servers(&network, folder.path())?;
-    faults(&network, folder.path())?;
-    say(SCENE);
-    let _clients = start(network.far(&program("sh")?)?.args(["-c", CLIENTS, "clients", SERVER]))?;
-    let mut tcpkit = network.near(&binary)?;
-    tcpkit.args(["-i", "demo0"]);
+    build::agent(Profile::Release)
+}
+
+fn tcpkit(network: &Network, binary: &Path, options: &Options) -> Result<Command> {
+    let mut tcpkit = network.near(binary)?;
+    // Whoever has words of their own may name a subcommand, which comes first.
     if options.words.is_empty() {
-        tcpkit.args(["--slower-than", "100", "--event-after", "0.15", "--duration"]);
-        tcpkit.arg(options.seconds.to_string());
+        tcpkit.args(USUAL).arg("--duration").arg(options.seconds.to_string());
     } else {
         tcpkit.args(&options.words);
     }
-    let status = tcpkit.status().context("cannot start tcpkit")?;
-    answer(WHAT_TO_LOOK_FOR);
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    tcpkit.args(["-i", scene::INTERFACE]);
+    Ok(tcpkit)
 }
 
-fn program(name: &str) -> Result<std::path::PathBuf> {
-    find_program(name).with_context(|| format!("{name} is not installed"))
-}
-
-fn start(command: &mut std::process::Command) -> Result<Background> {
-    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-    Background::start(command)
-}
-
-fn servers(network: &Network, folder: &Path) -> Result<[Background; 2]> {
-    fs::write(folder.join("small"), vec![b's'; 10_000])?;
-    fs::write(folder.join("big"), vec![b'b'; 5_000_000])?;
-    let configuration = folder.join("nginx.conf");
-    let root = folder.display();
-    fs::write(
-        &configuration,
-        format!(
-            "daemon off; user root; pid {root}/nginx.pid; error_log {root}/error.log; worker_processes 1;\n\
-             events {{}}\n\
-             http {{ access_log off; server {{ listen 80; root {root}; }} }}\n"
-        ),
-    )?;
-    let nginx = start(network.near(&program("nginx")?)?.arg("-c").arg(&configuration))?;
-    let redis = start(network.near(&program("redis-server")?)?.args([
-        "--bind",
-        SERVER,
-        "--protected-mode",
-        "no",
-        "--save",
-        "",
-    ]))?;
-    await_server(network)?;
-    Ok([nginx, redis])
-}
-
-/// Both answer within some seconds, or something is wrong with them.
-fn await_server(network: &Network) -> Result<()> {
-    for _ in 0..100 {
-        let web = network
-            .far(&program("curl")?)?
-            .args(["-sf", "-o", "/dev/null", &format!("http://{SERVER}/small")])
-            .status();
-        let ping = read(network.far(&program("redis-cli")?)?.args(["-h", SERVER, "PING"]));
-        if web.is_ok_and(|status| status.success()) && ping.is_ok_and(|answer| answer.trim() == "PONG") {
-            return Ok(());
-        }
-        thread::sleep(Duration::from_millis(100));
-    }
-    bail!("nginx or redis-server does not answer")
-}
-
-fn faults(network: &Network, folder: &Path) -> Result<()> {
-    for (place, rules) in [("near", AT_THE_SERVER), ("far", AT_THE_CLIENT)] {
-        let file = folder.join(format!("{place}.nft"));
-        fs::write(&file, rules)?;
-        let nft = program("nft")?;
-        let mut command = if place == "near" { network.near(&nft)? } else { network.far(&nft)? };
-        read(command.arg("-f").arg(&file))?;
-    }
-    Ok(())
-}
-
-/// Programs and the Debian packages that have them.
-const NEEDED: [(&str, &str); 6] = [
-    ("nginx", "nginx-light"),
-    ("redis-server", "redis-server"),
-    ("redis-cli", "redis-tools"),
-    ("redis-benchmark", "redis-tools"),
-    ("curl", "curl"),
-    ("nft", "nftables"),
-];
-
-const SERVER: &str = "10.199.0.1";
-
-/// What the server's end takes in silence.
-const AT_THE_SERVER: &str = "table inet demo {
-  chain in { type filter hook input priority 0; tcp dport 9999 drop; }
-}
-";
-
-/// What is lost behind the capture, as a bad cable would.
-const AT_THE_CLIENT: &str = "table inet demo {
-  chain in { type filter hook input priority 0; tcp sport 80 meta length > 500 numgen random mod 60 == 0 drop; }
-}
-";
-
-const CLIENTS: &str = include_str!("clients.sh");
+/// What it is called with: tell of what cost some tenths of a second, and do not wait a minute for an answer to a SYN.
+const USUAL: [&str; 3] = ["--slower-than=250", "--event-after=0.2", "--handshake-timeout=3"];
 
 const SCENE: &str = "\
-demo: at 10.199.0.1 nginx (80) and Redis (6379); at 10.199.0.2 their clients; tcpkit watches demo0, the server's end
-demo: on the way to the clients one segment in 60 of nginx is lost; one client reads slowly; every few seconds a
-demo: Redis script takes 300 ms, somebody tries a closed port (9998) and a silent one (9999)";
+demo: nginx and Redis at 10.199.0.1, their clients at 10.199.0.2; tcpkit watches the cable at the servers' end.
+demo: some segments and acknowledgements of nginx are lost, one client reads slowly, a Redis function takes 300 ms,
+demo: and somebody tries ports that are closed, forbidden or silent. Each of that is told when it costs something;
+demo: the report comes at the end (Ctrl-C: now).
+";
 
 const WHAT_TO_LOOK_FOR: &str = "
-What was to be found:
-  loss          segments sent again, most of them fast, some after a time-out (rto): retransmissions by cause
-  slow network  requests of nginx whose time is network, with the segment to blame
-  slow reader   stalls with a zero window, towards the client that reads 300 kB/s
-  slow query    EVAL, 300 ms, all of it server
-  closed port   handshakes that were rejected, port 9998
-  silent port   handshakes that timed out or wait, port 9999, with their SYNs sent again
-Try also: cargo xtask demo -- -m auto -t 100     and: cargo xtask demo -- --stats-listen 10.199.0.1:33333";
+What there was to be found, and where it stands above:
+  nothing lost    COMPLETENESS: every frame that the kernel saw was analysed, or it would say how many were not
+  closed port     HANDSHAKES: reject, 10.199.0.1:9998
+  firewall        HANDSHAKES: unreachable, 10.199.0.1:9997, with the ICMP error that said so
+  silent port     HANDSHAKES: timeout, 10.199.0.1:9999
+  rude client     HANDSHAKES: aborted, 10.199.0.1:9996 (it answers the server's SYN/ACK by RST)
+  lossy network   RETRANSMISSIONS: most of them fast, some after a time-out (rto) or by a probe (tlp)
+  lost ACKs       RETRANSMISSIONS: spurious, which had arrived
+  slow query      REQUESTS: FCALL monthly_report, 300 ms, all of it server; what came meanwhile waited for it
+  slow network    REQUESTS: GET /big, all of it network, with the segment to blame
+  slow reader     STALLS: receiver's window, towards the client that reads 300 kB/s
+  who uses what   BANDWIDTH, with the busiest second and millisecond; TALKERS
+Other views:      cargo xtask demo -- latency     cargo xtask demo -- track     cargo xtask demo -- peek
+As a page:        cargo xtask demo -- report --html demo.html --duration 30
+Read on:          docs/tour.md";
+
+const WHAT_ELSE: &str = "demo: over, and nothing of it is left";

@@ -64,11 +64,11 @@ fn inside(root: &Path) -> Command {
     command
 }
 
-/// Every file but those that dpkg and its triggers keep for themselves.
+/// Every file but those that dpkg, its triggers and systemd keep for themselves.
 fn files(root: &Path) -> Result<Vec<String>> {
     let mut find = Command::new("find");
-    let listed =
-        read(find.current_dir(root).args([".", "-xdev", "-path", "./var", "-prune", "-o", "-print"]))?;
+    let of_others = ["(", "-path", "./var", "-o", "-path", "./run/systemd", ")", "-prune"];
+    let listed = read(find.current_dir(root).args([".", "-xdev"]).args(of_others).args(["-o", "-print"]))?;
     Ok(listed.lines().map(str::to_owned).collect())
 }
 

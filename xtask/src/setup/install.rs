@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::probe::{Compiler, Finding, Part, compilers, nightly};
+use super::{
+    probe::{Compiler, Finding, Part, compilers, nightly},
+    python,
+};
 use crate::{
     privilege,
     shell::{at_terminal, cargo, find_program, foreign, run, say},
@@ -46,13 +49,16 @@ pub(super) fn install(findings: &[Finding], yes: bool) -> Result<()> {
     if wants_linker {
         install_linker()?;
     }
+    if missing.contains(&Part::Schemathesis) {
+        python::install_schemathesis()?;
+    }
     Ok(())
 }
 
 fn package(part: &Part) -> Option<String> {
     match part {
         Part::Package(name) => Some((*name).to_owned()),
-        Part::Compiler | Part::Linker => None,
+        Part::Compiler | Part::Linker | Part::Schemathesis => None,
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod install;
 mod probe;
+mod python;
 
 use std::process::ExitCode;
 
@@ -15,6 +16,7 @@ use crate::shell::say;
 
 use probe::{Finding, survey};
 pub(crate) use probe::{Toolchain, toolchain};
+pub(crate) use python::folder as python_programs;
 
 /// What `setup` was asked for.
 #[derive(Args, Clone, Copy, Debug, Default)]

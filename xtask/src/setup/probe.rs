@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 
-use super::Scope;
+use super::{Scope, python};
 use crate::shell::{find_program, foreign, read};
 
 /// One thing that tcpkit needs.
@@ -34,6 +34,8 @@ pub(crate) enum Part {
     Compiler,
     /// bpf-linker, built against an LLVM that is not older than the compiler's.
     Linker,
+    /// schemathesis, from PyPI.
+    Schemathesis,
 }
 
 /// What builds the eBPF object.
@@ -105,6 +107,7 @@ pub(crate) fn survey(scope: Scope) -> Result<Vec<Finding>> {
             found: find_program(program).map(|file| file.display().to_string()),
             part: Part::Package(package),
         }));
+        findings.extend(python::findings());
     }
     Ok(findings)
 }

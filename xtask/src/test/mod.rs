@@ -9,6 +9,8 @@ mod guests;
 mod step;
 
 use std::{
+    env,
+    ffi::OsString,
     fs,
     path::PathBuf,
     process::{Command, ExitCode},
@@ -74,6 +76,7 @@ impl Gate {
         self.step(name, || {
             let prepare = |test: &mut Command| {
                 test.env("TCPKIT_LEFT_OUT", &left_out).env("TCPKIT_BIN", build::binary(Profile::Debug));
+                test.env("PATH", path_with_python());
                 if let Some(runner) = &runner {
                     test.args(["--config", runner]);
                 }
@@ -111,6 +114,14 @@ impl Gate {
         answer(format_args!("{} passed, {failed} failed", self.tally.passed));
         if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
+}
+
+/// `PATH`, and behind it the programs that setup installed below `target`.
+fn path_with_python() -> OsString {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<PathBuf> = env::split_paths(&path).collect();
+    folders.push(setup::python_programs());
+    env::join_paths(folders).unwrap_or(path)
 }
 
 /// An empty file to which tests append what they left out; writable for root, too.
@@ -187,7 +198,7 @@ fn runner() -> Result<Option<String>> {
         Escalation::Sudo => {
             say("test: live tests need root: asking sudo");
             run(Command::new("sudo").arg("-v")).context("sudo refuses")?;
-            let xtask = std::env::current_exe().context("cannot find xtask itself")?;
+            let xtask = env::current_exe().context("cannot find xtask itself")?;
             let quoted = xtask.display().to_string().replace('\\', "\\\\").replace('"', "\\\"");
             Ok(Some(format!("target.'cfg(all())'.runner = [\"{quoted}\", \"as-root\"]")))
         }

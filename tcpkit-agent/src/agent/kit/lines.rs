@@ -5,6 +5,7 @@
 
 use super::{
     super::{peek::LIVE_WAIT, sources::clock},
+    Threshold,
     output::Output,
 };
 use crate::{
@@ -17,6 +18,7 @@ use crate::{
 /// Takes the requests of all shards.
 pub(in crate::agent) struct RequestLines {
     lines: Lines,
+    threshold: Threshold,
     output: Output,
     merge: OrderedMerge<String>,
     shards: usize,
@@ -25,13 +27,20 @@ pub(in crate::agent) struct RequestLines {
 
 impl RequestLines {
     /// For requests of that many shards.
-    pub(super) fn new(lines: Lines, output: Output, shards: usize, is_live: bool) -> Self {
+    pub(super) fn new(
+        lines: Lines,
+        threshold: Threshold,
+        output: Output,
+        shards: usize,
+        is_live: bool,
+    ) -> Self {
         let merge = OrderedMerge::new(shards, WAITING);
-        Self { lines, output, merge, shards, is_live }
+        Self { lines, threshold, output, merge, shards, is_live }
     }
 
     /// Takes a request of a shard; they come in the order of `at`.
     pub(in crate::agent) fn take(&mut self, shard: usize, at: Timestamp, record: &RequestRecord) {
+        self.lines.set_threshold(self.threshold.micros());
         let order = FlowOrder::of_request(at, record);
         let mut line = String::new();
         self.lines.append(&mut line, record);

@@ -8,7 +8,13 @@ mod output;
 mod packets;
 mod statistics;
 
-use std::net::IpAddr;
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
 use jiff::tz::TimeZone;
 
@@ -29,10 +35,32 @@ pub(super) use statistics::statistics;
 
 use output::Output;
 
+/// Latency from which on a request gets a line, in microseconds; a reload changes it.
+#[derive(Clone, Debug)]
+pub(super) struct Threshold(Arc<AtomicU64>);
+
+impl Threshold {
+    fn new(kit: &Kit) -> Self {
+        Self(Arc::new(AtomicU64::new(micros(kit.lines.threshold()))))
+    }
+
+    fn micros(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+
+    /// From now on it is this configuration's.
+    pub(super) fn adjust(&self, config: &Config) {
+        if let View::Kit(kit) = &config.view {
+            self.0.store(micros(kit.lines.threshold()), Relaxed);
+        }
+    }
+}
+
 /// A run with lines, as the outlets see it.
 pub(super) struct KitOutlet {
     dialect: Dialect,
     lines: KitLines,
+    threshold: Threshold,
     /// Where they go; `None` is nowhere.
     output: Option<Output>,
     is_live: bool,
@@ -53,6 +81,7 @@ impl KitOutlet {
         Ok(Some(Self {
             dialect: dialect(kit),
             lines: kit.lines,
+            threshold: Threshold::new(kit),
             output,
             is_live,
             shards: config.shards as usize,
@@ -63,12 +92,22 @@ impl KitOutlet {
 
     /// What takes the requests; `None` where packets are shown, or nobody reads.
     pub(super) fn requests(&self) -> Option<RequestLines> {
-        let (KitLines::Requests { threshold }, Some(output)) = (self.lines, &self.output) else {
-            return None;
-        };
+        let (KitLines::Requests { .. }, Some(output)) = (self.lines, &self.output) else { return None };
         let shown = (output.is_terminal(), output.has_colour());
-        let lines = Lines::new(self.dialect, micros(threshold), shown, TimeZone::system());
-        Some(RequestLines::new(lines, output.clone(), self.shards, self.is_live))
+        let lines = Lines::new(self.dialect, self.threshold.micros(), shown, TimeZone::system());
+        Some(RequestLines::new(lines, self.threshold.clone(), output.clone(), self.shards, self.is_live))
+    }
+
+    /// Which requests get a line; whoever has it may change that.
+    pub(super) fn threshold(&self) -> Threshold {
+        self.threshold.clone()
+    }
+
+    /// Tells at the end also of ports that were asked for while the run went on.
+    pub(super) fn add_ports(&mut self, config: &Config) {
+        let View::Kit(kit) = &config.view else { return };
+        let new: Vec<_> = kit.ports.iter().copied().filter(|port| !self.ports.contains(port)).collect();
+        self.ports.extend(new);
     }
 
     /// What takes the packets; `None` where requests are shown, or nobody reads.
@@ -88,9 +127,9 @@ impl KitOutlet {
         let mut words = String::new();
         // 1.1.0 ends a file without a word.
         if self.dialect == Dialect::V10 || self.is_live {
-            if let (Dialect::V10, KitLines::Requests { threshold }) = (self.dialect, self.lines) {
+            if let (Dialect::V10, KitLines::Requests { .. }) = (self.dialect, self.lines) {
                 let ports = by_port(&report.services, &self.ports);
-                words.push_str(&latency_statistics(&ports, micros(threshold)));
+                words.push_str(&latency_statistics(&ports, self.threshold.micros()));
             }
             words.push_str(&Interfaces::of(report).statistics(self.dialect));
         }

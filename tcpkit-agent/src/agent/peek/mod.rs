@@ -71,6 +71,7 @@ fn config(args: PeekArgs, input: Input, system: &System) -> Config {
         without_effect: Vec::new(),
         script: None,
         heard: Heard::default(),
+        origin: None,
     }
 }
 

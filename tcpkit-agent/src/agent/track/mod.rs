@@ -126,6 +126,7 @@ fn config(args: TrackArgs, input: Input, system: &System) -> Config {
         without_effect: Vec::new(),
         script: None,
         heard: Heard::default(),
+        origin: None,
     }
 }
 

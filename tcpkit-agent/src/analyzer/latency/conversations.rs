@@ -72,6 +72,15 @@ impl Conversations {
         }
     }
 
+    /// Goes on with other settings: whoever was not listened to is looked at again, at its next octets; what is
+    /// listened to goes on, whatever its ports.
+    pub fn change(&mut self, settings: RequestSettings) {
+        if self.settings != settings {
+            self.settings = settings;
+            self.places.iter_mut().filter(|place| **place == DEAF).for_each(|place| *place = UNDECIDED);
+        }
+    }
+
     /// Whether datagrams are listened to.
     #[must_use]
     pub const fn hears_datagrams(&self) -> bool {

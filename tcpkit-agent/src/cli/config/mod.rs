@@ -18,6 +18,7 @@ use super::{
     expression::effective_expression,
     failure::Failure,
     kit::{self, Background},
+    layers::Origin,
     system::System,
     value::{Listen as ListenChoice, ListenAt},
 };
@@ -64,6 +65,8 @@ pub struct Config {
     pub script: Option<ScriptPlan>,
     /// What the script wants to hear of; the script itself tells.
     pub heard: Heard,
+    /// Where the options come from, for a run that reads them again when it is asked to.
+    pub origin: Option<Origin>,
 }
 
 impl Config {
@@ -97,6 +100,7 @@ impl Config {
             view,
             script: script(args),
             heard: Heard::default(),
+            origin: None,
             input,
         })
     }

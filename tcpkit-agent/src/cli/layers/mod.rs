@@ -7,6 +7,7 @@
 
 mod environment;
 mod file;
+mod reload;
 mod template;
 
 use std::{ffi::OsString, path::PathBuf};
@@ -15,6 +16,7 @@ use clap::{ArgAction, ArgMatches, Args as ClapArgs, Command, CommandFactory as _
 
 use super::{args::Args, failure::Failure};
 
+pub use reload::{Difference, Origin, Reach};
 pub use template::template;
 
 /// Where options come from that were not typed.
@@ -81,7 +83,8 @@ pub(super) fn complete(
     let Ok(matches) = command.clone().try_get_matches_from(&words) else { return Ok(words) };
     let Some(level) = level(&command, &matches) else { return Ok(words) };
     let from_environment = environment::read(level.command, variable)?;
-    let from_file = match path(level.matches, variable) {
+    let typed = level.matches.get_one::<PathBuf>("config").cloned();
+    let from_file = match path(typed, variable) {
         Some(path) => file::read(level.command, &path)?,
         None => Vec::new(),
     };
@@ -103,8 +106,8 @@ fn has(command: &Command, id: &str) -> bool {
     command.get_arguments().any(|option| option.get_id() == id)
 }
 
-fn path(matches: &ArgMatches, variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    let typed = matches.get_one::<PathBuf>("config").cloned();
+/// The file that was named, by the words or by the environment.
+fn path(typed: Option<PathBuf>, variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     typed.or_else(|| variable("TCPKIT_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from))
 }
 

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use super::*;
+use crate::cli::args::AgentArgs;
 
 fn words(text: &str) -> Vec<OsString> {
     text.split(' ').filter(|word| !word.is_empty()).map(OsString::from).collect()
@@ -139,4 +140,66 @@ fn each_default_of_the_template_is_one_that_its_option_takes() {
         }
     }
     assert_eq!(count, options(&command).count(), "each option stands in it once");
+}
+
+/// The options that these words ask for.
+fn options_of(text: &str) -> AgentArgs {
+    let mut all = vec![OsString::from("tcpkit")];
+    all.extend(words(text));
+    match crate::cli::parse(all) {
+        Ok(crate::cli::Parsed::Run(args)) => args.agent,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_option_says_when_its_change_takes_effect() {
+    let mut command = Args::command();
+    command.build();
+    let ids: Vec<_> = command.get_arguments().map(|option| option.get_id().as_str()).collect();
+    for (id, _) in reload::CLASSIFIED {
+        assert!(ids.contains(id), "{id} is no option");
+    }
+    for option in options(&command) {
+        let id = option.get_id().as_str();
+        let count = reload::CLASSIFIED.iter().filter(|(known, _)| *known == id).count();
+        assert_eq!(count, 1, "{id}");
+    }
+}
+
+#[test]
+fn what_differs_is_told_by_its_name_in_the_file_and_taken_over_where_that_can_be() {
+    let mut running = options_of("-i eth0 --shards 2 -p 80 --event-after 2");
+    let new = options_of("-i eth0 --shards 3 -p 80,443 --event-after 2 -S x.lua port 80 or port 443");
+    let told = running.take_over(&new);
+    let told: Vec<_> = told.iter().map(|one| (one.option.as_str(), one.reach)).collect();
+    let expected = [
+        ("expression", Reach::Filter),
+        ("port", Reach::Filter),
+        ("shards", Reach::Start),
+        ("script", Reach::Script),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!((running.filter.ports.len(), running.analysis.shards), (2, Some(2)));
+    let again: Vec<_> = running.take_over(&new).into_iter().map(|one| one.option).collect();
+    assert_eq!(again, ["shards"], "what waits for the next start goes on to differ");
+    assert_eq!(running.clone().take_over(&running), []);
+}
+
+#[test]
+fn a_run_reads_its_words_and_its_file_again() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "event-after = 2\nexpression = \"port 80\"\n").unwrap();
+    let text = format!("-i eth0 --config {} --shards 2", file.path().display());
+    let mut all = vec![OsString::from("tcpkit")];
+    all.extend(words(&text));
+    let origin = Origin::new(all, options_of(&text));
+    assert_eq!(origin.file().map(PathBuf::as_path), Some(file.path()));
+    std::fs::write(file.path(), "event-after = 3\nexpression = \"port 80\"\nshards = 4\n").unwrap();
+    let told = origin.running().clone().take_over(&origin.read().unwrap());
+    let told: Vec<_> = told.into_iter().map(|one| one.option).collect();
+    assert_eq!(told, ["event-after"], "typed words go before the file");
+    std::fs::write(file.path(), "event-after = 3\nevent-aftr = 3\n").unwrap();
+    let refused = origin.read().unwrap_err().to_string();
+    assert!(refused.contains(":2: event-aftr"), "{refused}");
 }

@@ -6,12 +6,17 @@
 //! again and again until it fits, and [`RttHistogram::error`] says so. The result depends on what was fed and not on
 //! the order: merging two sets is feeding one with all of it (as in I. Epicoco et al., "UDDSketch", 2020), as long as
 //! the budget lasts.
+//!
+//! What is recorded waits beside the buckets until there are [`LATE`] of it, and is sorted in together: their memory,
+//! which is seldom at hand, is waited for once.
 
 use super::bucket;
 use crate::time::Span;
 
+/// Durations that wait to be sorted in.
+const LATE: usize = 7;
 /// Buckets that lie in the flow.
-const INLINE: usize = 3;
+const INLINE: usize = 2;
 /// Buckets that spilled memory begins with; it doubles up to [`MOST`].
 const SPILL: usize = 8;
 /// Buckets at most: eight octaves at full resolution, 2 KiB.
@@ -20,46 +25,54 @@ const MOST: usize = 256;
 /// A set of durations. It is not copied, because its memory is counted.
 #[derive(Debug, Default)]
 pub(in crate::flow) struct RttHistogram {
+    /// Numbers of the buckets of the latest durations.
+    late: [u16; LATE],
+    /// How many those are.
+    late_len: u8,
     buckets: Buckets,
 }
 
 impl RttHistogram {
     /// Adds a duration.
-    #[inline]
+    #[inline(always)]
     pub(in crate::flow) fn record(&mut self, span: Span, budget: &mut SpillBudget) {
-        self.add(bucket::of(span), 1, budget);
+        if usize::from(self.late_len) == LATE {
+            self.sort_in(budget);
+        }
+        if let Some(late) = self.late.get_mut(usize::from(self.late_len)) {
+            *late = bucket::of(span);
+            self.late_len += 1;
+        }
     }
 
     /// Adds all durations of another set.
     #[cfg(test)]
     pub(in crate::flow) fn merge(&mut self, other: &Self, budget: &mut SpillBudget) {
-        while self.buckets.coarseness() < other.buckets.coarseness() {
+        let other = other.sorted();
+        while self.buckets.coarseness() < other.coarseness {
             self.buckets.coarsen();
         }
-        for bucket in other.buckets.as_slice() {
-            self.add(bucket.number(), bucket.count(), budget);
+        for bucket in other.buckets {
+            self.add(0, bucket.number(), bucket.count(), budget);
         }
     }
 
-    /// How many.
-    pub(in crate::flow) fn samples(&self) -> u64 {
-        self.buckets.as_slice().iter().map(|bucket| bucket.count()).sum()
-    }
-
-    /// The duration that this many per thousand do not exceed (nearest rank).
-    pub(in crate::flow) fn per_mille(&self, per_mille: u32) -> Option<Span> {
-        let samples = u128::from(self.samples());
-        let rank = (samples * u128::from(per_mille)).div_ceil(1000).max(1);
-        let mut below = 0;
-        self.buckets.as_slice().iter().find_map(|bucket| {
-            below += u128::from(bucket.count());
-            (below >= rank).then(|| bucket::middle(bucket.number(), self.buckets.coarseness()))
-        })
-    }
-
-    /// How far a quantile may be off, as a part of its value.
-    pub(in crate::flow) fn error(&self) -> f64 {
-        bucket::error(self.buckets.coarseness())
+    /// All of it, to be read.
+    pub(in crate::flow) fn sorted(&self) -> Sorted {
+        let mut all = Buckets::Spilled {
+            coarseness: self.buckets.coarseness(),
+            buckets: Vec::with_capacity(self.buckets.as_slice().len() + LATE),
+        };
+        let late = self.late[..usize::from(self.late_len)].iter().map(|number| Bucket::new(*number, 1));
+        for bucket in self.buckets.as_slice().iter().copied().chain(late) {
+            let number = bucket::coarsened(bucket.number(), all.coarseness());
+            let has_room = all.add_sorted(0, number, bucket.count()).is_some();
+            debug_assert!(has_room, "there is room for all of them");
+        }
+        while all.as_slice().len() > MOST {
+            all.coarsen();
+        }
+        Sorted { coarseness: all.coarseness(), buckets: all.as_slice().to_vec() }
     }
 
     /// Gives spilled memory back: the flow is gone.
@@ -70,13 +83,61 @@ impl RttHistogram {
         *self = Self::default();
     }
 
+    /// Sorts in what waits.
     #[inline(never)]
-    fn add(&mut self, number: u16, count: u64, budget: &mut SpillBudget) {
-        while !self.buckets.add(bucket::coarsened(number, self.buckets.coarseness()), count) {
+    fn sort_in(&mut self, budget: &mut SpillBudget) {
+        let mut late = self.late;
+        let late = &mut late[..usize::from(self.late_len)];
+        self.late_len = 0;
+        late.sort_unstable();
+        let mut from = 0;
+        for number in late {
+            from = self.add(from, *number, 1, budget);
+        }
+    }
+
+    /// Adds to the bucket of a number, which is none of the first `from`; tells its place.
+    fn add(&mut self, mut from: usize, number: u16, count: u64, budget: &mut SpillBudget) -> usize {
+        loop {
+            let coarsened = bucket::coarsened(number, self.buckets.coarseness());
+            if let Some(place) = self.buckets.add_sorted(from, coarsened, count) {
+                return place;
+            }
             if !self.buckets.grow(budget) {
                 self.buckets.coarsen();
+                from = 0;
             }
         }
+    }
+}
+
+/// Everything that a set was fed with.
+#[derive(Debug)]
+pub(in crate::flow) struct Sorted {
+    coarseness: u8,
+    buckets: Vec<Bucket>,
+}
+
+impl Sorted {
+    /// How many durations.
+    pub(in crate::flow) fn samples(&self) -> u64 {
+        self.buckets.iter().map(|bucket| bucket.count()).sum()
+    }
+
+    /// The duration that this many per thousand do not exceed (nearest rank).
+    pub(in crate::flow) fn per_mille(&self, per_mille: u32) -> Option<Span> {
+        let samples = u128::from(self.samples());
+        let rank = (samples * u128::from(per_mille)).div_ceil(1000).max(1);
+        let mut below = 0;
+        self.buckets.iter().find_map(|bucket| {
+            below += u128::from(bucket.count());
+            (below >= rank).then(|| bucket::middle(bucket.number(), self.coarseness))
+        })
+    }
+
+    /// How far a quantile may be off, as a part of its value.
+    pub(in crate::flow) fn error(&self) -> f64 {
+        bucket::error(self.coarseness)
     }
 }
 
@@ -169,34 +230,16 @@ impl Buckets {
         }
     }
 
-    /// Adds to a bucket, or adds a bucket; false where there is no room for it.
-    #[inline]
-    fn add(&mut self, number: u16, count: u64) -> bool {
-        if let Self::Inline { len, buckets, .. } = self
-            && let Some(known) = buckets.iter_mut().take((*len).into()).find(|known| known.number() == number)
-        {
-            known.0 += count;
-            return true;
-        }
-        self.add_sorted(number, count)
-    }
-
-    fn add_sorted(&mut self, number: u16, count: u64) -> bool {
+    /// Adds to a bucket, or adds a bucket, behind the first `from`, which are all lower; `None` where there is no room
+    /// for it, else its place.
+    fn add_sorted(&mut self, from: usize, number: u16, count: u64) -> Option<usize> {
         let buckets = self.as_mut_slice();
-        // Most often there are a few, and looking at them one by one is faster than choosing well.
-        let place = if buckets.len() <= SPILL {
-            // All of them: where to stop is what a processor could not foresee.
-            buckets.iter().map(|bucket| usize::from(bucket.number() < number)).sum()
-        } else {
-            buckets.partition_point(|bucket| bucket.number() < number)
-        };
-        match buckets.get_mut(place).filter(|bucket| bucket.number() == number) {
-            Some(bucket) => {
-                bucket.0 += count;
-                true
-            }
-            None => self.insert(place, Bucket::new(number, count)),
+        let place = from + buckets.get(from..)?.iter().take_while(|bucket| bucket.number() < number).count();
+        if let Some(bucket) = buckets.get_mut(place).filter(|bucket| bucket.number() == number) {
+            bucket.0 += count;
+            return Some(place);
         }
+        self.insert(place, Bucket::new(number, count)).then_some(place)
     }
 
     fn insert(&mut self, place: usize, bucket: Bucket) -> bool {
@@ -285,7 +328,8 @@ mod tests {
     }
 
     fn content(histogram: &RttHistogram) -> (u8, Vec<Bucket>) {
-        (histogram.buckets.coarseness(), histogram.buckets.as_slice().to_vec())
+        let Sorted { coarseness, buckets } = histogram.sorted();
+        (coarseness, buckets)
     }
 
     /// Values of every magnitude.
@@ -295,7 +339,7 @@ mod tests {
 
     #[test]
     fn an_empty_set_has_no_quantiles() {
-        let empty = RttHistogram::default();
+        let empty = RttHistogram::default().sorted();
         assert_eq!((empty.samples(), empty.per_mille(0), empty.per_mille(1000)), (0, None, None));
     }
 
@@ -303,8 +347,8 @@ mod tests {
     fn eight_octaves_keep_their_resolution() {
         let mut budget = SpillBudget::new(PLENTY);
         let wide: Vec<u64> = (0..256 * 8).map(|step| 20_000 + 19_900 * step / 8).collect();
-        let histogram = set(&wide, &mut budget);
-        assert_eq!((histogram.buckets.coarseness(), histogram.samples()), (0, wide.len() as u64));
+        let histogram = set(&wide, &mut budget).sorted();
+        assert_eq!((histogram.coarseness, histogram.samples()), (0, wide.len() as u64));
         assert!(histogram.error() < 0.016);
     }
 
@@ -320,7 +364,7 @@ mod tests {
     #[test]
     fn without_memory_it_is_coarse_and_says_so() {
         let mut nothing = SpillBudget::new(0);
-        let histogram = set(&(0..60).map(|shift| 1 << shift).collect::<Vec<_>>(), &mut nothing);
+        let histogram = set(&(0..60).map(|shift| 1 << shift).collect::<Vec<_>>(), &mut nothing).sorted();
         assert_eq!(histogram.samples(), 60);
         assert!(nothing.refused() > 0 && histogram.error() > 0.5, "{histogram:?}");
     }
@@ -332,7 +376,7 @@ mod tests {
             per_mille in 0u32..=1000,
             bytes in prop::sample::select(vec![0, 128, 512, PLENTY]),
         ) {
-            let histogram = set(&values, &mut SpillBudget::new(bytes));
+            let histogram = set(&values, &mut SpillBudget::new(bytes)).sorted();
             values.sort_unstable();
             let rank = (values.len() * per_mille as usize).div_ceil(1000).max(1);
             let exact = values[rank - 1] as f64;
@@ -357,7 +401,7 @@ mod tests {
         fn memory_is_bounded_and_nothing_is_lost(values in values(3_000), bytes in 0usize..5_000) {
             let mut budget = SpillBudget::new(bytes);
             let histogram = set(&values, &mut budget);
-            prop_assert_eq!(histogram.samples(), values.len() as u64);
+            prop_assert_eq!(histogram.sorted().samples(), values.len() as u64);
             prop_assert!(histogram.buckets.as_slice().len() <= MOST);
             prop_assert!(budget.left <= bytes / size_of::<Bucket>());
         }

@@ -245,13 +245,14 @@ impl Direction {
     }
 
     fn summary(&self) -> RttSummary {
-        let samples = self.histogram.samples();
+        let round_trips = self.histogram.sorted();
+        let samples = round_trips.samples();
         let min_echo = self.echoes.as_ref().and_then(|echoes| echoes.watch.least());
         if samples == 0 {
             return RttSummary { min_echo, ..RttSummary::default() };
         }
         // What stands for a bucket may lie outside of what was measured.
-        let quantile = |per_mille| Some(self.histogram.per_mille(per_mille)?.max(self.min).min(self.max));
+        let quantile = |per_mille| Some(round_trips.per_mille(per_mille)?.max(self.min).min(self.max));
         RttSummary {
             samples,
             min: self.least(),
@@ -260,7 +261,7 @@ impl Direction {
             p90: quantile(900),
             p99: quantile(990),
             max: Some(self.max),
-            percentile_error: Some(self.histogram.error()),
+            percentile_error: Some(round_trips.error()),
             smoothed: self.smoothed.map(Smoothed::srtt),
             variation: self.smoothed.map(Smoothed::rttvar),
             delayed_acks: self.delayed_acks.into(),

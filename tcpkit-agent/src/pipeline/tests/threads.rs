@@ -45,6 +45,10 @@ impl BlockSource for Capture {
         Vec::new()
     }
 
+    fn change_filter(&mut self, _: Option<String>) -> Result<Timestamp, SourceError> {
+        Ok(Timestamp::MIN)
+    }
+
     fn progress(&self) -> Option<Progress> {
         Some(self.merge.progress())
     }

@@ -16,8 +16,8 @@ pub use bursts::{BurstLength, BurstSender, bursts};
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    AgentReport, BurstReport, CaptureInfo, Count, ExactFlowCounts, LatencyReport, Report, ResetCount, SCHEMA,
-    Services, ShardSnapshot, SpanSummary, Totals,
+    AgentReport, BurstReport, CaptureInfo, Count, ExactFlowCounts, LatencyReport, ReloadCounts, Report,
+    ResetCount, SCHEMA, Services, ShardSnapshot, SpanSummary, Totals,
 };
 use crate::{
     analyzer::{Place, SpanHistogram},
@@ -49,6 +49,8 @@ pub struct ReportContext {
     pub speeds: BTreeMap<InterfaceId, u64>,
     /// Rows of each list of talkers; `None` is [`NAMED`].
     pub top: Option<usize>,
+    /// How often the configuration was read again.
+    pub reloads: ReloadCounts,
 }
 
 /// Rows of each list, unless asked otherwise; the others are summed up.
@@ -109,7 +111,7 @@ pub fn assemble_sum(context: ReportContext, sum: &ShardSnapshot) -> Report {
         series: context.complete.then(|| series::report(sum)).flatten(),
         services: Services::of(&sum.requests, &sum.flows),
         exact_flows: context.exact_flows,
-        agent: agent(sum),
+        agent: agent(sum, context.reloads),
         figures,
     }
 }
@@ -121,8 +123,9 @@ impl ReportContext {
     }
 }
 
-fn agent(sum: &ShardSnapshot) -> Option<AgentReport> {
-    (sum.pauses.samples() > 0).then(|| AgentReport { pause_us: summary(&sum.pauses) })
+fn agent(sum: &ShardSnapshot, reloads: ReloadCounts) -> Option<AgentReport> {
+    let is_told = sum.pauses.samples() > 0 || reloads != ReloadCounts::default();
+    is_told.then(|| AgentReport { pause_us: summary(&sum.pauses), reloads })
 }
 
 fn totals(sum: &ShardSnapshot, all: Count, duration: Option<Span>) -> Totals {

@@ -22,7 +22,8 @@ pub(super) fn report(sum: &ShardSnapshot) -> Option<SeriesReport> {
     let nothing = Moment::default();
     let before = std::iter::once(&nothing).chain(&moments);
     let bins = (first..).zip(before.zip(&moments)).filter(|(_, (before, now))| before != now);
-    let bins = bins.map(|(boundary, (before, now))| bin((boundary - 1) * width / 1_000, before, now));
+    let bins =
+        bins.map(|(boundary, (before, now))| bin((boundary - 1).saturating_mul(width) / 1_000, before, now));
     Some(SeriesReport { bin_us: width / 1_000, bins: bins.collect() })
 }
 

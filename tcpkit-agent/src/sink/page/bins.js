@@ -75,12 +75,26 @@ function rowOf(micros) {
 
 const rowFrom = (row) => (2 ** Math.floor(row / 2) * (row % 2 ? 1.5 : 1)) / 1000;
 
+/** The series of a report from its columns `{path: values}`, 0 where a bin has nothing; `at` are numbers of bins. */
+function unpacked({ bin_us: width, first_us: first, at, columns }) {
+  const bins = at.map((number) => ({ time_us: first + number * width }));
+  for (const [path, values] of Object.entries(columns)) {
+    const above = path.split('.');
+    const field = above.pop();
+    values.forEach((value, number) => {
+      if (value) above.reduce((part, key) => (part[key] ??= {}), bins[number])[field] = value;
+    });
+  }
+  return bins;
+}
+
 /** The bins of a recorded series; where nothing happened it has none, and we have empty ones. */
 function recorded(series) {
   const width = series.bin_us;
   const bins = [];
-  let next = series.bins[0]?.time_us;
-  for (const one of series.bins) {
+  const some = unpacked(series);
+  let next = some[0]?.time_us;
+  for (const one of some) {
     for (; next < one.time_us; next += width) bins.push(quiet(next + width, width));
     bins.push(filled(one, width));
     next = one.time_us + width;
@@ -98,7 +112,7 @@ function quiet(end, width) {
 function filled(one, width) {
   const bin = quiet(one.time_us + width, width);
   Object.assign(bin, {
-    bytes: one.bytes, packets: one.packets, frames: one.frames, flows: one.flows ?? 0,
+    bytes: one.bytes ?? 0, packets: one.packets ?? 0, frames: one.frames ?? 0, flows: one.flows ?? 0,
     inbound: one.inbound_bytes ?? 0, outbound: one.outbound_bytes ?? 0, segments: one.data_segments ?? 0,
     again: one.retransmissions ?? {}, results: one.handshakes ?? {},
     requests: one.requests ?? 0, errors: one.errors ?? 0, unanswered: one.unanswered ?? 0,
@@ -109,7 +123,7 @@ function filled(one, width) {
     if (!latency) continue;
     const rows = {};
     latency.rows.forEach((samples, number) => { if (samples) rows[latency.first_row + number] = samples; });
-    bin.latency[kind] = { ...latency, rows };
+    bin.latency[kind] = { p50: 0, p90: 0, p99: 0, ...latency, rows };
   }
   return bin;
 }

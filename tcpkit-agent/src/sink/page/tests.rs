@@ -5,7 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -59,6 +59,59 @@ fn nothing_in_a_report_ends_its_block() {
     let begin = page.find("id=\"report-data\">").unwrap() + "id=\"report-data\">".len();
     let text = page[begin..].split_once("</script>").unwrap().0;
     assert_eq!(serde_json::from_str::<Value>(text).unwrap(), evil);
+}
+
+/// A report in which everything without an end is long.
+fn endless(rows: usize, text: &str) -> Value {
+    let row = json!({
+        "address": text, "prefix": text, "label": text, "command": text, "server_ip": text, "client_ip": text,
+        "protocol": text, "interface": text, "hook": text, "bytes": u64::MAX, "total_us": { "p50": 1.5, "p99": 2.5 },
+        "where": { "total_us": 0.123_456_789, "culprit": { "message": text } },
+    });
+    let list = Value::Array(vec![row; rows]);
+    let texts = Value::Array(vec![json!(text); rows]);
+    let latency = json!({ "samples": u64::MAX, "p50": 0.1, "p90": 1.0, "p99": 1e9, "first_row": 10,
+        "rows": vec![1_000_000; 60] });
+    let bin = |number: usize| {
+        let kinds = json!({ "requests": latency, "towards_server": latency, "towards_client": latency });
+        json!({ "time_us": number * 1_000, "frames": 123_456_789, "bytes": 123_456_789_000_u64, "latency": kinds })
+    };
+    json!({
+        "capture": { "sources": texts, "interfaces": list, "notes": texts },
+        "handshake": { "servers": list, "icmp": list },
+        "retransmit": { "servers": list, "flows": list, "ports": list },
+        "stalls": { "flows": list },
+        "latency": { "distribution": list, "requests": { "servers": list, "commands": list, "slowest": list, "ports": list } },
+        "bandwidth": {
+            "interfaces": list, "bursts": list,
+            "talkers": { "addresses": list, "prefixes": list, "ports": list, "services": list },
+        },
+        "ledger": { "entries": list, "total": { "matched": 7 } },
+        "series": { "bin_us": 1_000, "bins": (0..rows).map(bin).collect::<Vec<_>>() },
+    })
+}
+
+#[test]
+fn a_recorded_page_has_its_size_by_rule() {
+    for (rows, text) in [(1_000, "</script>".repeat(50)), (241, "ä\u{1}".repeat(80)), (241, "x".into())] {
+        let row =
+            json!({ "event": "slow_request", "time_us": 1, "label": text, "flow": { "server_ip": text } });
+        let events = json!({ "events": vec![row; rows.min(200)], "left_out": 3 });
+        let page = recorded(endless(rows, &text), &events);
+        assert!(page.len() <= LARGEST, "{}", page.len());
+        let block = |id: &str| -> Value {
+            let behind = page.split(&format!("id=\"{id}\">")).nth(1).unwrap();
+            serde_json::from_str(behind.split("</script>").next().unwrap()).unwrap()
+        };
+        let (report, told) = (block("report-data"), block("events-data"));
+        assert_eq!(report["ledger"]["total"]["matched"], 7);
+        let frames = report["series"]["columns"]["frames"].as_array().unwrap();
+        let sum: u64 = frames.iter().map(|frames| frames.as_u64().unwrap()).sum();
+        assert_eq!(sum, 123_456_789 * u64::try_from(rows).unwrap(), "what is put together adds up");
+        let shown = told["events"].as_array().unwrap().len();
+        assert_eq!(told["left_out"], 3 + rows.min(200) - shown, "what is not told is counted");
+        assert!(report["capture"]["notes"].to_string().contains(&format!("of {rows} ledger entries")));
+    }
 }
 
 #[test]

@@ -41,6 +41,10 @@ pub fn event(event: &Event, options: TextOptions) -> String {
         EventKind::CaptureLoss { interface, frames, completeness } => {
             ("lost", Tone::Bad, loss(interface, *frames, *completeness))
         }
+        EventKind::Reload { changed, at_next_start, reason, .. } => {
+            let tone = if reason.is_some() { Tone::Bad } else { Tone::Faint };
+            ("reload", tone, reload(changed, at_next_start, reason.as_deref()))
+        }
         EventKind::Interface { interface, change } => {
             ("interface", Tone::Warning, format!("{} {}", safe(interface), safe(change)))
         }
@@ -49,6 +53,21 @@ pub fn event(event: &Event, options: TextOptions) -> String {
     let when = moment.split_once(' ').map_or(moment.as_str(), |(_day, time_of_day)| time_of_day);
     let padding = " ".repeat(WORD_COLUMNS.saturating_sub(word.len()));
     format!("{}  {}{padding}  {story}", paint(when, Tone::Faint, options), paint(word, tone, options))
+}
+
+fn reload(changed: &[String], at_next_start: &[String], reason: Option<&str>) -> String {
+    if let Some(reason) = reason {
+        return format!("refused, nothing changes: {}", safe(reason));
+    }
+    let listed = |names: &[String]| safe(&names.join(", ")).to_string();
+    let mut story = match changed {
+        [] => "nothing changes now".to_owned(),
+        changed => format!("changed: {}", listed(changed)),
+    };
+    if !at_next_start.is_empty() {
+        story.push_str(&format!("; at the next start: {}", listed(at_next_start)));
+    }
+    story
 }
 
 const fn tone_of(result: HandshakeResult) -> Tone {

@@ -143,6 +143,18 @@ pub(crate) fn events() -> Vec<Event> {
         slow(2),
         EventKind::CaptureLoss { interface: "eth0".into(), frames: 12_345, completeness: 0.999_99 },
         EventKind::Interface { interface: "eth\x1b[2J0".into(), change: "went down".into() },
+        EventKind::Reload {
+            outcome: "done",
+            changed: vec!["expression".into(), "event-after".into()],
+            at_next_start: vec!["shards".into()],
+            reason: None,
+        },
+        EventKind::Reload {
+            outcome: "refused",
+            changed: Vec::new(),
+            at_next_start: Vec::new(),
+            reason: Some("tcpkit.toml:3: shards: is no number".into()),
+        },
     ]
     .into_iter()
     .map(|kind| Event { time, kind })

@@ -1,20 +1,19 @@
 //! Programs onto interfaces, and off again.
 
-use std::io;
+use std::{io, os::fd::AsFd as _};
 
 use aya::{
     Ebpf,
     programs::{
-        LinkOrder, ProgramError, TcAttachType, XdpMode,
-        links::Link as _,
-        tc::{self, NlOptions, SchedClassifierLink, TcAttachOptions, TcError},
-        xdp::XdpLink,
+        ProgramFd, TcAttachType,
+        tc::{self, NlOptions, SchedClassifierLink, TcAttachOptions, TcError, TcHandle},
     },
 };
 use tcpkit_common::record::Hook;
 
 use super::{
     HookChoice, LiveError, LiveOptions, TcAttach,
+    bpf_link::BpfLink,
     device::Device,
     netlink::{PARENT_EGRESS, PARENT_INGRESS, TcRequest},
     object,
@@ -33,10 +32,17 @@ pub(super) struct Attachment {
 
 #[derive(Debug)]
 enum Link {
-    Xdp(XdpLink),
-    Tcx(SchedClassifierLink),
+    /// Native XDP, or TCX.
+    Bpf(BpfLink),
     /// The classifier goes with its watcher.
-    Clsact(Watcher),
+    Clsact(Watcher, Classifier),
+}
+
+/// Where among the classifiers of an interface ours stands.
+#[derive(Clone, Copy, Debug)]
+struct Classifier {
+    priority: u16,
+    handle: TcHandle,
 }
 
 impl Attachment {
@@ -49,13 +55,50 @@ impl Attachment {
     pub(super) fn detach(mut self) -> Vec<String> {
         match self.link.take() {
             // An interface that is gone has taken its programs along: there is nothing left to fail.
-            Some(Link::Xdp(link)) => drop(link.detach()),
-            Some(Link::Tcx(link)) => drop(link.detach()),
-            Some(Link::Clsact(watcher)) => drop(watcher),
+            Some(Link::Bpf(link)) => drop(link),
+            Some(Link::Clsact(watcher, _)) => drop(watcher),
             None => {}
         }
         self.before.iter().flat_map(Offloads::restore).collect()
     }
+
+    /// Puts the program of this object in the place of the one that runs on the interface of this name: each frame
+    /// meets the one or the other.
+    ///
+    /// # Errors
+    /// The kernel's refusal; the old program then stays.
+    pub(super) fn replace(&self, ebpf: &mut Ebpf, name: &str) -> Result<(), LiveError> {
+        let hook = self.hook;
+        let failed = |error: &dyn std::error::Error| LiveError::Attach {
+            name: name.to_owned(),
+            hook,
+            message: object::one_line(error),
+        };
+        match &self.link {
+            Some(Link::Bpf(link)) => {
+                link.replace(program_fd(ebpf, hook)?.as_fd()).map_err(|error| failed(&error))
+            }
+            Some(Link::Clsact(_, place)) => {
+                let old =
+                    SchedClassifierLink::attached(name, direction(hook), place.priority, place.handle, None);
+                let program = object::classifier(ebpf, hook)?;
+                let id = program
+                    .attach_to_link(old.map_err(|error| failed(&error))?)
+                    .map_err(|error| failed(&error))?;
+                // The watcher takes it off.
+                std::mem::forget(program.take_link(id).map_err(|error| failed(&error))?);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// The program of a hook, which must be in the kernel.
+fn program_fd(ebpf: &Ebpf, hook: Hook) -> Result<&ProgramFd, LiveError> {
+    let failed = |message: String| LiveError::Load { hook, message };
+    let program = object::program(ebpf, hook).ok_or_else(|| failed("it is not loaded".to_owned()))?;
+    program.fd().map_err(|error| failed(error.to_string()))
 }
 
 /// Attaches what the options ask for; notes say where something else was done, and why.
@@ -135,11 +178,9 @@ impl Attacher<'_> {
         }
         let before = offload::affected(device);
         self.announce(device, &before);
-        let program = object::xdp(self.ebpf)?;
-        match program.attach_to_if_index(device.index, XdpMode::Driver) {
-            Ok(id) => {
-                let link =
-                    program.take_link(id).map_err(|error| attach_error(device, Hook::XdpIngress, &error))?;
+        let program = program_fd(self.ebpf, Hook::XdpIngress)?;
+        match BpfLink::attach(program.as_fd(), device.index, Hook::XdpIngress) {
+            Ok(link) => {
                 let changes = before.iter().flat_map(Offloads::changes);
                 let changes: Vec<String> =
                     changes.map(|change| format!("{name}: with XDP, {change}")).collect();
@@ -147,7 +188,7 @@ impl Attacher<'_> {
                 Ok(Some(Attachment {
                     interface,
                     hook: Hook::XdpIngress,
-                    link: Some(Link::Xdp(link)),
+                    link: Some(Link::Bpf(link)),
                     before,
                 }))
             }
@@ -179,8 +220,9 @@ impl Attacher<'_> {
         let attachment = |link| Attachment { interface, hook, link: Some(link), before: Vec::new() };
         object::load_program(self.ebpf, hook, self.options.xdp)?;
         if self.options.tc_attach == TcAttach::Auto && !self.no_tcx {
-            match self.tcx(device, hook) {
-                Ok(link) => return Ok(attachment(Link::Tcx(link))),
+            let program = program_fd(self.ebpf, hook)?;
+            match BpfLink::attach(program.as_fd(), device.index, hook) {
+                Ok(link) => return Ok(attachment(Link::Bpf(link))),
                 // Before 6.6 the kernel knows no such attach type, which is nothing to tell anyone.
                 Err(error) if is_unknown(&error) => self.no_tcx = true,
                 Err(error) => self.note(format!(
@@ -190,18 +232,10 @@ impl Attacher<'_> {
                 )),
             }
         }
-        self.clsact(device, hook).map(|watcher| attachment(Link::Clsact(watcher)))
+        self.clsact(device, hook).map(attachment)
     }
 
-    fn tcx(&mut self, device: &Device, hook: Hook) -> Result<SchedClassifierLink, ProgramError> {
-        let Ok(program) = object::classifier(self.ebpf, hook) else { return Err(ProgramError::NotLoaded) };
-        // First in line, so that no other classifier hides frames from the count.
-        let options = TcAttachOptions::TcxOrder(LinkOrder::first());
-        let id = program.attach_with_options(&device.name, direction(hook), options)?;
-        program.take_link(id)
-    }
-
-    fn clsact(&mut self, device: &Device, hook: Hook) -> Result<Watcher, LiveError> {
+    fn clsact(&mut self, device: &Device, hook: Hook) -> Result<Link, LiveError> {
         match tc::qdisc_add_clsact(&device.name) {
             Ok(()) => self.own_qdiscs.push(device.index),
             // Another's, or ours from the other direction.
@@ -223,7 +257,7 @@ impl Attacher<'_> {
         let watcher = Watcher::start(filter, qdisc).map_err(|source| LiveError::Watcher { source })?;
         // From here on the watcher alone takes the classifier off, whether we end well or badly.
         std::mem::forget(link);
-        Ok(watcher)
+        Ok(Link::Clsact(watcher, Classifier { priority, handle }))
     }
 
     fn note(&mut self, note: String) {
@@ -257,24 +291,18 @@ fn already_exists(error: &TcError) -> bool {
 
 /// Whether the kernel does not know this way to attach (linux/kernel/bpf/syscall.c before 6.6, or one built without):
 /// found out by trying, because distributions carry features to older versions.
-fn is_unknown(error: &ProgramError) -> bool {
-    let ProgramError::SyscallError(error) = error else { return false };
-    matches!(error.io_error.raw_os_error(), Some(libc::EINVAL | libc::E2BIG | libc::EOPNOTSUPP))
+fn is_unknown(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EINVAL | libc::E2BIG | libc::EOPNOTSUPP))
 }
 
 /// Why the kernel refused XDP, for an operator.
-fn xdp_refusal(device: &Device, error: &ProgramError) -> String {
-    let ProgramError::SyscallError(error) = error else { return object::one_line(error) };
-    match error.io_error.raw_os_error() {
+fn xdp_refusal(device: &Device, error: &io::Error) -> String {
+    match error.raw_os_error() {
         Some(libc::EBUSY | libc::EEXIST) => "another XDP program is attached, which is left alone".to_owned(),
         Some(libc::EOPNOTSUPP) if device.spreads => {
             "this mode of the bond, or a part of it, has none".to_owned()
         }
         Some(libc::EOPNOTSUPP) => "the driver has none".to_owned(),
-        _ => io_reason(&error.io_error),
+        _ => format!("the kernel says: {error}"),
     }
-}
-
-fn io_reason(error: &io::Error) -> String {
-    format!("the kernel says: {error}")
 }

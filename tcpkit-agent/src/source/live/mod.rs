@@ -11,6 +11,7 @@
 
 mod addresses;
 mod attach;
+mod bpf_link;
 mod burst_rings;
 mod clock;
 mod counters;
@@ -27,6 +28,7 @@ mod object;
 mod offload;
 mod options;
 pub mod privilege;
+mod refilter;
 mod ring;
 mod standing;
 mod sys;
@@ -101,6 +103,8 @@ pub struct LiveCapture {
     promiscuous: Option<Promiscuous>,
     /// What an interface that comes back is attached by.
     options: LiveOptions,
+    /// What the programs were told.
+    settings: Settings,
     /// Whether the XDP program is in the kernel; `Err` says why not.
     xdp: Result<(), String>,
     /// What must be remembered of each interface while it is away.
@@ -156,6 +160,7 @@ impl LiveCapture {
             lives: asked.iter().map(|one| Life::new(one.device.as_ref())).collect(),
             spreader: None,
             options,
+            settings,
             xdp,
         };
         // Before the first program is attached, whose first frame counts already.

@@ -1,5 +1,7 @@
 //! The eBPF object: embedded, given its settings and its filter, loaded into the kernel.
 
+use std::os::fd::{AsFd as _, BorrowedFd};
+
 use aya::{
     Ebpf, EbpfLoader,
     maps::Map,
@@ -10,7 +12,7 @@ use tcpkit_common::{
     settings::{ABI, SETTINGS_SYMBOL, Settings},
 };
 
-use super::{LiveError, XdpKind, counters::CounterArray, counting, flow_table::FlowTable};
+use super::{LiveError, XdpKind, counters::CounterArray, counting, flow_table::FlowTable, sys};
 
 /// The object that `cargo xtask build` made, where it did.
 ///
@@ -37,18 +39,46 @@ impl Frozen {
 
 /// Makes the maps and prepares the programs; none is in the kernel yet.
 pub(super) fn load(object: &[u8], settings: Settings, cpus: u32) -> Result<Ebpf, LiveError> {
+    let sizes = [
+        ("COUNTS", CounterArray::entries(cpus)),
+        ("SCRATCH", cpus),
+        ("FLOWS", FlowTable::entries(settings.flow_sets, cpus)),
+        ("EVICTED", if settings.flow_sets == 0 { 1 } else { CounterArray::entries(cpus) }),
+        ("BURSTS", counting::burst_entries(&settings, cpus)),
+    ];
+    load_with(object, settings, &sizes)
+}
+
+/// The same over the maps of an object that is loaded already: its programs count and record where the other's do.
+///
+/// aya always makes maps. Those that are made here have room for nothing, and before a program is handed to the
+/// kernel, which looks at the descriptors then, each descriptor becomes one of the map that is there. The settings,
+/// which are a map too, are its own.
+pub(super) fn load_beside(object: &[u8], settings: Settings, other: &Ebpf) -> Result<Ebpf, LiveError> {
+    let sizes = ["COUNTS", "SCRATCH", "FLOWS", "EVICTED", "BURSTS"].map(|name| (name, 1));
+    let ebpf = load_with(object, settings, &sizes)?;
+    for (name, map) in ebpf.maps().filter(|(name, _)| !name.starts_with(SETTINGS_SECTION)) {
+        // The logger has taken its map out of the other one.
+        let Some(shared) = other.map(name) else { continue };
+        let failed = |source| LiveError::Map { what: "maps of the programs that run", source };
+        sys::rename_descriptor(descriptor(shared, name)?, descriptor(map, name)?).map_err(failed)?;
+    }
+    Ok(ebpf)
+}
+
+/// What is read-only to the programs: the settings, and the level from which on they log.
+const SETTINGS_SECTION: &str = ".rodata";
+
+fn load_with(object: &[u8], settings: Settings, sizes: &[(&'static str, u32)]) -> Result<Ebpf, LiveError> {
     let frozen = Frozen(Settings { abi: ABI, ..settings });
     let log_level = u8::try_from(settings.log_level).unwrap_or(u8::MAX);
-    EbpfLoader::new()
-        .override_global(SETTINGS_SYMBOL, frozen.bytes(), true)
-        .override_global("AYA_LOG_LEVEL", &log_level, false)
-        .map_max_entries("COUNTS", CounterArray::entries(cpus))
-        .map_max_entries("SCRATCH", cpus)
-        .map_max_entries("FLOWS", FlowTable::entries(settings.flow_sets, cpus))
-        .map_max_entries("EVICTED", if settings.flow_sets == 0 { 1 } else { CounterArray::entries(cpus) })
-        .map_max_entries("BURSTS", counting::burst_entries(&settings, cpus))
-        .load(object)
-        .map_err(|error| LiveError::Object(one_line(&error)))
+    let mut loader = EbpfLoader::new();
+    loader.override_global(SETTINGS_SYMBOL, frozen.bytes(), true);
+    loader.override_global("AYA_LOG_LEVEL", &log_level, false);
+    for (name, entries) in sizes {
+        loader.map_max_entries(name, *entries);
+    }
+    loader.load(object).map_err(|error| LiveError::Object(one_line(&error)))
 }
 
 /// Names of the programs of a hook, the better one first; a kernel gets the first that it knows how to run.
@@ -133,11 +163,9 @@ fn was_interrupted(error: &ProgramError) -> bool {
 /// Most times that a program is offered again.
 const INTERRUPTIONS: u32 = 20;
 
-/// The XDP program that was loaded.
-pub(super) fn xdp(ebpf: &mut Ebpf) -> Result<&mut Xdp, LiveError> {
-    let name = loaded(ebpf, Hook::XdpIngress).unwrap_or(XDP_LINEAR);
-    let program = ebpf.program_mut(name).ok_or_else(|| missing(name))?;
-    program.try_into().map_err(|_| missing(name))
+/// Which XDP program an object has in the kernel; the better one where it has none yet.
+pub(super) fn xdp_kind(ebpf: &Ebpf) -> XdpKind {
+    if loaded(ebpf, Hook::XdpIngress) == Some(XDP_LINEAR) { XdpKind::Linear } else { XdpKind::Auto }
 }
 
 /// The classifier of a hook.
@@ -148,13 +176,19 @@ pub(super) fn classifier(ebpf: &mut Ebpf, hook: Hook) -> Result<&mut SchedClassi
 }
 
 /// A map of the object, which must be there.
-pub(super) fn map_fd<'a>(
-    ebpf: &'a Ebpf,
-    name: &'static str,
-) -> Result<std::os::fd::BorrowedFd<'a>, LiveError> {
-    use std::os::fd::AsFd as _;
-    match ebpf.map(name).ok_or_else(|| missing(name))? {
-        Map::Array(data) | Map::HashMap(data) | Map::ArrayOfMaps(data) => Ok(data.fd().as_fd()),
+pub(super) fn map_fd<'a>(ebpf: &'a Ebpf, name: &'static str) -> Result<BorrowedFd<'a>, LiveError> {
+    descriptor(ebpf.map(name).ok_or_else(|| missing(name))?, name)
+}
+
+/// The descriptor of a map of a kind that the object has.
+fn descriptor<'a>(map: &'a Map, name: &str) -> Result<BorrowedFd<'a>, LiveError> {
+    match map {
+        Map::Array(data)
+        | Map::HashMap(data)
+        | Map::ArrayOfMaps(data)
+        | Map::PerCpuArray(data)
+        | Map::LruHashMap(data)
+        | Map::RingBuf(data) => Ok(data.fd().as_fd()),
         _ => Err(missing(name)),
     }
 }

@@ -136,13 +136,23 @@ pub(super) fn delete_from_map<K>(map: BorrowedFd<'_>, key: &K) -> io::Result<()>
     bpf(aya_obj::generated::bpf_cmd::BPF_MAP_DELETE_ELEM as u32, &attributes).map(drop)
 }
 
-fn bpf<A>(command: u32, attributes: &A) -> io::Result<RawFd> {
+/// Calls bpf(2); what it answers, which is a descriptor where the command makes one.
+pub(super) fn bpf<A>(command: u32, attributes: &A) -> io::Result<RawFd> {
     // SAFETY: `attributes` lives through the call and begins with the fields of this command.
     let result = unsafe { libc::syscall(libc::SYS_bpf, command, ptr::from_ref(attributes), size_of::<A>()) };
     if result < 0 {
         return Err(io::Error::last_os_error());
     }
     RawFd::try_from(result).map_err(io::Error::other)
+}
+
+/// Makes `fd` another name for what `other` is (dup3(2)); what it was before is closed.
+pub(super) fn rename_descriptor(other: BorrowedFd<'_>, fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: takes two open descriptors; whoever owns `fd` goes on to own it.
+    if unsafe { libc::dup3(other.as_raw_fd(), fd.as_raw_fd(), libc::O_CLOEXEC) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
 }
 
 /// Waits until every program that was running when this was called has ended.

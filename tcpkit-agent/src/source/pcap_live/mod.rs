@@ -4,6 +4,8 @@
 //! its caller's timers run. Time stamps are the kernel's, in nanoseconds. libpcap tells a frame's direction only in
 //! the cooked headers of the device `any`, where `wire` reads it.
 
+mod refilter;
+
 use std::{
     sync::{
         Arc,
@@ -56,6 +58,8 @@ pub struct PcapLive {
     capture: Capture<Active>,
     interface: InterfaceId,
     link_type: LinkType,
+    /// What the kernel filters by; `None` for nothing.
+    filter: Option<String>,
     stop: Arc<AtomicBool>,
     statistics: Statistics,
 }
@@ -108,6 +112,7 @@ impl PcapLive {
             capture,
             interface,
             link_type,
+            filter: options.filter.clone(),
             stop,
             statistics: Statistics::default(),
         })
@@ -129,6 +134,34 @@ impl PcapLive {
             self.take(block)?;
         }
         Ok(!(stopping && block.frames.is_empty()))
+    }
+
+    /// What the kernel filters by; `None` for nothing.
+    #[must_use]
+    pub fn filter(&self) -> Option<&str> {
+        self.filter.as_deref()
+    }
+
+    /// Has the kernel filter by this from now on; frames that the ring holds stay, and none is lost.
+    ///
+    /// # Errors
+    /// The expression does not compile, or the kernel or libpcap cannot change it while frames come; then the old one
+    /// stays.
+    pub fn replace_filter(&mut self, filter: Option<String>) -> Result<(), SourceError> {
+        let refused = |what: String| SourceError::new(&self.name, SourceErrorKind::Filter, what);
+        if self.filter.is_some() && !refilter::is_in_kernel(&self.capture) {
+            let what = "the filter that runs is too long for the kernel, and libpcap cannot change it while frames come";
+            return Err(SourceError::advised(
+                &self.name,
+                SourceErrorKind::Filter,
+                what,
+                "start tcpkit again",
+            ));
+        }
+        refilter::replace(&self.capture, self.link_type, filter.as_deref())
+            .map_err(|error| refused(format!("the filter cannot be changed ({error})")))?;
+        self.filter = filter.filter(|_| refilter::is_in_kernel(&self.capture));
+        Ok(())
     }
 
     /// A handle that ends this capture from another thread.

@@ -35,6 +35,11 @@ impl Lines {
         Self { threshold_us, terminal, around, clock: Clock::new(DATE, zone) }
     }
 
+    /// From now on lines are of requests that took at least this long, in microseconds.
+    pub const fn set_threshold(&mut self, threshold_us: u64) {
+        self.threshold_us = threshold_us;
+    }
+
     /// Appends the line of a request that was answered and took long enough.
     pub fn append(&mut self, text: &mut String, record: &RequestRecord) {
         let Some((at_us, latency_us)) = answer(record) else { return };

@@ -360,8 +360,8 @@ impl<O: Outlet> Outlet for Counting<'_, O> {
 /// What is printed of intervals that have no end.
 pub const ENDLESS_BYTES: usize = 1 << 20;
 
-/// More intervals than these in one gap would take tcpstat an hour at least; that is for ever.
-const MOST_EMPTY: f64 = 1e12;
+/// More intervals than these in one gap are tens of gigabytes of lines, or a minute without a word; that is for ever.
+const MOST_EMPTY: f64 = 1e9;
 
 /// The interval that is the whole capture.
 const WHOLE: f64 = -1.0;

@@ -88,6 +88,10 @@ fn what_has_no_end_stops_after_a_megabyte() {
     let tiny = StatOptions { interval: 1e-9, action: Action::Account, ..StatOptions::default() };
     let packets = [packet(1_700_000_000_000_000, 60), packet(1_700_000_001_000_000, 60)];
     assert_eq!(run(tiny, &packets), (String::new(), Err(Stopped::Endless)));
+    let silent = StatOptions { interval: 0.1, skips_empty: true, ..StatOptions::default() };
+    let millennia = [packet(1_700_000_000_000_000, 60), packet(9_200_000_000_000_000, 60)];
+    let (text, ended) = run(silent, &millennia);
+    assert_eq!((text.lines().count(), ended), (1, Err(Stopped::Endless)));
 }
 
 #[test]

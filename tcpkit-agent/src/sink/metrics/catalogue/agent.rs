@@ -93,6 +93,19 @@ pub(super) const METRICS: &[Metric] = &[
         "For how long each request for a report or a list of flows kept a worker from its frames.",
         |context, out| out.durations(&[], &context.report.figures.pauses),
     ),
+    Metric::new(
+        "tcpkit_reloads",
+        None,
+        Counter,
+        &["outcome"],
+        "How often the configuration was read again (SIGHUP); outcome is done, or refused where something was wrong and \
+         everything stayed as it was.",
+        |context, out| {
+            let reloads = context.report.agent.as_ref().map(|agent| agent.reloads).unwrap_or_default();
+            out.count(&["done"], reloads.done);
+            out.count(&["refused"], reloads.refused);
+        },
+    ),
     Metric::new("tcpkit_flows", None, Counter, &[], "Flows that were seen.", |context, out| {
         out.count(&[], context.report.totals.flows);
     }),
