@@ -194,7 +194,8 @@ impl FlowTable {
 
     /// Asks for the memory of the flows that leave next of those that are closed.
     fn fetch_oldest(&self) {
-        let [next, later] = [self.closed.first(), self.closed.nth(1)].map(|entry| Some(entry?.place.unpack()));
+        let [next, later] =
+            [self.closed.first(), self.closed.nth(1)].map(|entry| Some(entry?.place.unpack()));
         self.fetch_leaving(next.as_ref(), later.as_ref());
     }
 

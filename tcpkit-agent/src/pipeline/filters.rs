@@ -31,6 +31,7 @@ impl Filters {
     }
 
     /// Whether the frame is wanted.
+    #[inline]
     pub(super) fn want(&mut self, frame: &Frame<'_>) -> Result<bool, FilterError> {
         let matcher = match &mut self.before {
             Some((moment, old)) if frame.timestamp < *moment => old,
