@@ -12,15 +12,18 @@ const MOST: usize = MAX_LABEL + MAX_KEY;
 /// Pieces of memory that a thread keeps.
 const SPARE: usize = 256;
 
+/// The memory of one request's words.
+type Memory = Box<[u8; MOST]>;
+
 thread_local! {
-    static SPARES: RefCell<Vec<Box<[u8; MOST]>>> = const { RefCell::new(Vec::new()) };
+    static SPARES: RefCell<Vec<Memory>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Label and key of a request.
 #[derive(Debug, Default)]
 pub struct Words {
     /// The label stands first; none where both are empty.
-    octets: Option<Box<[u8; MOST]>>,
+    octets: Option<Memory>,
     label_len: u8,
     key_at: u8,
     key_len: u8,
@@ -28,7 +31,7 @@ pub struct Words {
 
 /// Words that are being put together, part by part, with spaces between the parts of the label.
 pub(super) struct Phrase<'a> {
-    octets: Box<[u8; MOST]>,
+    octets: Memory,
     label_len: usize,
     /// Where in the label the key is.
     key: (usize, usize),
@@ -81,7 +84,7 @@ impl Drop for Words {
 
 /// Memory with whatever was in it.
 #[inline]
-fn memory() -> Box<[u8; MOST]> {
+fn memory() -> Memory {
     let spare = SPARES.try_with(|spares| spares.try_borrow_mut().ok().and_then(|mut spares| spares.pop()));
     spare.ok().flatten().unwrap_or_else(|| Box::new([0; MOST]))
 }
