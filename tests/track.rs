@@ -55,6 +55,21 @@ fn a_file_gives_a_table_that_agrees_with_the_flow_log() {
     assert!(table.contains(&total), "{table}");
 }
 
+/// A file is read by all cores at once, a pipe frame by frame.
+#[test]
+fn a_file_and_a_pipe_give_one_table() {
+    for name in [MIX, "golden__mixed.pcap", "deepflow__out-of-order.pcap", "arkime__v6-http.pcap"] {
+        let bytes = std::fs::read(capture(name)).unwrap();
+        for more in [&[][..], &["-d", "--sort", "rtt", "--rows", "7"]] {
+            let file = track(&[&["-T", &capture(name)], more].concat()).success();
+            let words = [&["track", "-T", "-"], more].concat();
+            let pipe = tcpkit(words).env("TZ", "UTC").stdin(bytes.clone()).run().success();
+            assert_eq!(file.stdout, pipe.stdout, "{name} {more:?}");
+            assert_eq!(file.stderr, pipe.stderr, "{name} {more:?}");
+        }
+    }
+}
+
 #[test]
 fn a_table_is_the_same_each_time_and_sorted_as_asked() {
     let first = track(&["-T", &capture(MIX), "--sort", "rtt"]).success().stdout;

@@ -41,7 +41,8 @@ fn takes_over(hook: HookChoice, tc_attach: TcAttach, xdp: XdpKind) {
     let _sinks = PORTS.map(|port| socket(&pair.server, &format!("10.77.0.2:{port}")));
     // Whoever has to be asked where the server is, was asked.
     datagrams(&pair.client);
-    let interfaces = vec!["veth0".to_owned()];
+    // Two, so that the programs look up which one it is.
+    let interfaces = vec!["veth0".to_owned(), "lo".to_owned()];
     let filter = placed(PORTS[0]);
     let options = LiveOptions { interfaces, hook, tc_attach, xdp, filter, ..LiveOptions::default() };
     let options = LiveOptions { flow_counters: 1_000, strict_filter: true, ..options };

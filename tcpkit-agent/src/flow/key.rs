@@ -105,6 +105,13 @@ impl FlowKey {
         FlowHash::of(&self.tuple_from(Side::Low))
     }
 
+    /// Addresses and ports as numbers, for a hash.
+    #[inline(always)]
+    pub(super) const fn words(&self) -> ([(u64, u64); 2], u32) {
+        let [low_port, high_port] = self.ports;
+        (self.addresses, (low_port as u32) << 16 | high_port as u32)
+    }
+
     const fn new(low: (u64, u64), low_port: u16, high: (u64, u64), high_port: u16) -> Self {
         Self { addresses: [low, high], ports: [low_port, high_port] }
     }

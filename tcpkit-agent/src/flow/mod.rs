@@ -18,6 +18,7 @@ mod key;
 mod measure;
 mod options;
 mod prefetch;
+pub(crate) mod quiet;
 mod recent;
 mod regrouped;
 mod reset;

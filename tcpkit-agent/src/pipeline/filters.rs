@@ -3,7 +3,7 @@
 //! What waits in a ring was captured while the old filter was in force, and is judged by it: of two filters each frame
 //! meets the one that was in force when it was captured.
 
-use std::mem;
+use std::{collections::VecDeque, mem};
 
 use crate::{
     filter::{FilterError, Matcher},
@@ -11,45 +11,47 @@ use crate::{
     wire::Frame,
 };
 
-/// One filter, or two with the moment at which the second came into force; `None` wants every frame.
+/// The filter in force, and those that frames may still wait for; `None` wants every frame.
 #[derive(Debug)]
 pub(super) struct Filters {
     current: Option<Matcher>,
-    /// What frames before that moment are judged by.
-    before: Option<(Timestamp, Option<Matcher>)>,
+    /// What frames before these moments are judged by, in their order.
+    before: VecDeque<(Timestamp, Option<Matcher>)>,
 }
 
 impl Filters {
     pub(super) const fn new(matcher: Option<Matcher>) -> Self {
-        Self { current: matcher, before: None }
+        Self { current: matcher, before: VecDeque::new() }
     }
 
-    /// From `moment` on this filter is in force; of an earlier change that frames still wait for, nothing remains.
+    /// From `moment` on this filter is in force.
     pub(super) fn change(&mut self, matcher: Option<Matcher>, moment: Timestamp) {
         let old = mem::replace(&mut self.current, matcher);
-        self.before = Some((moment, old));
+        if self.before.len() == KEPT {
+            self.before.pop_front();
+        }
+        self.before.push_back((moment, old));
     }
 
     /// Whether the frame is wanted.
     #[inline]
     pub(super) fn want(&mut self, frame: &Frame<'_>) -> Result<bool, FilterError> {
-        let matcher = match &mut self.before {
-            Some((moment, old)) if frame.timestamp < *moment => old,
-            _ => &mut self.current,
-        };
+        let old = self.before.iter_mut().find(|(moment, _)| frame.timestamp < *moment);
+        let matcher = old.map_or(&mut self.current, |(_, matcher)| matcher);
         matcher.as_mut().map_or(Ok(true), |matcher| matcher.matches(frame))
     }
 
     /// Nothing that was captured more than [`WAITING`] before `now` comes any more.
     pub(super) fn forget(&mut self, now: Timestamp) {
-        if self.before.as_ref().is_some_and(|(moment, _)| now.since(*moment) > WAITING) {
-            self.before = None;
-        }
+        while self.before.pop_front_if(|(moment, _)| now.since(*moment) > WAITING).is_some() {}
     }
 }
 
 /// For how long a frame may wait in a ring before it is read.
 const WAITING: Span = Span::from_secs(60);
+
+/// Filters that frames may wait for, at most: whoever changes it more often within that time had few frames.
+const KEPT: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -83,6 +85,7 @@ mod tests {
         filters.forget(Timestamp(101 + 60_000_000_000));
         assert!(!want(&mut filters, 99));
         filters.change(None, Timestamp(200));
-        assert_eq!([199, 200].map(|at| want(&mut filters, at)), [false, true]);
+        filters.change(matcher("greater 61"), Timestamp(300));
+        assert_eq!([199, 200, 299, 300].map(|at| want(&mut filters, at)), [false, true, true, false]);
     }
 }

@@ -14,6 +14,7 @@ mod gathering;
 mod outlet;
 mod output;
 mod plain;
+mod quiet;
 mod reader;
 mod requests;
 mod ring_worker;
@@ -34,6 +35,7 @@ pub use facts::Facts;
 pub use flows::FlowsAsked;
 pub use outlet::{Delivery, Listener};
 pub use output::{DecidedHandshake, Finished, FinishedRequest, Foreign, Output};
+pub(crate) use quiet::{QuietFlows, QuietPlan, QuietWatch};
 pub use reader::{
     BlockSource, FilterChange, InterfaceTally, ReadError, ReaderBursts, ReaderOutcome, ReaderTally,
     SourceNote,

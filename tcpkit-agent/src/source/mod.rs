@@ -18,6 +18,7 @@ pub(crate) mod testing;
 pub use block::{Block, Dropped, FrameDescriptor};
 pub use counts::SourceCounts;
 pub use error::{SourceError, SourceErrorKind};
+pub(crate) use file::{Flat, Shape};
 pub use file::{FlowTimers, Progress, Reader};
 pub use heads::{Head, Heads, HeadsError};
 pub use interface::{Interface, InterfaceTable};

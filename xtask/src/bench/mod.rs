@@ -11,6 +11,7 @@ mod memory;
 pub(crate) mod network;
 mod offline;
 mod requests;
+mod scrape;
 mod template;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -59,6 +60,8 @@ enum Benchmark {
     Requests,
     /// Octets of memory for each half-open and each established flow.
     Memory,
+    /// How long answers of the endpoint take with a million open flows, and how long a worker pauses for one.
+    Scrape,
     /// Nanoseconds per packet of each eBPF program (`BPF_PROG_TEST_RUN`).
     Program,
 }
@@ -98,7 +101,10 @@ impl Limit {
 pub(crate) fn command(options: &Options) -> Result<ExitCode> {
     setup::ensure(Scope::Tests)?;
     let wanted = wanted(options);
-    if wanted.iter().any(|benchmark| !matches!(benchmark, Benchmark::Offline | Benchmark::Memory)) {
+    let is_userland = |benchmark: &Benchmark| {
+        matches!(benchmark, Benchmark::Offline | Benchmark::Memory | Benchmark::Scrape)
+    };
+    if !wanted.iter().all(is_userland) {
         build::object(Warnings::Shown)?;
     }
     let tcpkit = build::agent(Profile::Release)?;
@@ -119,6 +125,7 @@ pub(crate) fn command(options: &Options) -> Result<ExitCode> {
                 kernel::rates(&tcpkit, &hooks, options)?
             }
             Benchmark::Memory => memory::flows()?,
+            Benchmark::Scrape => scrape::run(&tcpkit)?,
             Benchmark::Program => kernel::programs()?,
         });
     }
@@ -133,6 +140,7 @@ const fn hook(benchmark: Benchmark) -> Option<kernel::Hook> {
         | Benchmark::Bulk
         | Benchmark::Requests
         | Benchmark::Memory
+        | Benchmark::Scrape
         | Benchmark::Program => None,
     }
 }

@@ -22,6 +22,22 @@ done
 chroot "$root" curl -sf http://127.0.0.1:33333/api/v1/ledger -o /tmp/answer
 chroot "$root" curl -sf http://127.0.0.1:33333/api/v1/report -o /tmp/answer
 grep -q '"ebpf"' "$root/tmp/answer"
+# Another filter, by the file that the package installs, with the capabilities that the service has.
+cp "$root/etc/tcpkit/tcpkit.toml" "$root/tmp/tcpkit.toml"
+echo 'expression = "not port 1"' >>"$root/etc/tcpkit/tcpkit.toml"
+kill -HUP $service
+tries=0
+until grep -q '"event":"reload"' "$root/tmp/events"; do
+    tries=$((tries + 1))
+    if [ $tries -gt 150 ] || ! kill -0 $service; then
+        echo "the service does not reload; it said:" >&2
+        cat "$root/tmp/messages" "$root/tmp/events" >&2
+        exit 1
+    fi
+    sleep 0.2
+done
+grep -q '"outcome":"done","changed":\["expression"\]' "$root/tmp/events"
+cat "$root/tmp/tcpkit.toml" >"$root/etc/tcpkit/tcpkit.toml"
 kill -TERM $service
 wait $service
-rm "$root/tmp/answer" "$root/tmp/events" "$root/tmp/messages"
+rm "$root/tmp/answer" "$root/tmp/events" "$root/tmp/messages" "$root/tmp/tcpkit.toml"

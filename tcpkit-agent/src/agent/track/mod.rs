@@ -3,6 +3,7 @@
 mod fetch;
 mod outlet;
 mod periodic;
+mod quiet;
 mod scene;
 mod tables;
 
@@ -35,6 +36,9 @@ pub fn track(args: TrackArgs, system: &System) -> anyhow::Result<()> {
     }
     let config = config(args, input, system);
     log_to_stderr(&config);
+    if quiet::track(&config, system)? {
+        return Ok(());
+    }
     run(&config)
 }
 

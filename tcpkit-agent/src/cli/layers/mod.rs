@@ -24,7 +24,8 @@ pub use template::template;
 #[command(next_help_heading = "Configuration")]
 pub struct ConfigFileArgs {
     /// Take what is not given here from this TOML file, whose keys are the long names of these options; so does
-    /// the environment (TCPKIT_RING_BYTES for --ring-bytes), which goes before the file.
+    /// the environment (TCPKIT_RING_BYTES for --ring-bytes), which goes before the file; SIGHUP has the file read again
+    /// while a capture goes on (docs/configuration.md).
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }

@@ -110,7 +110,7 @@ macro_rules! classify {
             }
         }
 
-        #[cfg(test)]
+        /// Every option by its name among the fields, and when its change takes effect.
         pub(super) const CLASSIFIED: &[(&str, Reach)] = &[$($((stringify!($option), Reach::$reach)),+),+];
     };
 }

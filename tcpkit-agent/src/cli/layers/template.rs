@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::{Arg, ArgAction, CommandFactory as _};
 
-use super::{is_flag, key, options};
+use super::{Reach, is_flag, key, options, reload::CLASSIFIED};
 use crate::cli::args::Args;
 
 /// Every option as a comment: what it means, and its default, or the form of its value where it has none.
@@ -35,7 +35,14 @@ fn describe(text: &mut String, option: &Arg) {
         let names: Vec<_> = values.iter().map(clap::builder::PossibleValue::get_name).collect();
         let _infallible = writeln!(text, "# One of: {}.", names.join(", "));
     }
+    if changes_at_reload(option) {
+        text.push_str("# Changes at a reload.\n");
+    }
     let _infallible = writeln!(text, "#{} = {}", key(option), value(option));
+}
+
+fn changes_at_reload(option: &Arg) -> bool {
+    CLASSIFIED.iter().any(|(id, reach)| option.get_id() == id && *reach != Reach::Start)
 }
 
 /// The default, or what stands for a value: the same word as in the help.
@@ -75,4 +82,7 @@ const HEAD: &str = "\
 # A key is the long name of an option; what is typed on the command line goes before the environment
 # (TCPKIT_RING_BYTES for ring-bytes), and that before this file. Take the # away from what you want
 # to change, then ask: tcpkit config check FILE
+#
+# A running tcpkit reads it again at SIGHUP (systemctl reload): some options change at once, which
+# is said here, all others when it is started again.
 ";

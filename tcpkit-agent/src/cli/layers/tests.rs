@@ -168,6 +168,20 @@ fn every_option_says_when_its_change_takes_effect() {
 }
 
 #[test]
+fn the_document_names_what_changes_at_a_reload() {
+    let mut command = Args::command();
+    command.build();
+    let document = include_str!("../../../../docs/configuration.md");
+    let section = document.split("## Reload").nth(1).expect("a section about it");
+    for option in options(&command) {
+        let row = format!("| `{}` |", key(option));
+        let changes =
+            reload::CLASSIFIED.iter().any(|(id, reach)| option.get_id() == id && *reach != Reach::Start);
+        assert_eq!(section.contains(&row), changes, "{row}");
+    }
+}
+
+#[test]
 fn what_differs_is_told_by_its_name_in_the_file_and_taken_over_where_that_can_be() {
     let mut running = options_of("-i eth0 --shards 2 -p 80 --event-after 2");
     let new = options_of("-i eth0 --shards 3 -p 80,443 --event-after 2 -S x.lua port 80 or port 443");

@@ -27,7 +27,7 @@ mod tracker;
 
 pub(super) use histogram::SpillBudget;
 pub(super) use smoothed::{INITIAL_RTO, Smoothed};
-pub(super) use tracker::{RttSample, RttTracker};
+pub(super) use tracker::{DELAYED, RttSample, RttTracker};
 
 use crate::time::Span;
 

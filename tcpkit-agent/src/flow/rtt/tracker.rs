@@ -23,7 +23,8 @@ use crate::{
 
 /// What a delayed acknowledgement exceeds the least round trip by: Linux's `TCP_DELACK_MIN` of 40 ms, which may end
 /// a tick early, up to its `TCP_DELACK_MAX` of 200 ms (include/net/tcp.h).
-const DELAYED: std::ops::RangeInclusive<Span> = Span::from_millis(38)..=Span::from_millis(210);
+pub(in crate::flow) const DELAYED: std::ops::RangeInclusive<Span> =
+    Span::from_millis(38)..=Span::from_millis(210);
 
 /// Acknowledgements without data, and no data acknowledged among them, after which the echoes of their timestamps are
 /// watched: this side only listens.

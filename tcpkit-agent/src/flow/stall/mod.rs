@@ -34,6 +34,7 @@ mod side;
 mod tests;
 mod tracker;
 
+pub(super) use limits::{silence_of, thinking_of};
 pub(super) use tracker::{Observed, StallTracker};
 
 use super::stream::{Stall, StallKind};
@@ -71,4 +72,4 @@ impl StallCounts {
 }
 
 /// No shorter silence is a stall.
-const FLOOR: Span = Span::from_millis(1);
+pub(super) const FLOOR: Span = Span::from_millis(1);

@@ -312,6 +312,6 @@ fn is_duplicate_block(first: &SackBlock, ack: SeqNumber, second: Option<SackBloc
 
 /// Whether there may be a SACK option: most segments carry time stamps alone (RFC 7323, appendix A), or nothing.
 #[inline]
-pub(super) const fn has_more_than_timestamps(options: &[u8]) -> bool {
+pub(in crate::flow) const fn has_more_than_timestamps(options: &[u8]) -> bool {
     !matches!(options, [] | [1, 1, 8, 10, _, _, _, _, _, _, _, _])
 }

@@ -395,7 +395,7 @@ fn part(range: &Range, start: SeqNumber, end: SeqNumber) -> Range {
 
 /// Octets from one number up to another behind it.
 #[inline(always)]
-pub(super) const fn octets(from: SeqNumber, to: SeqNumber) -> u32 {
+pub(in crate::flow) const fn octets(from: SeqNumber, to: SeqNumber) -> u32 {
     let distance = from.distance(to);
     if distance > 0 { distance.unsigned_abs() } else { 0 }
 }

@@ -22,8 +22,11 @@ mod trouble;
 mod verdict;
 mod window;
 
+pub(super) use acked::has_more_than_timestamps;
 pub use counts::{Cause, StreamCounts};
+pub(super) use flight::octets;
 pub(super) use pair::{Opened, PairSlot, Seen, Streams};
+pub(super) use sent::FAR;
 pub use step::{
     Endpoint, FlowProgress, Half, LossEpisode, RoundTrip, Stall, StallKind, StreamStep, StreamStepKind,
 };

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Octets from what is expected beyond which a segment belongs to nobody: larger than windows in use.
-pub(super) const FAR: u32 = 1 << 24;
+pub(in crate::flow) const FAR: u32 = 1 << 24;
 
 /// What the octets of a segment were, before it came.
 #[derive(Clone, Copy, Debug, Default)]

@@ -147,6 +147,12 @@ impl Rank {
         let value = if descending { [!first, !second, !third] } else { value };
         Self { value, tuple }
     }
+
+    /// The number that it begins with: of two places, the one that comes first has no greater one.
+    #[must_use]
+    pub const fn first(&self) -> u64 {
+        self.value[0]
+    }
 }
 
 /// Where a page of a listing ended; as text it is a word for a URL.

@@ -4,6 +4,7 @@
 //! bytes are, nothing panics and memory stays bounded by the largest record that a format allows. Every record before
 //! some damage is delivered before the damage is reported.
 
+mod flat;
 mod pcap;
 mod pcapng;
 mod scan;
@@ -27,6 +28,8 @@ use crate::{time::Timestamp, wire::InterfaceId};
 use scan::Scan;
 use stream::{Stream, decompression_failure};
 
+pub(crate) use flat::Flat;
+pub(crate) use pcap::Shape;
 pub(crate) use scan::Found;
 
 pub use pcapng::FlowTimers;

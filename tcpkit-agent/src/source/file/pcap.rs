@@ -8,7 +8,7 @@ use super::scan::{Found, Scan, Stop, max_captured_len, u16_at, u32_at};
 use crate::{
     source::{FrameDescriptor, Interface, InterfaceTable, error::Damage},
     time::Timestamp,
-    wire::{FrameDirection, InterfaceId, LinkType},
+    wire::{Frame, FrameDirection, InterfaceId, LinkType},
 };
 
 /// The scanner.
@@ -19,6 +19,50 @@ pub(super) struct Pcap {
     snaplen: u32,
     max_captured: u32,
     lengths: Lengths,
+}
+
+/// What must be known of a file to read one of its records.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    is_big: bool,
+    nanoseconds_of_fraction: i64,
+    snaplen: u32,
+    /// Octets of a frame that a record can have captured.
+    pub(crate) max_captured: u32,
+    interface: InterfaceId,
+    /// Of every frame.
+    pub(crate) link_type: LinkType,
+}
+
+impl Shape {
+    /// Octets before the first record, and of a record before those of its frame.
+    pub(crate) const FILE_HEADER: u64 = FILE_HEADER_LEN as u64;
+    pub(crate) const RECORD_HEADER: usize = RECORD_HEADER_LEN;
+
+    /// Octets that the record with this header has of its frame.
+    #[inline(always)]
+    pub(crate) fn captured(&self, header: &[u8; RECORD_HEADER_LEN]) -> u32 {
+        if self.is_big { u32_at::<true>(header, 8) } else { u32_at::<false>(header, 8) }
+    }
+
+    /// The frame of the record with this header; `bytes` is what it has of the frame.
+    #[inline(always)]
+    pub(crate) fn frame<'a>(&self, header: &[u8; RECORD_HEADER_LEN], bytes: &'a [u8]) -> Frame<'a> {
+        let word = |at| if self.is_big { u32_at::<true>(header, at) } else { u32_at::<false>(header, at) };
+        let (seconds, fraction, frame_len) = (i64::from(word(0)), i64::from(word(4)), word(12));
+        // As libpcap does, what is more than the snap length is cut off.
+        let bytes = &bytes[..bytes.len().min(self.snaplen as usize)];
+        Frame {
+            timestamp: Timestamp(seconds * 1_000_000_000 + fraction * self.nanoseconds_of_fraction),
+            interface: self.interface,
+            link_type: self.link_type,
+            direction: FrameDirection::Unknown,
+            hook: None,
+            frame_len: frame_len.max(u32::try_from(bytes.len()).unwrap_or(u32::MAX)),
+            gso_size: 0,
+            bytes,
+        }
+    }
 }
 
 /// What the magic number says.
@@ -107,6 +151,19 @@ impl Pcap {
         });
         let interface = interface.ok_or_else(|| Damage::unsupported("more than 65536 interfaces"))?;
         Ok(Self { magic, interface, link_type, snaplen, max_captured, lengths })
+    }
+
+    /// How its records are read by themselves; `None` of the rarer variants.
+    pub(super) fn shape(&self) -> Option<Shape> {
+        let is_usual = self.magic.variant == Variant::Standard && self.lengths == Lengths::CapturedFirst;
+        is_usual.then_some(Shape {
+            is_big: self.magic.big,
+            nanoseconds_of_fraction: if self.magic.nanoseconds { 1 } else { 1_000 },
+            snaplen: self.snaplen,
+            max_captured: self.max_captured,
+            interface: self.interface,
+            link_type: self.link_type,
+        })
     }
 
     /// Takes whole records from the front of the bytes.

@@ -7,11 +7,13 @@ mod address;
 mod classic;
 mod column;
 mod details;
+mod digits;
 mod filter;
 mod history;
 mod keys;
 mod number;
 mod screen;
+mod sheet;
 mod sparkline;
 mod table;
 #[cfg(test)]
@@ -19,7 +21,9 @@ mod tests;
 
 pub use column::Column;
 pub use keys::{Input, Key, Wish};
-pub use table::{TableLine, TableTotals, render};
+pub(crate) use sheet::{by_all, threads};
+pub use sheet::{render, sheet};
+pub use table::{TableLine, TableTotals};
 
 use ratatui::Frame;
 use tcpkit_common::flow::FourTuple;

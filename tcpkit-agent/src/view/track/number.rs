@@ -1,25 +1,10 @@
 //! Numbers in few columns.
 
+use super::digits::{put_fixed, put_grouped};
+
 /// A quantity in at most five columns: `999`, `1.23K`, `45.6M`, `789G`.
 pub(super) fn short(value: f64) -> String {
-    const UNITS: [&str; 6] = ["K", "M", "G", "T", "P", "E"];
-    if value < 999.5 {
-        return format!("{value:.0}");
-    }
-    let mut scaled = value;
-    let mut unit = "";
-    for next in UNITS {
-        if scaled < 999.5 {
-            break;
-        }
-        scaled /= 1_000.0;
-        unit = next;
-    }
-    match scaled {
-        scaled if scaled < 9.995 => format!("{scaled:.2}{unit}"),
-        scaled if scaled < 99.95 => format!("{scaled:.1}{unit}"),
-        scaled => format!("{scaled:.0}{unit}"),
-    }
+    text(|text| put_short(text, value))
 }
 
 /// The same of a count.
@@ -30,24 +15,12 @@ pub(super) fn short_count(value: u64) -> String {
 
 /// A time in at most six columns: `87us`, `1.23ms`, `45.6s`, `12m`, `3h`, `2d`.
 pub(super) fn time(us: f64) -> String {
-    match us {
-        us if us < 999.5 => format!("{us:.0}us"),
-        us if us < 9_995.0 => format!("{:.2}ms", us / 1e3),
-        us if us < 99_950.0 => format!("{:.1}ms", us / 1e3),
-        us if us < 999_500.0 => format!("{:.0}ms", us / 1e3),
-        us if us < 59_950_000.0 => format!("{:.1}s", us / 1e6),
-        us => idle(us),
-    }
+    text(|text| put_time(text, us))
 }
 
 /// Whole seconds, minutes, hours or days, as tcptrack has them: at most four columns up to 999 days.
 pub(super) fn idle(us: f64) -> String {
-    match us / 1e6 {
-        seconds if seconds < 60.0 => format!("{:.0}s", seconds.floor()),
-        seconds if seconds < 3_600.0 => format!("{:.0}m", (seconds / 60.0).floor()),
-        seconds if seconds < 86_400.0 => format!("{:.0}h", (seconds / 3_600.0).floor()),
-        seconds => format!("{:.0}d", (seconds / 86_400.0).floor()),
-    }
+    text(|text| put_idle(text, us))
 }
 
 /// A dash for what is not known.
@@ -57,10 +30,62 @@ pub(super) fn or_dash(known: Option<String>) -> String {
 
 /// A count with its digits in groups of three.
 pub(super) fn grouped(value: u64) -> String {
-    let digits = value.to_string();
-    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().collect();
-    let groups: Vec<_> = groups.into_iter().map(String::from_utf8_lossy).collect();
-    groups.join(",")
+    text(|text| put_grouped(text, value))
+}
+
+/// Writes what [`short`] gives.
+pub(super) fn put_short(text: &mut Vec<u8>, value: f64) {
+    const UNITS: [u8; 6] = *b"KMGTPE";
+    if value < 999.5 {
+        return put_fixed(text, value, 0);
+    }
+    let mut scaled = value;
+    let mut unit = None;
+    for next in UNITS {
+        if scaled < 999.5 {
+            break;
+        }
+        scaled /= 1_000.0;
+        unit = Some(next);
+    }
+    let decimals = match scaled {
+        scaled if scaled < 9.995 => 2,
+        scaled if scaled < 99.95 => 1,
+        _ => 0,
+    };
+    put_fixed(text, scaled, decimals);
+    text.extend(unit);
+}
+
+/// Writes what [`time`] gives.
+pub(super) fn put_time(text: &mut Vec<u8>, us: f64) {
+    let (value, decimals, unit) = match us {
+        us if us < 999.5 => (us, 0, "us"),
+        us if us < 9_995.0 => (us / 1e3, 2, "ms"),
+        us if us < 99_950.0 => (us / 1e3, 1, "ms"),
+        us if us < 999_500.0 => (us / 1e3, 0, "ms"),
+        us if us < 59_950_000.0 => (us / 1e6, 1, "s"),
+        us => return put_idle(text, us),
+    };
+    put_fixed(text, value, decimals);
+    text.extend_from_slice(unit.as_bytes());
+}
+
+fn put_idle(text: &mut Vec<u8>, us: f64) {
+    let (value, unit) = match us / 1e6 {
+        seconds if seconds < 60.0 => (seconds, b's'),
+        seconds if seconds < 3_600.0 => (seconds / 60.0, b'm'),
+        seconds if seconds < 86_400.0 => (seconds / 3_600.0, b'h'),
+        seconds => (seconds / 86_400.0, b'd'),
+    };
+    put_fixed(text, value.floor(), 0);
+    text.push(unit);
+}
+
+fn text(put: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut text = Vec::new();
+    put(&mut text);
+    String::from_utf8(text).expect("numbers are written in ASCII")
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! Connections as a table of text: at the end of a file, or each time so much time has passed.
 
-use std::{fmt::Write as _, net::SocketAddr};
+use std::{cmp::Ordering, net::SocketAddr};
 
-use super::number::{grouped, or_dash, short, time};
 use crate::report::{
     Close, FlowRecord, HandshakeResult,
     flows::{FlowOrder, FlowRow, FlowState, Rank},
@@ -65,15 +64,24 @@ impl TableTotals {
         self.payload += line.payload.iter().sum::<u64>();
         self.retransmissions += line.retransmissions;
     }
+
+    /// Adds other connections.
+    pub const fn merge(&mut self, other: &Self) {
+        self.connections += other.connections;
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+        self.payload += other.payload;
+        self.retransmissions += other.retransmissions;
+        self.unlisted += other.unlisted;
+    }
 }
 
 impl TableLine {
     /// A connection that is over, or that the end of its file cut off.
     #[must_use]
     pub fn of_record(record: &FlowRecord) -> Self {
-        let lasted_us = super::column::micros(record.end_us.saturating_sub(record.start_us));
+        let lasted_us = Self::lasted(record.start_us, record.end_us);
         let (client, server) = (&record.client, &record.server);
-        let rate = |bytes: u64| (lasted_us > 0.0).then(|| of_count(bytes) * 1e6 / lasted_us);
         let again = |one: &crate::report::RetransmissionsByCause| {
             [one.rto, one.fast, one.tlp, one.spurious, one.unknown].into_iter().map(u64::from).sum::<u64>()
         };
@@ -95,7 +103,7 @@ impl TableLine {
             packets: [client.segments, server.segments],
             bytes: [client.bytes, server.bytes],
             payload: [client.payload_bytes, server.payload_bytes],
-            rates: [rate(client.bytes), rate(server.bytes)],
+            rates: Self::rates([client.bytes, server.bytes], lasted_us),
             retransmissions: again(&client.retransmissions) + again(&server.retransmissions),
             round_trip_us: match (client.rtt.smoothed, server.rtt.smoothed) {
                 (Some(one), Some(other)) => Some(one + other),
@@ -103,6 +111,18 @@ impl TableLine {
             },
             stalls_us: kinds.iter().map(|kind| kind.us).sum(),
         }
+    }
+
+    /// Microseconds from a connection's first to its last frame.
+    #[must_use]
+    pub const fn lasted(start_us: i64, end_us: i64) -> f64 {
+        super::column::micros(end_us.saturating_sub(start_us))
+    }
+
+    /// Bytes in a second of a connection that lasted so many microseconds.
+    #[must_use]
+    pub fn rates(bytes: [u64; 2], lasted_us: f64) -> [Option<f64>; 2] {
+        bytes.map(|bytes| (lasted_us > 0.0).then(|| of_count(bytes) * 1e6 / lasted_us))
     }
 
     /// A connection as it stands.
@@ -148,6 +168,17 @@ impl TableLine {
         (Rank::new([value, 0, 0], self.tuple(), descending), self.start_us)
     }
 
+    /// What comes first of two lines of one place: connections of the same ends that began at the same time.
+    #[must_use]
+    pub fn tie(&self, other: &Self) -> Ordering {
+        let figures = |line: &Self| {
+            let times =
+                [line.lasted_us, line.stalls_us, line.round_trip_us.unwrap_or(-1.0)].map(f64::to_bits);
+            (times, line.packets, line.bytes, line.payload, line.retransmissions, line.state as u8)
+        };
+        figures(self).cmp(&figures(other))
+    }
+
     fn endpoint(&self, end: SocketAddr, descending: bool) -> (Rank, i64) {
         (Rank::new(crate::report::flows::endpoint(end), self.tuple(), descending), self.start_us)
     }
@@ -156,84 +187,6 @@ impl TableLine {
         crate::report::flows::tuple(self.client, self.server)
     }
 }
-
-/// The table: `title`, a heading, a line for each connection, and what all of them come to.
-#[must_use]
-pub fn render(title: &str, lines: &[TableLine], totals: &TableTotals) -> String {
-    let mut rows = vec![TITLES.map(str::to_owned)];
-    rows.extend(lines.iter().map(cells));
-    let width = |place: usize| rows.iter().map(|row| row[place].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..TITLES.len()).map(width).collect();
-    let mut text = if title.is_empty() { String::new() } else { format!("{title}\n") };
-    for row in &rows {
-        let mut line = String::new();
-        for (place, cell) in row.iter().enumerate() {
-            let width = widths[place];
-            let _ = if place < TEXTS {
-                write!(line, "{cell:<width$}  ")
-            } else {
-                write!(line, "{cell:>width$}  ")
-            };
-        }
-        let _ = writeln!(text, "{}", line.trim_end());
-    }
-    let TableTotals { connections, packets, bytes, payload, retransmissions, unlisted } = totals;
-    let _ = writeln!(
-        text,
-        "TOTAL  {} connections  {} packets  {} bytes  {} payload  {} sent again",
-        grouped(*connections),
-        grouped(*packets),
-        grouped(*bytes),
-        grouped(*payload),
-        grouped(*retransmissions)
-    );
-    let left_out = connections.saturating_sub(lines.len() as u64);
-    if left_out > 0 {
-        let _ = writeln!(text, "{} of them have no line here", grouped(left_out));
-    }
-    if *unlisted > 0 {
-        let _ = writeln!(text, "{} more connections are neither listed nor summed up", grouped(*unlisted));
-    }
-    text
-}
-
-fn cells(line: &TableLine) -> [String; TITLES.len()] {
-    let rate = |place: usize| or_dash(line.rates[place].map(short));
-    [
-        line.client.to_string(),
-        line.server.to_string(),
-        line.state.name().to_owned(),
-        format!("{:.3}", line.lasted_us / 1e6),
-        grouped(line.packets[0]),
-        grouped(line.packets[1]),
-        grouped(line.bytes[0]),
-        grouped(line.bytes[1]),
-        rate(0),
-        rate(1),
-        or_dash(line.round_trip_us.map(time)),
-        grouped(line.retransmissions),
-        or_dash((line.stalls_us > 0.0).then(|| time(line.stalls_us))),
-    ]
-}
-
-const TITLES: [&str; 13] = [
-    "CLIENT",
-    "SERVER",
-    "STATE",
-    "SECONDS",
-    "→ PKTS",
-    "← PKTS",
-    "→ BYTES",
-    "← BYTES",
-    "→ B/s",
-    "← B/s",
-    "RTT",
-    "RETR",
-    "STALL",
-];
-
-/// Columns of text, before those of numbers.
-const TEXTS: usize = 3;
 
 /// Where a connection stood at its end.
 const fn state(record: &FlowRecord) -> FlowState {
