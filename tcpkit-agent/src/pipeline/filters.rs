@@ -34,6 +34,7 @@ impl Filters {
     }
 
     /// Whether the frame is wanted.
+    #[inline]
     pub(super) fn want(&mut self, frame: &Frame<'_>) -> Result<bool, FilterError> {
         let old = self.before.iter_mut().find(|(moment, _)| frame.timestamp < *moment);
         let matcher = old.map_or(&mut self.current, |(_, matcher)| matcher);

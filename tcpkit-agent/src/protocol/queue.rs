@@ -54,8 +54,14 @@ impl<T> Queue<T> {
     }
 
     /// Takes the oldest one out.
+    #[inline]
     pub fn pop(&mut self) -> Option<(Request, T)> {
-        self.waiting.pop_front()
+        let oldest = self.waiting.pop_front();
+        if self.waiting.is_empty() {
+            // The next one finds its place in the same memory, which is near.
+            self.waiting.clear();
+        }
+        oldest
     }
 
     /// Takes out the oldest one that the protocol recognises (by number, by name).

@@ -1,31 +1,37 @@
 //! What an operator reads of a request: its label, and its key, which mostly stands in the label.
 //!
-//! Nearly all requests are measured and forgotten, so short words need no memory of their own.
+//! Nearly all requests are measured and forgotten, so their memory is handed on from one to the next: each thread keeps
+//! a little of it.
+
+use std::cell::RefCell;
 
 use super::exchange::{MAX_KEY, MAX_LABEL};
 
-/// Octets that are kept in place: a command with a key and a small value.
-const SHORT: usize = 39;
+/// Octets of the longest label and the longest key.
+const MOST: usize = MAX_LABEL + MAX_KEY;
+/// Pieces of memory that a thread keeps.
+const SPARE: usize = 256;
+
+/// The memory of one request's words.
+type Memory = Box<[u8; MOST]>;
+
+thread_local! {
+    static SPARES: RefCell<Vec<Memory>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Label and key of a request.
-#[derive(Clone, Debug)]
+#[derive(Debug, Default)]
 pub struct Words {
-    octets: Octets,
-    /// The label stands first.
+    /// The label stands first; none where both are empty.
+    octets: Option<Memory>,
     label_len: u8,
     key_at: u8,
     key_len: u8,
 }
 
-#[derive(Clone, Debug)]
-enum Octets {
-    Short([u8; SHORT]),
-    Long(Box<[u8]>),
-}
-
 /// Words that are being put together, part by part, with spaces between the parts of the label.
 pub(super) struct Phrase<'a> {
-    octets: [u8; MAX_LABEL + MAX_KEY],
+    octets: Memory,
     label_len: usize,
     /// Where in the label the key is.
     key: (usize, usize),
@@ -56,20 +62,38 @@ impl Words {
     }
 
     fn octets(&self) -> &[u8] {
-        match &self.octets {
-            Octets::Short(octets) => octets,
-            Octets::Long(octets) => octets,
+        self.octets.as_deref().map_or(&[], |octets| octets)
+    }
+}
+
+impl Drop for Words {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(octets) = self.octets.take() {
+            // A thread that ends keeps nothing.
+            let _gone = SPARES.try_with(|spares| {
+                if let Ok(mut spares) = spares.try_borrow_mut()
+                    && spares.len() < SPARE
+                {
+                    spares.push(octets);
+                }
+            });
         }
     }
+}
+
+/// Memory with whatever was in it.
+#[inline]
+fn memory() -> Memory {
+    let spare = SPARES.try_with(|spares| spares.try_borrow_mut().ok().and_then(|mut spares| spares.pop()));
+    spare.ok().flatten().unwrap_or_else(|| Box::new([0; MOST]))
 }
 
 impl<'a> Phrase<'a> {
     /// Begins with the first part of the label.
     #[inline]
-    #[must_use]
     pub(super) fn new(first: &[u8]) -> Self {
-        let octets = [0; MAX_LABEL + MAX_KEY];
-        let mut phrase = Self { octets, label_len: 0, key: (0, 0), other_key: &[] };
+        let mut phrase = Self { octets: memory(), label_len: 0, key: (0, 0), other_key: &[] };
         phrase.append(first);
         phrase
     }
@@ -99,22 +123,16 @@ impl<'a> Phrase<'a> {
 
     /// All of them.
     #[inline]
-    #[must_use]
     pub(super) fn words(mut self) -> Words {
-        let mut len = self.label_len;
         if !self.other_key.is_empty() {
-            let key = &self.other_key[..self.other_key.len().min(MAX_KEY)];
-            self.key = (len, key.len());
-            self.octets[len..len + key.len()].copy_from_slice(key);
-            len += key.len();
+            let (at, key) = (self.label_len, &self.other_key[..self.other_key.len().min(MAX_KEY)]);
+            self.key = (at, key.len());
+            self.octets[at..at + key.len()].copy_from_slice(key);
         }
-        let octets = match self.octets.first_chunk() {
-            Some(octets) if len <= SHORT => Octets::Short(*octets),
-            _ => Octets::Long(self.octets[..len].into()),
-        };
         let small = |number: usize| u8::try_from(number).unwrap_or(u8::MAX);
         let (key_at, key_len) = self.key;
-        Words { octets, label_len: small(self.label_len), key_at: small(key_at), key_len: small(key_len) }
+        let (label_len, key_at, key_len) = (small(self.label_len), small(key_at), small(key_len));
+        Words { octets: Some(self.octets), label_len, key_at, key_len }
     }
 
     #[inline]
@@ -125,9 +143,10 @@ impl<'a> Phrase<'a> {
     }
 }
 
-impl Default for Words {
-    fn default() -> Self {
-        Self { octets: Octets::Short([0; SHORT]), label_len: 0, key_at: 0, key_len: 0 }
+impl Clone for Words {
+    fn clone(&self) -> Self {
+        let Self { octets, label_len, key_at, key_len } = self;
+        Self { octets: octets.clone(), label_len: *label_len, key_at: *key_at, key_len: *key_len }
     }
 }
 
@@ -169,10 +188,22 @@ mod tests {
     }
 
     #[test]
+    fn memory_that_was_used_before_shows_nothing_of_it() {
+        for number in 0..2_u8 {
+            drop(Words::new(&[number; 100], &[number; 200]));
+            let mut phrase = Phrase::new(b"GET");
+            phrase.push_key(b"a");
+            let words = phrase.words();
+            assert_eq!((words.label(), words.key()), (&b"GET a"[..], &b"a"[..]));
+            assert_eq!(Words::new(b"", b"PING").key(), b"");
+        }
+    }
+
+    #[test]
     fn none_are_empty() {
         let words = Words::default();
         assert_eq!((words.label(), words.key()), (&b""[..], &b""[..]));
         assert_eq!(words, Words::new(b"", b""));
-        assert!(size_of::<Words>() <= 48);
+        assert!(size_of::<Words>() <= 16, "requests are moved");
     }
 }

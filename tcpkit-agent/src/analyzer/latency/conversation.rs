@@ -6,12 +6,10 @@
 use super::{
     counts::RequestCounts,
     direction::{Budget, Direction, Late, Payload},
-    measured::Measurement,
     outlet::Outlet,
     recognition::{Recognition, Scene, Verdict},
     settings::{Interest, RequestSettings},
     settling::Settling,
-    spent::{Circumstances, spent},
     trouble::Troubles,
 };
 use crate::{
@@ -20,9 +18,6 @@ use crate::{
     time::{Span, Timestamp},
     wire::{InterfaceId, Segment, TcpFlags},
 };
-
-/// Answers of one conversation that may wait to be delivered.
-const MAX_SETTLING: usize = 4_096;
 
 /// A segment of a conversation.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +35,14 @@ pub(super) struct Heard<'w, 'a> {
     pub(super) slot: u32,
 }
 
+impl<'a> Heard<'_, 'a> {
+    #[inline]
+    pub(super) const fn payload(&self) -> Payload<'a> {
+        let Self { segment, at, segment_size, .. } = *self;
+        Payload { at, len: segment.payload_len, segment_size, bytes: segment.payload }
+    }
+}
+
 /// What a shard lends to a conversation while it hears something.
 #[derive(Debug)]
 pub(super) struct Room<'w, 'o> {
@@ -53,27 +56,27 @@ pub(super) struct Room<'w, 'o> {
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Conversation {
-    key: FlowKey,
-    interface: InterfaceId,
+    pub(super) key: FlowKey,
+    pub(super) interface: InterfaceId,
     /// Who asks, where that is known.
-    client: Option<Side>,
+    pub(super) client: Option<Side>,
     /// Whom the flow infers to be the client.
     inferred: Side,
     /// The flow's handshake, until the first request is over.
-    handshake: Option<Span>,
+    pub(super) handshake: Option<Span>,
     /// Least round trip between capture point and server; zero where it is not known.
-    way: Span,
-    state: State,
-    directions: [Direction; 2],
+    pub(super) way: Span,
+    pub(super) state: State,
+    pub(super) directions: [Direction; 2],
     /// Answered requests whose answers are not delivered.
-    settling: Settling,
-    troubles: Troubles,
+    pub(super) settling: Settling,
+    pub(super) troubles: Troubles,
     /// Requests that wait, as far as the budget knows.
     waiting: usize,
 }
 
 #[derive(Debug)]
-enum State {
+pub(super) enum State {
     /// Nobody knows yet what is spoken.
     Recognising(Recognition),
     Talking(Protocol, Box<dyn Dialogue + Send>),
@@ -145,7 +148,15 @@ impl Conversation {
     }
 
     /// Takes a segment.
+    #[inline]
     pub(super) fn on_segment(&mut self, heard: &Heard<'_, '_>, room: &mut Room<'_, '_>) {
+        if !self.on_calm(heard, room) {
+            self.on_any(heard, room);
+        }
+    }
+
+    /// Takes any segment.
+    fn on_any(&mut self, heard: &Heard<'_, '_>, room: &mut Room<'_, '_>) {
         let Heard { segment, sender, at, .. } = *heard;
         let settling = self.settling.len();
         if !heard.steps.is_empty() {
@@ -203,12 +214,7 @@ impl Conversation {
     fn on_payload(&mut self, heard: &Heard<'_, '_>, room: &mut Room<'_, '_>) {
         let segment = heard.segment;
         let start = segment.seq.advanced(u32::from(segment.flags.contains(TcpFlags::SYN)));
-        let payload = Payload {
-            at: heard.at,
-            len: segment.payload_len,
-            segment_size: heard.segment_size,
-            bytes: segment.payload,
-        };
+        let payload = heard.payload();
         let waits = self.directions[heard.sender.other() as usize].gap_since().is_some();
         let direction = &mut self.directions[heard.sender as usize];
         if let Some(piece) = direction.on_payload(start, payload, waits, room.budget) {
@@ -241,7 +247,7 @@ impl Conversation {
         }
     }
 
-    fn hear(&mut self, sender: Side, piece: &Piece<'_>, room: &mut Room<'_, '_>) {
+    pub(super) fn hear(&mut self, sender: Side, piece: &Piece<'_>, room: &mut Room<'_, '_>) {
         match &mut self.state {
             State::Talking(_, dialogue) => {
                 let is_client = self.client == Some(sender);
@@ -342,103 +348,7 @@ impl Conversation {
         self.state = State::Over(Some(protocol));
     }
 
-    /// Looks over what the dialogue told last: what has no answer waits for nothing.
-    #[inline]
-    fn look_over(&mut self, told: usize, room: &mut Room<'_, '_>) {
-        let latest = self.settling.latest(told);
-        if self.settling.len() > MAX_SETTLING || latest.iter().any(|exchange| exchange.response.is_none()) {
-            self.settling.take_latest(told, room.scratch);
-            self.take_exchanges(room);
-        }
-    }
-
-    /// Takes what the dialogue told.
-    fn take_exchanges(&mut self, room: &mut Room<'_, '_>) {
-        let mut exchanges = std::mem::take(room.scratch);
-        for exchange in exchanges.drain(..) {
-            if exchange.response.is_none() {
-                self.finish(&exchange, room);
-                continue;
-            }
-            if self.settling.len() >= MAX_SETTLING {
-                room.budget.counts.not_awaited += 1;
-                self.finish_oldest(room);
-            }
-            self.settling.end().push(exchange);
-        }
-        *room.scratch = exchanges;
-    }
-
-    /// Finishes the requests whose answers the client has acknowledged.
-    #[inline]
-    fn settle(&mut self, heard: &Heard<'_, '_>, room: &mut Room<'_, '_>) {
-        let Some(client) = self.client else { return };
-        let acked = self.directions[client.other() as usize].acked();
-        let is_delivered = |exchange: &Exchange| {
-            exchange.response.is_none_or(|response| response.offset + response.len <= acked)
-        };
-        if self.settling.front().is_some_and(is_delivered) {
-            self.learn_way(heard);
-            self.finish_while(is_delivered, room);
-        }
-    }
-
-    fn settle_all(&mut self, room: &mut Room<'_, '_>) {
-        self.finish_while(|_| true, room);
-    }
-
-    fn finish_oldest(&mut self, room: &mut Room<'_, '_>) {
-        let mut settling = std::mem::take(&mut self.settling);
-        if let Some(oldest) = settling.front() {
-            self.finish(oldest, room);
-            settling.step();
-        }
-        settling.tidy();
-        self.settling = settling;
-    }
-
-    /// Finishes the oldest answered requests as long as they are such.
-    fn finish_while(&mut self, is_such: impl Fn(&Exchange) -> bool, room: &mut Room<'_, '_>) {
-        let mut settling = std::mem::take(&mut self.settling);
-        while let Some(exchange) = settling.front().filter(|exchange| is_such(exchange)) {
-            self.finish(exchange, room);
-            settling.step();
-        }
-        settling.tidy();
-        self.settling = settling;
-    }
-
-    /// The least round trip towards the server, where the handshake gave one that no thinking is in.
-    fn learn_way(&mut self, heard: &Heard<'_, '_>) {
-        let Some(view) = heard.table.view(heard.slot) else { return };
-        let client = self.client.filter(|_| view.handshake().server_rtt().is_some());
-        if let Some(way) = client.and_then(|client| view.least_round_trip(client)) {
-            self.way = way;
-        }
-    }
-
-    fn finish(&mut self, exchange: &Exchange, room: &mut Room<'_, '_>) {
-        let (Some(client), Some(protocol)) = (self.client, self.protocol()) else { return };
-        let [low, high] = &self.directions;
-        let around = Circumstances {
-            client,
-            way: self.way,
-            handshake: self.handshake.take(),
-            troubles: &self.troubles,
-            sizes: [low.sizes(), high.sizes()],
-        };
-        let spent = spent(exchange, &around);
-        if !self.troubles.is_empty() {
-            self.troubles.forget_before(exchange.request.extent.start);
-        }
-        let tuple = self.key.tuple_from(client);
-        let (at, interface) = (room.out.now, self.interface);
-        let spent = spent.as_ref();
-        let is_datagram = false;
-        room.out.take(&Measurement { at, tuple, interface, protocol, is_datagram, exchange, spent });
-    }
-
-    const fn protocol(&self) -> Option<Protocol> {
+    pub(super) const fn protocol(&self) -> Option<Protocol> {
         match &self.state {
             State::Talking(protocol, _) => Some(*protocol),
             State::Over(protocol) => *protocol,
@@ -469,7 +379,7 @@ impl Conversation {
     }
 
     /// Tells the budget how much waits here; where it is too much, nobody listens any more.
-    fn note_waiting(&mut self, heard: &Heard<'_, '_>, room: &mut Room<'_, '_>) {
+    pub(super) fn note_waiting(&mut self, heard: &Heard<'_, '_>, room: &mut Room<'_, '_>) {
         let pending = self.dialogue().map_or(0, |(_, dialogue)| dialogue.pending());
         let waiting = pending + self.settling.len();
         room.budget.waiting = room.budget.waiting + waiting - self.waiting;

@@ -143,6 +143,18 @@ impl Direction {
         self.on_displaced(start, payload, waits, budget)
     }
 
+    /// Whether the next octets begin there.
+    #[inline]
+    pub(super) fn expects(&self, start: SeqNumber) -> bool {
+        self.has_begun && start == self.next
+    }
+
+    /// Takes the payload of a segment that is [expected](Self::expects) while nothing waits.
+    #[inline]
+    pub(super) fn on_expected<'a>(&mut self, payload: Payload<'a>) -> Piece<'a> {
+        self.take(payload)
+    }
+
     /// The peer acknowledges everything before this number.
     #[inline]
     pub(super) fn on_acknowledgement(&mut self, ack: SeqNumber, at: Timestamp) {

@@ -7,11 +7,13 @@
 //! Nothing is allocated for a request; a connection that nobody listens to costs one look at a number.
 
 mod analyzer;
+mod calm;
 mod conversation;
 mod conversations;
 mod counts;
 mod datagrams;
 mod direction;
+mod finishing;
 mod measured;
 mod outlet;
 mod recognition;

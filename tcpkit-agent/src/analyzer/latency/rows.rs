@@ -142,3 +142,67 @@ impl PartialEq for Rows {
 }
 
 impl Eq for Rows {}
+
+#[cfg(test)]
+mod tests {
+    use tcpkit_common::flow::{Address, FourTuple};
+
+    use super::*;
+    use crate::{
+        analyzer::{RequestAnalyzer, Spent},
+        protocol::{Exchange, Extent, Outcome, Request},
+        time::{Span, Timestamp},
+        wire::InterfaceId,
+    };
+
+    /// The request with this number: every other one is of the row that is asked for most, the rest are of a thousand.
+    fn add(analyzer: &mut RequestAnalyzer, number: u16) {
+        let other = if number.is_multiple_of(2) { 0 } else { number % 1_999 };
+        let start = Timestamp(i64::from(number) * 1_000_000);
+        let total = Span(1_000 + u64::from(number) * 7_919 % 1_000_000);
+        let end = start + total;
+        let command = Text::of(format!("C{other}").as_bytes());
+        let extent = Extent { start, end: start, offset: 0, len: 10 };
+        let response = Extent { start: end, end, offset: 0, len: u64::from(number % 100) };
+        let request = Request { command, extent, ..Request::default() };
+        let (status, is_error, outcome) = (Text::new(), number.is_multiple_of(17), Outcome::Answered);
+        let exchange = Exchange { request, response: Some(response), status, is_error, outcome };
+        let [high, low] = other.to_be_bytes();
+        let tuple = FourTuple {
+            source: Address::v4([10, 0, 0, 1]),
+            destination: Address::v4([10, 1, high, low]),
+            source_port: number,
+            destination_port: 6_379 + other % 700,
+        };
+        analyzer.on_request(&Measurement {
+            at: end,
+            tuple,
+            interface: InterfaceId(0),
+            protocol: Protocol::Redis,
+            is_datagram: false,
+            exchange: &exchange,
+            spent: Some(&Spent { total, server: total, ..Spent::default() }),
+        });
+    }
+
+    #[test]
+    fn nobody_sees_that_requests_wait_even_where_sums_are_folded() {
+        let (mut waiting, mut at_once) = (RequestAnalyzer::default(), RequestAnalyzer::default());
+        let (mut gathered, mut has_waited) = (RequestAnalyzer::default(), false);
+        for number in 0..2_400 {
+            add(&mut waiting, number);
+            add(&mut at_once, number);
+            at_once.settle();
+            if number % 97 == 0 {
+                has_waited |= waiting != waiting.clone();
+                assert_eq!(waiting.total(), at_once.total());
+            }
+        }
+        gathered.merge(&waiting);
+        waiting.settle();
+        assert!(has_waited, "that is what the test is about");
+        assert_eq!(waiting, at_once);
+        assert!(waiting.commands().folded() > 0 && waiting.servers().folded() > 0);
+        assert_eq!((gathered.total(), gathered.slowest()), (at_once.total(), at_once.slowest()));
+    }
+}

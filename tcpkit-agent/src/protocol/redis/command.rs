@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use hashbrown::HashMap;
 
-use super::super::text::head_of;
+use super::super::text::{Text, head_of};
 
 /// Where a command has its first key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +94,29 @@ impl Habit {
             Some(name) => SHORT_NAMES.get(name).unwrap_or(Self::UNKNOWN),
             None => HABITS.get(name).copied().unwrap_or(Self::UNKNOWN),
         }
+    }
+}
+
+/// A command by its name, as long as the same one is sent again and again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Latest {
+    /// The name as it was sent, where it is short.
+    sent: Option<(u64, usize)>,
+    command: Text<24>,
+    habit: Habit,
+}
+
+impl Latest {
+    /// The command that is meant by a name, and its habit.
+    #[inline]
+    pub(super) fn of(&mut self, name: &[u8]) -> (Text<24>, Habit) {
+        let sent = (head_of(name), name.len());
+        if self.sent != Some(sent) {
+            self.command = Text::upper(name);
+            self.habit = Habit::of(self.command.octets());
+            self.sent = Some(sent).filter(|_| name.len() <= 8);
+        }
+        (self.command, self.habit)
     }
 }
 

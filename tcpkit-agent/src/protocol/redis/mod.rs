@@ -134,9 +134,7 @@ impl Dialogue for Redis {
 impl Redis {
     fn on_client(&mut self, cursor: &mut Cursor<'_>, out: &mut Vec<Exchange>) {
         loop {
-            if self.requests.is_between()
-                && let Some(asked) = whole::request(cursor)
-            {
+            if let Some(asked) = self.requests.whole(cursor) {
                 self.on_request(asked, out);
                 continue;
             }

@@ -11,7 +11,7 @@ use super::{
         text::Text,
         turns::Step,
     },
-    command::{Effect, Habit, KeyPlace, Secret, is_before_secret},
+    command::{Effect, Habit, KeyPlace, Latest, Secret, is_before_secret},
     plausible::{find_request, is_request},
     whole,
 };
@@ -40,6 +40,7 @@ pub(super) struct Asked {
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     state: State,
+    latest: Latest,
     line: Line,
     draft: Draft,
     habit: Habit,
@@ -81,17 +82,16 @@ impl Default for Habit {
 }
 
 impl Requests {
-    /// Whether no request has begun.
-    pub(super) fn is_between(&self) -> bool {
-        self.state == State::Between
+    /// Reads a request that lies within the piece, where none has begun.
+    #[inline]
+    pub(super) fn whole(&mut self, cursor: &mut Cursor<'_>) -> Option<Asked> {
+        if self.state == State::Between { whole::request(cursor, &mut self.latest) } else { None }
     }
 
     /// Reads until a request is complete, the thread is lost, or the piece is used up.
     pub(super) fn next(&mut self, cursor: &mut Cursor<'_>, counts: &mut DialogueCounts) -> Step<Asked> {
         while !cursor.is_empty() {
-            if self.state == State::Between
-                && let Some(asked) = whole::request(cursor)
-            {
+            if let Some(asked) = self.whole(cursor) {
                 return Step::Message(asked);
             }
             let step = match self.state {

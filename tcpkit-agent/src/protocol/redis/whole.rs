@@ -11,7 +11,7 @@ use super::{
         text::Text,
         words::Phrase,
     },
-    command::{Habit, KeyPlace, Secret},
+    command::{KeyPlace, Latest, Secret},
     request::Asked,
     response::Reply,
 };
@@ -21,13 +21,12 @@ const MAX_ARGUMENTS: usize = 12;
 
 /// Reads a request that lies within the piece.
 #[inline]
-pub(super) fn request(cursor: &mut Cursor<'_>) -> Option<Asked> {
+pub(super) fn request(cursor: &mut Cursor<'_>, latest: &mut Latest) -> Option<Asked> {
     let octets = cursor.rest();
     let mut rest = octets;
     let count = length(&mut rest, b'*').filter(|count| (1..=MAX_ARGUMENTS).contains(count))?;
     let name = string(&mut rest)?;
-    let command = Text::upper(name);
-    let habit = Habit::of(command.octets());
+    let (command, habit) = latest.of(name);
     let key_place = match habit.key {
         KeyPlace::At(place) => place as usize,
         KeyPlace::None => 0,
@@ -115,7 +114,7 @@ fn status(octets: &[u8]) -> Option<(&[u8], usize)> {
 }
 
 /// A string with its length before it and an end of line behind it.
-#[inline]
+#[inline(always)]
 fn string<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let len = length(rest, b'$')?;
     let (string, behind) = rest.split_at_checked(len)?;
@@ -124,7 +123,7 @@ fn string<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 }
 
 /// A sign, up to six digits and an end of line.
-#[inline]
+#[inline(always)]
 fn length(rest: &mut &[u8], sign: u8) -> Option<usize> {
     let digit = |octet: u8| usize::from(octet - b'0');
     match **rest {
@@ -142,6 +141,7 @@ fn length(rest: &mut &[u8], sign: u8) -> Option<usize> {
 }
 
 /// The same of any number of digits, behind the sign.
+#[inline(never)]
 fn long_length<'a>(rest: &mut &'a [u8], digits: &'a [u8]) -> Option<usize> {
     let mut value = 0;
     for (place, octet) in digits.iter().enumerate().take(MAX_DIGITS) {
