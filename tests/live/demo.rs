@@ -24,10 +24,13 @@ const NEEDS: [Need; 5] = [
     Need::Program("nft"),
 ];
 
-/// The task itself, not cargo: what is signalled must be what cleans up.
+/// The task itself, not cargo: what is signalled must be what cleans up. `TCPKIT_XTASK`, or that of this build.
 fn xtask() -> &'static Path {
     static XTASK: OnceLock<PathBuf> = OnceLock::new();
     XTASK.get_or_init(|| {
+        if let Some(xtask) = env::var_os("TCPKIT_XTASK") {
+            return PathBuf::from(xtask);
+        }
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let built = Command::new(cargo)
             .args(["build", "--quiet", "--package", "xtask"])

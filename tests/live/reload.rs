@@ -406,8 +406,7 @@ fn a_terminal_that_is_gone_ends_a_run_with_a_file_too() {
     terminal.signal(libc::SIGHUP);
     assert!(until(patience(30), || events(&configured.log(), "reload").len() == 1));
     terminal.hang_up();
-    // The report has nowhere to go.
-    terminal.wait();
+    assert!(terminal.wait().success(), "it ends as a run ends");
     assert_eq!(events(&configured.log(), "reload").len(), 1, "it reads nothing any more");
     let replay = tcpkit(["-r", file.to_str().unwrap(), "--json"]).run().success().json();
     assert!(replay["totals"]["flows"].as_u64() >= Some(1), "the file is whole: {}", replay["totals"]);

@@ -9,6 +9,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
+use super::process::leave_gone_terminal;
 use crate::sink::{
     flows::{FlowRequest, FlowRequests},
     http::ReportRequests,
@@ -188,9 +189,11 @@ impl Hangup {
     }
 
     fn answer(&self, subject: &mut impl Subject) -> Option<Ending> {
-        let is_gone = self.had_terminal && !has_terminal();
-        let ending = if is_gone { Some(Ending::Signal("SIGHUP")) } else { subject.reload() };
-        ending.filter(|_| !self.is_ignored)
+        if !self.had_terminal || has_terminal() {
+            return subject.reload().filter(|_| !self.is_ignored);
+        }
+        leave_gone_terminal();
+        (!self.is_ignored).then_some(Ending::Signal("SIGHUP"))
     }
 }
 

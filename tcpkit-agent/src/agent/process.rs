@@ -77,6 +77,24 @@ impl Process {
     }
 }
 
+/// Lets go of a terminal that is gone: what is still to be written to it goes nowhere, and is no failure.
+///
+/// Standard streams that are files or pipes stay. Whoever writes to one that is gone by `eprintln!` would panic.
+pub(super) fn leave_gone_terminal() {
+    let Ok(nothing) = OpenOptions::new().read(true).write(true).open("/dev/null") else { return };
+    for stream in 0..=2 {
+        // SAFETY: all zeroes are a valid `termios`, which is only written; the standard streams are nobody's own.
+        unsafe {
+            let mut modes: libc::termios = std::mem::zeroed();
+            let is_gone = libc::tcgetattr(stream, &raw mut modes) != 0
+                && io::Error::last_os_error().raw_os_error() == Some(libc::EIO);
+            if is_gone {
+                libc::dup2(nothing.as_raw_fd(), stream);
+            }
+        }
+    }
+}
+
 /// Opens a file to be appended to.
 ///
 /// # Errors

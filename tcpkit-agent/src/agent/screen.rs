@@ -21,7 +21,10 @@ use ratatui::{
     },
 };
 
-use super::control::{Wake, Wakes};
+use super::{
+    control::{Wake, Wakes},
+    process::leave_gone_terminal,
+};
 
 /// What is shown on a screen.
 pub(super) trait Scene: Send {
@@ -77,6 +80,7 @@ impl Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         self.stop.store(true, Relaxed);
+        leave_gone_terminal();
         // A thread that hangs in a terminal that is gone ends with the process.
         if let Some(thread) = self.thread.take().filter(ends_soon) {
             drop(thread.join());
@@ -123,14 +127,19 @@ impl Work {
             is_stale |= self.scene.tick();
             let Self { terminal, scene, .. } = self;
             if is_stale && terminal.draw(|frame| scene.draw(frame)).is_err() {
-                return self.wakes.send(Wake::SinkFailed);
+                return self.give_up();
             }
             match self.look() {
                 Ok(is_changed) => is_stale = is_changed,
-                // The terminal is gone.
-                Err(_) => return self.wakes.send(Wake::SinkFailed),
+                Err(_) => return self.give_up(),
             }
         }
+    }
+
+    /// The terminal is gone, as a rule; ratatui puts it back all the same, and tells of failures where nobody reads.
+    fn give_up(&self) {
+        leave_gone_terminal();
+        self.wakes.send(Wake::SinkFailed);
     }
 
     /// Waits a moment for the user, then takes all that was done; whether the screen is another one now.

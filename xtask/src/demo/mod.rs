@@ -98,22 +98,22 @@ fn tcpkit(network: &Network, binary: &Path, options: &Options) -> Result<Command
 const USUAL: [&str; 3] = ["--slower-than=250", "--event-after=0.2", "--handshake-timeout=3"];
 
 const SCENE: &str = "\
-demo: nginx and Redis at 10.199.0.1, their clients at 10.199.0.2; tcpkit watches the cable at the servers' end.
-demo: some segments and acknowledgements of nginx are lost, one client reads slowly, a Redis function takes 300 ms,
-demo: and somebody tries ports that are closed, forbidden or silent. Each of that is told when it costs something;
-demo: the report comes at the end (Ctrl-C: now).
+demo: nginx and Redis at 10.199.0.1, their clients at 10.199.0.2, tcpkit between them
+demo: segments and acknowledgements of nginx are lost, one client reads slowly,
+demo: a Redis function takes 300 ms, and some ports are closed, forbidden or silent
+demo: a line tells of what costs somebody time; the report comes at the end (Ctrl-C: now)
 ";
 
 const WHAT_TO_LOOK_FOR: &str = "
 What there was to be found, and where it stands above:
-  nothing lost    COMPLETENESS: every frame that the kernel saw was analysed, or it would say how many were not
+  nothing lost    COMPLETENESS: every frame was analysed, or it says how many were not
   closed port     HANDSHAKES: reject, 10.199.0.1:9998
-  firewall        HANDSHAKES: unreachable, 10.199.0.1:9997, with the ICMP error that said so
+  firewall        HANDSHAKES: unreachable, 10.199.0.1:9997, and the ICMP error
   silent port     HANDSHAKES: timeout, 10.199.0.1:9999
-  rude client     HANDSHAKES: aborted, 10.199.0.1:9996 (it answers the server's SYN/ACK by RST)
-  lossy network   RETRANSMISSIONS: most of them fast, some after a time-out (rto) or by a probe (tlp)
+  rude client     HANDSHAKES: aborted, 10.199.0.1:9996 (a RST for the SYN/ACK)
+  lossy network   RETRANSMISSIONS: fast, rto (after a time-out), tlp (a probe)
   lost ACKs       RETRANSMISSIONS: spurious, which had arrived
-  slow query      REQUESTS: FCALL monthly_report, 300 ms, all of it server; what came meanwhile waited for it
+  slow query      REQUESTS: FCALL monthly_report, 300 ms, all of it server
   slow network    REQUESTS: GET /big, all of it network, with the segment to blame
   slow reader     STALLS: receiver's window, towards the client that reads 300 kB/s
   who uses what   BANDWIDTH, with the busiest second and millisecond; TALKERS

@@ -77,6 +77,8 @@ impl Gate {
             let prepare = |test: &mut Command| {
                 test.env("TCPKIT_LEFT_OUT", &left_out).env("TCPKIT_BIN", build::binary(Profile::Debug));
                 test.env("PATH", path_with_python());
+                // The demo's test runs this very program.
+                test.envs(env::current_exe().map(|xtask| ("TCPKIT_XTASK", xtask)));
                 if let Some(runner) = &runner {
                     test.args(["--config", runner]);
                 }

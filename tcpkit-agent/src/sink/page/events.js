@@ -2,6 +2,13 @@
 
 const from = (flow) => `${place(flow.client_ip, flow.client_port)} → ${place(flow.server_ip, flow.server_port)}`;
 
+/** What came of reading the configuration again. */
+function reloaded(event) {
+  if (event.reason) return `refused, nothing changes: ${event.reason}`;
+  const now = event.changed.length ? `changed: ${event.changed.join(', ')}` : 'nothing changes now';
+  return event.at_next_start.length ? `${now}; at the next start: ${event.at_next_start.join(', ')}` : now;
+}
+
 /** What each kind of event is called, how bad it is, and what it says. */
 const TOLD = {
   handshake_failed: (event) => [event.result, 'red', `${from(event.flow)}: ${RESULT_WORDS[event.result] ?? 'failed'}`],
@@ -13,6 +20,7 @@ const TOLD = {
   slow_request: (event) => ['slow', 'blue', `${event.protocol} ${event.label || event.command} at ${place(event.server_ip, event.server_port)}: ${event.where ? `${span(event.where.total_us)}: ${sentence(event.where)}` : words(event.outcome)}`],
   capture_loss: (event) => ['lost', 'red', `${event.interface}: ${count(event.frames)} frames lost before the analysis, ${percent(event.completeness)} complete`],
   interface: (event) => ['interface', 'grey', `${event.interface} ${event.change}`],
+  reload: (event) => ['reload', event.reason ? 'red' : 'grey', reloaded(event)],
   missed: (event) => ['missed', 'grey', `${count(event.lost)} events came faster than this page could take them`],
 };
 

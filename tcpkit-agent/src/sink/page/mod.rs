@@ -17,7 +17,7 @@ pub use recorded::{LARGEST, recorded};
 /// Content-Security-Policy of the page: its own script and style by their hashes (a test says what they are), and our own
 /// reports.
 pub const POLICY: &str = "default-src 'none'; \
-    script-src 'sha256-eY9Se43AXaR7Ak8O96hXdF82BeMMgPnd/C5Hrc/dhwg='; \
+    script-src 'sha256-h+62J6TumcXZGoRXKD4P/9NV3RQRijJrQ8g96/OlLGE='; \
     style-src 'sha256-BAzDOXIPdso+9KS1sGBB8J/cy3a8dyf8Cehah6eLarA='; \
     connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'";
 
