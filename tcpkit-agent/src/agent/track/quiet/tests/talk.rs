@@ -171,6 +171,14 @@ impl Tape {
                 own.is_open = act.size % 3 == 0;
                 peer.is_open = own.is_open;
             }
+            _ => self.odd(act, own, peer),
+        }
+    }
+
+    /// What makes a flow odd, or is none of its business.
+    fn odd(&mut self, act: &Act, own: &mut Side, peer: &Side) {
+        const SAY: u8 = 0x18;
+        match act.what {
             What::Again => self.segment(act, (own.last, peer.una), SAY, act.size, own.window),
             What::Skip => {
                 own.nxt = own.nxt.wrapping_add(1_000);
@@ -193,6 +201,7 @@ impl Tape {
                     self.packet(act, 6, &[0; 64], 0x2000);
                 }
             }
+            _ => {}
         }
     }
 
