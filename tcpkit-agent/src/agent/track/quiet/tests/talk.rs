@@ -105,7 +105,7 @@ pub(super) fn capture(acts: &[Act]) -> Vec<u8> {
         tape.now += act.passed;
         let [client, server] = &mut flows[usize::from(act.flow)];
         let is_sane = matches!(act.what, What::Say | What::Ack | What::AckSome | What::Window | What::Fin);
-        if is_sane && (!client.is_open || client.has_fin && server.has_fin && act.size % 4 == 0) {
+        if is_sane && (!client.is_open || client.has_fin && server.has_fin && act.size.is_multiple_of(4)) {
             tape.open(&Act { from_client: true, ..*act }, client, server);
         }
         let sides = if act.from_client { (client, server) } else { (server, client) };
@@ -168,7 +168,7 @@ impl Tape {
             }
             What::Rst => {
                 self.segment(act, (own.nxt, peer.nxt), 0x14, 0, 0);
-                own.is_open = act.size % 3 == 0;
+                own.is_open = act.size.is_multiple_of(3);
                 peer.is_open = own.is_open;
             }
             _ => self.odd(act, own, peer),
@@ -196,11 +196,7 @@ impl Tape {
                 &[0x9c, act.flow, 0, 80, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0, 0],
                 0,
             ),
-            What::Fragment => {
-                if act.size > 1_440 {
-                    self.packet(act, 6, &[0; 64], 0x2000);
-                }
-            }
+            What::Fragment if act.size > 1_440 => self.packet(act, 6, &[0; 64], 0x2000),
             _ => {}
         }
     }
@@ -224,10 +220,10 @@ impl Tape {
 
     fn segment(&mut self, act: &Act, (seq, ack): (u32, u32), flags: u8, octets: u16, window: u16) {
         let options: &[u8] = match flags {
-            2 | 0x12 if act.flow % 3 == 0 => &[2, 4, 5, 180],
+            2 | 0x12 if act.flow.is_multiple_of(3) => &[2, 4, 5, 180],
             2 => &[2, 4, 5, 180, 4, 2, 1, 1, 3, 3, 7, 0],
             0x12 => &[2, 4, 4, 0, 1, 3, 3, 7],
-            _ if act.flow % 2 == 0 => &[1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 1],
+            _ if act.flow.is_multiple_of(2) => &[1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 1],
             _ => &[],
         };
         self.tcp(act, (seq, ack), flags, options, octets, window);
@@ -287,7 +283,8 @@ impl Tape {
     }
 
     fn record(&mut self, frame: &[u8]) {
-        let (captured, len) = (frame.len().min(if frame.len() % 7 == 0 { 90 } else { 4_000 }), frame.len());
+        let (captured, len) =
+            (frame.len().min(if frame.len().is_multiple_of(7) { 90 } else { 4_000 }), frame.len());
         self.bytes.extend(u32::try_from(self.now / 1_000_000).unwrap().to_le_bytes());
         self.bytes.extend(u32::try_from(self.now % 1_000_000).unwrap().to_le_bytes());
         self.bytes.extend(u32::try_from(captured).unwrap().to_le_bytes());
