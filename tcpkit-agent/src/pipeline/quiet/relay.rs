@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     flow::quiet::{Hasher, QuietTable, Tide},
-    source::{Flat, Shape},
+    source::Flat,
     time::{Span, Timestamp},
     wire::LinkType,
 };
@@ -76,10 +76,10 @@ impl<'a> Relay<'a> {
         }
         let owners = plan.threads.max(1);
         let state = State {
-            chunks: file.len.saturating_sub(Shape::FILE_HEADER).div_ceil(plan.stretch),
+            chunks: file.len.saturating_sub(Flat::START).div_ceil(plan.stretch),
             next: 0,
             found: 0,
-            start: Shape::FILE_HEADER,
+            start: Flat::START,
             frames: 0,
             closing: 0,
             ready: VecDeque::new(),
@@ -176,7 +176,7 @@ impl<'a> Relay<'a> {
 
     /// Reads a chunk for all.
     fn read(&self, number: u64, chunk: &mut Chunk) -> Result<(), Refused> {
-        chunk.read(self.file, Shape::FILE_HEADER + number * self.plan.stretch)?;
+        chunk.read(self.file, Flat::START + number * self.plan.stretch)?;
         let start = self.await_turn(number)?;
         let behind = chunk.find_records(self.file, start)?;
         let mut shares = self.found(chunk, behind);

@@ -10,7 +10,7 @@ use crate::{
     },
     pipeline::{EngineSettings, Output, Shard},
     report::FlowRecord,
-    source::{Flat, Shape},
+    source::Flat,
     time::Timestamp,
     wire::{self, Frame, ParseOptions},
 };
@@ -37,8 +37,8 @@ pub(super) fn read(
     let wanted = Wanted { tables, hasher, options: settings.parse };
     let mut shard = Shard::new(&EngineSettings { shards: 1, ..settings.clone() }, 0);
     let (mut chunk, mut output, mut records) = (relay.chunk(), Output::default(), Vec::new());
-    let (frames, mut number, mut start, mut now) = (relay.frames(), 0, Shape::FILE_HEADER, Timestamp::MIN);
-    let mut base = Shape::FILE_HEADER;
+    let (frames, mut number, mut start, mut now) = (relay.frames(), 0, Flat::START, Timestamp::MIN);
+    let mut base = Flat::START;
     while number < frames {
         chunk.read(file, base).ok()?;
         start = chunk.find_records(file, start).ok()?;

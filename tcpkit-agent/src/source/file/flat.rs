@@ -32,13 +32,16 @@ impl Flat {
         }
         let mut file = File::open(path).ok()?;
         let len = file.metadata().ok()?.len();
-        let mut header = [0; Shape::FILE_HEADER as usize];
+        let mut header = [0; Shape::FILE_HEADER];
         file.read_exact(&mut header).ok()?;
         let magic = Magic::of(&header[..4])?;
         // The table is of no use: whoever takes its frames knows that there is one interface, and no name.
         let pcap = Pcap::open(magic, &header, "", &mut InterfaceTable::default()).ok()?;
         Some(Self { file, len, shape: pcap.shape()? })
     }
+
+    /// Where its records begin.
+    pub(crate) const START: u64 = Shape::FILE_HEADER as u64;
 
     /// Reads what stands at a place, all of it.
     ///

@@ -36,7 +36,7 @@ pub(crate) struct Shape {
 
 impl Shape {
     /// Octets before the first record, and of a record before those of its frame.
-    pub(crate) const FILE_HEADER: u64 = FILE_HEADER_LEN as u64;
+    pub(crate) const FILE_HEADER: usize = FILE_HEADER_LEN;
     pub(crate) const RECORD_HEADER: usize = RECORD_HEADER_LEN;
 
     /// Octets that the record with this header has of its frame.

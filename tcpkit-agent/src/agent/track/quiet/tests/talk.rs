@@ -65,9 +65,9 @@ impl Act {
 /// At most so many.
 pub(super) fn acts(most: usize) -> impl Strategy<Value = Vec<Act>> {
     let what = prop_oneof![
-        60 => prop::sample::select(vec![What::Open, What::Say, What::Say, What::Say, What::Ack, What::Ack, What::AckSome, What::Window]),
-        8 => prop::sample::select(vec![What::Fin, What::Fin, What::Fin, What::Rst, What::Reopen]),
-        3 => prop::sample::select(vec![What::Syn, What::SynAck, What::Datagram, What::Sack, What::Shut, What::Mark]),
+        240 => prop::sample::select(vec![What::Open, What::Say, What::Say, What::Say, What::Ack, What::Ack, What::AckSome, What::Window]),
+        20 => prop::sample::select(vec![What::Fin, What::Fin, What::Fin, What::Rst, What::Reopen]),
+        2 => prop::sample::select(vec![What::Syn, What::SynAck, What::Datagram, What::Sack, What::Shut, What::Mark]),
         1 => prop::sample::select(vec![What::Again, What::Skip, What::KeepAlive, What::Icmp, What::Malformed, What::Fragment]),
     ];
     let passed = prop_oneof![
@@ -92,6 +92,9 @@ struct Side {
     una: u32,
     window: u16,
     last: u32,
+    /// It was opened, and not reset.
+    is_open: bool,
+    has_fin: bool,
 }
 
 /// A pcap file of what happens.
@@ -101,6 +104,10 @@ pub(super) fn capture(acts: &[Act]) -> Vec<u8> {
     for act in acts {
         tape.now += act.passed;
         let [client, server] = &mut flows[usize::from(act.flow)];
+        let is_sane = matches!(act.what, What::Say | What::Ack | What::AckSome | What::Window | What::Fin);
+        if is_sane && (!client.is_open || client.has_fin && server.has_fin && act.size.is_multiple_of(4)) {
+            tape.open(&Act { from_client: true, ..*act }, client, server);
+        }
         let sides = if act.from_client { (client, server) } else { (server, client) };
         tape.act(act, sides.0, sides.1);
     }
@@ -122,7 +129,8 @@ impl Tape {
 
     fn act(&mut self, act: &Act, own: &mut Side, peer: &mut Side) {
         const SAY: u8 = 0x18;
-        match act.what {
+        let is_over = own.has_fin && matches!(act.what, What::Say | What::Fin);
+        match if is_over { What::Ack } else { act.what } {
             What::Open => self.open(act, own, peer),
             What::Syn => self.segment(act, (own.nxt.wrapping_sub(1), 0), 2, 0, own.window),
             What::SynAck => self.segment(act, (own.nxt.wrapping_sub(1), peer.nxt), 0x12, 0, own.window),
@@ -155,9 +163,22 @@ impl Tape {
                 let octets = if act.size.is_multiple_of(3) { act.size } else { 0 };
                 self.segment(act, (own.nxt, peer.nxt), 0x11, octets, own.window);
                 own.nxt = own.nxt.wrapping_add(u32::from(octets) + 1);
+                own.has_fin = true;
                 peer.una = peer.nxt;
             }
-            What::Rst => self.segment(act, (own.nxt, peer.nxt), 0x14, 0, 0),
+            What::Rst => {
+                self.segment(act, (own.nxt, peer.nxt), 0x14, 0, 0);
+                own.is_open = act.size.is_multiple_of(3);
+                peer.is_open = own.is_open;
+            }
+            _ => self.odd(act, own, peer),
+        }
+    }
+
+    /// What makes a flow odd, or is none of its business.
+    fn odd(&mut self, act: &Act, own: &mut Side, peer: &Side) {
+        const SAY: u8 = 0x18;
+        match act.what {
             What::Again => self.segment(act, (own.last, peer.una), SAY, act.size, own.window),
             What::Skip => {
                 own.nxt = own.nxt.wrapping_add(1_000);
@@ -175,11 +196,8 @@ impl Tape {
                 &[0x9c, act.flow, 0, 80, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0, 0],
                 0,
             ),
-            What::Fragment => {
-                if act.size > 1_440 {
-                    self.packet(act, 6, &[0; 64], 0x2000);
-                }
-            }
+            What::Fragment if act.size > 1_440 => self.packet(act, 6, &[0; 64], 0x2000),
+            _ => {}
         }
     }
 
@@ -192,6 +210,9 @@ impl Tape {
         self.segment(&back, (other, one.wrapping_add(1)), 0x12, 0, 65_535);
         self.now += i64::from(act.size % 50);
         self.segment(act, (one.wrapping_add(1), other.wrapping_add(1)), 0x10, 0, own.window);
+        for side in [&mut *own, &mut *peer] {
+            (side.is_open, side.has_fin) = (true, false);
+        }
         (own.nxt, own.una, own.last) = (one.wrapping_add(1), one.wrapping_add(1), one.wrapping_add(1));
         (peer.nxt, peer.una, peer.last) =
             (other.wrapping_add(1), other.wrapping_add(1), other.wrapping_add(1));
@@ -199,10 +220,10 @@ impl Tape {
 
     fn segment(&mut self, act: &Act, (seq, ack): (u32, u32), flags: u8, octets: u16, window: u16) {
         let options: &[u8] = match flags {
-            2 | 0x12 if act.flow % 3 == 0 => &[2, 4, 5, 180],
+            2 | 0x12 if act.flow.is_multiple_of(3) => &[2, 4, 5, 180],
             2 => &[2, 4, 5, 180, 4, 2, 1, 1, 3, 3, 7, 0],
             0x12 => &[2, 4, 4, 0, 1, 3, 3, 7],
-            _ if act.flow % 2 == 0 => &[1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 1],
+            _ if act.flow.is_multiple_of(2) => &[1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 1],
             _ => &[],
         };
         self.tcp(act, (seq, ack), flags, options, octets, window);
@@ -262,7 +283,8 @@ impl Tape {
     }
 
     fn record(&mut self, frame: &[u8]) {
-        let (captured, len) = (frame.len().min(if frame.len() % 7 == 0 { 90 } else { 4_000 }), frame.len());
+        let (captured, len) =
+            (frame.len().min(if frame.len().is_multiple_of(7) { 90 } else { 4_000 }), frame.len());
         self.bytes.extend(u32::try_from(self.now / 1_000_000).unwrap().to_le_bytes());
         self.bytes.extend(u32::try_from(self.now % 1_000_000).unwrap().to_le_bytes());
         self.bytes.extend(u32::try_from(captured).unwrap().to_le_bytes());
