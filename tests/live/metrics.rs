@@ -12,7 +12,8 @@ use serde_json::Value;
 use tcpkit_tests::{
     left_out::{Need, can_run},
     live::{ENDPOINT, Live, get},
-    netns::Pair,
+    netns::{Pair, run},
+    server::Server,
     traffic::transfer,
     wait::{patience, until},
 };
@@ -62,7 +63,7 @@ fn a_real_prometheus_scrapes_what_promtool_finds_in_order() {
     let (is_content, said) = promtool(&["check", "metrics"], &text);
     assert!(is_content && said.is_empty(), "{said}");
 
-    let prometheus = Prometheus::start(&pair);
+    let prometheus = Prometheus::start(&pair, "exemplar-storage");
     let ask = |query: &str| prometheus.value(&pair, query);
     assert!(
         until(patience(60), || ask("tcpkit_handshakes_total{result=\"success\"}") == Some(1.0)),
@@ -83,6 +84,62 @@ fn a_real_prometheus_scrapes_what_promtool_finds_in_order() {
     assert_eq!((&report["completeness"], &report["ledger"]["closes"]), (&1.0.into(), &true.into()));
 }
 
+/// Requests to nginx, and what a Prometheus with native histograms makes of how long they took: as many as the report
+/// has, and its percentiles no further off than a bucket is wide.
+#[test]
+fn a_real_prometheus_takes_native_histograms() {
+    let needs = [Need::Ebpf, Need::Program("prometheus"), Need::Program("nginx"), Need::Program("curl")];
+    if !can_run("a_real_prometheus_takes_native_histograms", &needs) {
+        return;
+    }
+    let pair = Pair::new("native").unwrap();
+    let _nginx = Server::nginx(&pair.server, 200_000).unwrap();
+    let live = Live::start(&pair.server, &["-i", "veth0", "--json"]);
+    // Curl asks for each of them on one connection.
+    let url = "http://10.77.0.2/large?[1-50]";
+    let words =
+        ["netns", "exec", pair.client.name(), "curl", "-s", "--max-time", "40", "-o", "/dev/null", url];
+    run("ip", &words).unwrap();
+
+    let prometheus = Prometheus::start(&pair, "native-histograms,exemplar-storage");
+    let ask = |query: &str| prometheus.value(&pair, query);
+    const SERIES: &str = "tcpkit_request_duration_seconds{protocol=\"http\"}";
+    assert!(
+        until(patience(60), || ask(&format!("histogram_count({SERIES})")) == Some(50.0)),
+        "{:?} of 50: {:?}",
+        ask(&format!("histogram_count({SERIES})")),
+        get(&pair.server, PROMETHEUS, "/api/v1/targets")
+    );
+    assert_eq!(ask("up{job=\"tcpkit\"}"), Some(1.0));
+    assert_eq!(ask("histogram_count(tcpkit_handshake_duration_seconds)"), Some(1.0));
+    // What is no duration is as it is in text.
+    assert_eq!(ask("tcpkit_requests_total{protocol=\"http\",outcome=\"answered\"}"), Some(50.0));
+    assert!(ask("sum(tcpkit_packet_size_bytes_count)") > Some(50.0));
+    let told = ["0.5", "0.99"].map(|share| ask(&format!("histogram_quantile({share}, {SERIES})")).unwrap());
+    let sum = ask(&format!("histogram_sum({SERIES})")).unwrap();
+    let exemplars = format!("/api/v1/query_exemplars?query={}&start=0&end=9999999999", encoded(SERIES));
+    let exemplars = in_one_piece(&pair, &exemplars);
+    assert!(exemplars.contains("GET") && exemplars.contains("10.77.0.2:80"), "{exemplars}");
+    drop(prometheus);
+
+    let report = live.end(libc::SIGINT).success().json();
+    let http = &report["latency"]["requests"]["protocols"]["http"];
+    assert_eq!(http["answered"], 50);
+    let duration = &http["total_us"];
+    for (told, own) in told.into_iter().zip(["p50", "p99"]) {
+        let own = duration[own].as_f64().unwrap() / 1e6;
+        // A bucket is 9 % wide, and what stands for a duration in the report is up to 1 % off.
+        assert!((own / 1.11..own * 1.11).contains(&told), "{told} s for {own} s: {duration}");
+    }
+    let mean = duration["avg"].as_f64().unwrap() / 1e6;
+    assert!((sum / 50.0 - mean).abs() <= mean / 1e3, "{sum} s of 50: {duration}");
+}
+
+/// Every octet as a query of an address has it.
+fn encoded(query: &str) -> String {
+    query.bytes().map(|octet| format!("%{octet:02X}")).collect()
+}
+
 /// What our Prometheus answers by HTTP/1.0, which has no chunks.
 fn in_one_piece(pair: &Pair, path: &str) -> String {
     let mut stream = pair.server.enter(|| TcpStream::connect(PROMETHEUS)).unwrap().unwrap();
@@ -100,7 +157,7 @@ struct Prometheus {
 }
 
 impl Prometheus {
-    fn start(pair: &Pair) -> Self {
+    fn start(pair: &Pair, features: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("prometheus.yml");
         let text = format!(
@@ -115,7 +172,7 @@ impl Prometheus {
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
             .arg(format!("--web.listen-address={PROMETHEUS}"))
-            .arg("--enable-feature=exemplar-storage")
+            .arg(format!("--enable-feature={features}"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log);
@@ -131,8 +188,8 @@ impl Prometheus {
 
     /// What a query comes to now, where it is one number.
     fn value(&self, pair: &Pair, query: &str) -> Option<f64> {
-        let encoded: String = query.bytes().map(|octet| format!("%{octet:02X}")).collect();
-        let (_, body) = get(&pair.server, PROMETHEUS, &format!("/api/v1/query?query={encoded}")).ok()?;
+        let path = format!("/api/v1/query?query={}", encoded(query));
+        let (_, body) = get(&pair.server, PROMETHEUS, &path).ok()?;
         let answer: Value = serde_json::from_str(&body).ok()?;
         answer["data"]["result"][0]["value"][1].as_str()?.parse().ok()
     }

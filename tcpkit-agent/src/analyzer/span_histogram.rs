@@ -111,13 +111,35 @@ impl SpanHistogram {
     #[must_use]
     pub fn by_bound<const BUCKETS: usize>(&self, bounds: &[u64]) -> [u64; BUCKETS] {
         let mut counts = [0; BUCKETS];
-        for (bucket, count) in self.buckets.iter().enumerate().filter(|(_, count)| **count > 0) {
-            let place = bounds.partition_point(|bound| *bound < middle_of(bucket));
+        for (place, count) in self.places(bounds) {
             if let Some(sum) = counts.get_mut(place) {
                 *sum += count;
             }
         }
         counts
+    }
+
+    /// The same, for many bounds; what would be zeros at the end is left out.
+    #[must_use]
+    pub fn by_bounds(&self, bounds: &[u64]) -> Vec<u64> {
+        let mut counts = Vec::new();
+        for (place, count) in self.places(bounds) {
+            if place >= counts.len() {
+                counts.resize(place + 1, 0);
+            }
+            counts[place] += count;
+        }
+        counts
+    }
+
+    /// Between which bounds each bucket lies that is not empty, and how many are in it.
+    fn places(&self, bounds: &[u64]) -> impl Iterator<Item = (usize, u64)> {
+        let mut place = 0;
+        self.buckets.iter().enumerate().filter(|(_, count)| **count > 0).map(move |(bucket, count)| {
+            let middle = middle_of(bucket);
+            place += bounds[place..].iter().take_while(|bound| **bound < middle).count();
+            (place, *count)
+        })
     }
 
     /// Durations by bucket, the shortest first.
@@ -221,6 +243,8 @@ mod tests {
     fn bounds_part_what_is_clearly_below_from_what_is_clearly_above() {
         let spans = set(&[0, 9_900, 10_100, 24_000, 980_000_000, 1_000_000_000_000]);
         assert_eq!(spans.by_bound::<4>(&[10_000, 25_000, 1_000_000_000]), [2, 2, 1, 1]);
+        assert_eq!(spans.by_bounds(&[10_000, 25_000, 1_000_000_000]), [2, 2, 1, 1]);
+        assert_eq!(set(&[0, 9_900]).by_bounds(&[10_000, 25_000]), [2]);
         assert_eq!(set(&[]).by_bound::<4>(&[1, 2, 3]), [0; 4]);
     }
 

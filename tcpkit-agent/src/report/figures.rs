@@ -2,6 +2,8 @@
 //!
 //! None of it is in the report's JSON, which has percentiles instead.
 
+use std::sync::LazyLock;
+
 use super::Count;
 
 /// Upper bounds of the buckets of durations, in nanoseconds; the last bucket has none. A duration within 1/128 of a
@@ -32,17 +34,46 @@ pub const DURATION_BOUNDS_NS: [u64; 20] = [
 /// Buckets of durations.
 pub const DURATION_BUCKETS: usize = DURATION_BOUNDS_NS.len() + 1;
 
+/// The resolution of native histograms, by Prometheus's name: each doubling is cut into 2^3 buckets, whose bounds are
+/// powers of 2^(1/8), 9 % apart. Each of them has at least five of those that the analyzers keep durations in (at most
+/// 1/64 of their value wide), so the shape of a distribution stays as it is; a finer one would be jagged.
+pub const NATIVE_SCHEMA: i32 = 3;
+
+/// What Prometheus calls the first of the native buckets, in which durations of 0 are; its upper bound is 2^-30 s,
+/// which is less than a nanosecond.
+pub const NATIVE_FIRST: i32 = -30 << NATIVE_SCHEMA;
+
+/// What Prometheus calls the last native bucket with a bound: 2^34 s, 544 years.
+const NATIVE_LAST: i32 = 34 << NATIVE_SCHEMA;
+
+/// Upper bounds of the native buckets, in whole nanoseconds; the last bucket has none. A duration within 1/128 of a
+/// bound may stand on either side of it, as with [`DURATION_BOUNDS_NS`].
+pub static NATIVE_BOUNDS_NS: LazyLock<Vec<u64>> =
+    LazyLock::new(|| (NATIVE_FIRST..=NATIVE_LAST).map(native_bound_ns).collect());
+
+/// `2^(bucket / 2^schema)` seconds.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "from 0.9 to 1.8e19, which is below 2^64; durations are whole, so what is behind the point makes no odds"
+)]
+fn native_bound_ns(bucket: i32) -> u64 {
+    (1e9 * (f64::from(bucket) / f64::from(1 << NATIVE_SCHEMA)).exp2()) as u64
+}
+
 /// A set of durations by bucket.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Durations {
     /// How many fell into each bucket.
     pub buckets: [u64; DURATION_BUCKETS],
+    /// How many fell into each of the buckets of [`NATIVE_BOUNDS_NS`]; zeros at the end are left out.
+    pub native: Vec<u64>,
     /// All of them together, in nanoseconds; saturates after 584 years.
     pub sum_ns: u64,
 }
 
 /// How long requests of one kind took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestDurations {
     /// From the first octet of the request until the answer was delivered, of those that did not ask to wait.
     pub total: Durations,
@@ -53,7 +84,7 @@ pub struct RequestDurations {
 }
 
 /// Round trips towards one end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoundTripDurations {
     /// How long they took.
     pub rtt: Durations,

@@ -42,8 +42,8 @@ pub use event::{Event, EventKind};
 pub use exact_flows::{ExactFlow, ExactFlowCounts, ExactOther, ExactRate, ExactTraffic};
 pub use exact_report::{ExactFlowRecord, ExactFlowsReport};
 pub use figures::{
-    DURATION_BOUNDS_NS, DURATION_BUCKETS, Durations, Figures, RequestDurations, RoundTripDurations,
-    TrafficFigure,
+    DURATION_BOUNDS_NS, DURATION_BUCKETS, Durations, Figures, NATIVE_BOUNDS_NS, NATIVE_FIRST, NATIVE_SCHEMA,
+    RequestDurations, RoundTripDurations, TrafficFigure,
 };
 pub use flow::{
     Close, DirectionRecord, FlowRecord, HandshakeResult, RetransmissionsByCause, RstRecord, RttRecord,

@@ -5,8 +5,8 @@ use crate::{
     analyzer::{Cut, RequestSum, RoundTrips, SpanHistogram, Traffic},
     flow::{Half, StallKind},
     report::{
-        Count, DURATION_BOUNDS_NS, Durations, Figures, RequestDurations, RoundTripDurations, ShardSnapshot,
-        TrafficFigure,
+        Count, DURATION_BOUNDS_NS, Durations, Figures, NATIVE_BOUNDS_NS, RequestDurations,
+        RoundTripDurations, ShardSnapshot, TrafficFigure,
     },
     wire::{FrameDirection, Transport},
 };
@@ -41,7 +41,11 @@ pub(super) fn figures(context: &ReportContext, sum: &ShardSnapshot) -> Figures {
 }
 
 fn durations(spans: &SpanHistogram) -> Durations {
-    Durations { buckets: spans.by_bound(&DURATION_BOUNDS_NS), sum_ns: spans.total().0 }
+    Durations {
+        buckets: spans.by_bound(&DURATION_BOUNDS_NS),
+        native: spans.by_bounds(&NATIVE_BOUNDS_NS),
+        sum_ns: spans.total().0,
+    }
 }
 
 fn round_trips(trips: &RoundTrips) -> RoundTripDurations {

@@ -15,7 +15,7 @@ use flate2::{Compression, write::GzEncoder};
 /// What is answered.
 pub(super) struct Answer {
     pub(super) kind: &'static str,
-    pub(super) text: String,
+    pub(super) octets: Vec<u8>,
     pub(super) caching: Caching,
 }
 
@@ -33,12 +33,12 @@ pub(super) enum Caching {
 impl Answer {
     /// An answer in JSON, with a line's end.
     pub(super) fn json(text: String, caching: Caching) -> Self {
-        Self { kind: "application/json", text: text + "\n", caching }
+        Self { kind: "application/json", octets: (text + "\n").into_bytes(), caching }
     }
 
     /// The response to a request with these headers.
     pub(super) fn respond(self, asked: &HeaderMap) -> Response {
-        let tag = (self.caching != Caching::Never).then(|| tag(&self.text));
+        let tag = (self.caching != Caching::Never).then(|| tag(&self.octets));
         let mut response = match &tag {
             Some(tag) if has_it(asked, tag) => StatusCode::NOT_MODIFIED.into_response(),
             _ => self.body(asked),
@@ -58,9 +58,9 @@ impl Answer {
     }
 
     fn body(&self, asked: &HeaderMap) -> Response {
-        let packed = takes_gzip(asked).then(|| gzip(&self.text)).flatten();
+        let packed = takes_gzip(asked).then(|| gzip(&self.octets)).flatten();
         let is_packed = packed.is_some();
-        let body = packed.map_or_else(|| Body::from(self.text.clone()), Body::from);
+        let body = packed.map_or_else(|| Body::from(self.octets.clone()), Body::from);
         let mut response = ([(header::CONTENT_TYPE, self.kind)], body).into_response();
         if is_packed {
             response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -69,10 +69,10 @@ impl Answer {
     }
 }
 
-/// The same text has the same tag; it is weak, because the text may come compressed or not.
-fn tag(text: &str) -> String {
+/// The same octets have the same tag; it is weak, because they may come compressed or not.
+fn tag(octets: &[u8]) -> String {
     let mut hasher = DefaultHasher::new();
-    hasher.write(text.as_bytes());
+    hasher.write(octets);
     format!("W/\"{:016x}\"", hasher.finish())
 }
 
@@ -101,16 +101,16 @@ fn takes_gzip(asked: &HeaderMap) -> bool {
 }
 
 /// `None` for what is not worth it.
-fn gzip(text: &str) -> Option<Vec<u8>> {
-    if text.len() < WORTH_IT {
+fn gzip(octets: &[u8]) -> Option<Vec<u8>> {
+    if octets.len() < WORTH_IT {
         return None;
     }
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(text.as_bytes()).ok()?;
+    encoder.write_all(octets).ok()?;
     encoder.finish().ok()
 }
 
-/// A shorter text fits into one packet as it is.
+/// A shorter answer fits into one packet as it is.
 const WORTH_IT: usize = 1_200;
 
 #[cfg(test)]
@@ -139,13 +139,13 @@ mod tests {
 
     #[test]
     fn a_tag_is_known_again_weak_or_strong_or_among_others() {
-        let own = tag("text");
+        let own = tag(b"text");
         let strong = own.trim_start_matches("W/").to_owned();
         for value in [own.clone(), strong, format!("\"x\", {own}"), "*".to_owned()] {
             let value = HeaderValue::try_from(value).unwrap();
             assert!(has_it(&HeaderMap::from_iter([(header::IF_NONE_MATCH, value)]), &own));
         }
         assert!(!has_it(&headers(header::IF_NONE_MATCH, "\"text\""), &own));
-        assert_ne!(tag("text"), tag("texts"));
+        assert_ne!(tag(b"text"), tag(b"texts"));
     }
 }

@@ -4,7 +4,7 @@ use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::{
-    paths::{Content, PATHS, Path},
+    paths::{Content, PATHS, PROTOBUF, Path},
     problem,
     query::{Kind, Parameter},
 };
@@ -73,8 +73,9 @@ fn content(path: &Path, generator: &mut SchemaGenerator) -> Value {
         Content::Json(schema) => json!({ "application/json": { "schema": schema(generator) } }),
         Content::AnyJson => json!({ "application/json": { "schema": {} } }),
         Content::Text(kinds) => {
-            let texts =
-                kinds.iter().map(|kind| ((*kind).to_owned(), json!({ "schema": { "type": "string" } })));
+            // OpenAPI 3.1 describes octets by a media type alone.
+            let schema = |kind: &str| if kind == PROTOBUF { json!({}) } else { json!({ "type": "string" }) };
+            let texts = kinds.iter().map(|kind| ((*kind).to_owned(), json!({ "schema": schema(kind) })));
             Value::Object(texts.collect())
         }
         // OpenAPI 3.1 has no word for the events of a stream: the schema is that of their data.

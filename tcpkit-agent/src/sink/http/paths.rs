@@ -28,7 +28,7 @@ pub(super) enum Content {
     Json(fn(&mut SchemaGenerator) -> Schema),
     /// JSON of a shape that is git-hulk/tcpkit's.
     AnyJson,
-    /// Text of these media types.
+    /// Text of these media types; [`PROTOBUF`] is octets that are no text.
     Text(&'static [&'static str]),
     /// Server-sent events, each with JSON of this shape.
     Events(fn(&mut SchemaGenerator) -> Schema),
@@ -86,9 +86,10 @@ pub(super) const PATHS: [Path; 15] = [
     },
     Path {
         path: METRICS,
-        about: "Metrics for Prometheus: OpenMetrics 1.0.0 for who asks for it, else the older text format.",
+        about: "Metrics for Prometheus: its protobuf format, with native histograms, or OpenMetrics 1.0.0 for who asks \
+                for them, else the older text format.",
         parameters: &[],
-        content: Content::Text(&["text/plain", "application/openmetrics-text"]),
+        content: Content::Text(&["text/plain", "application/openmetrics-text", PROTOBUF]),
         may_be_unavailable: true,
     },
     Path {
@@ -149,6 +150,9 @@ pub(super) const STATS: &str = "/stats";
 pub(super) const HEALTHZ: &str = "/healthz";
 pub(super) const READYZ: &str = "/readyz";
 pub(super) const OPENAPI: &str = "/openapi.json";
+
+/// Octets whose parameters say which messages they are.
+pub(super) const PROTOBUF: &str = "application/vnd.google.protobuf";
 
 const PRETTY: Parameter =
     Parameter { name: "pretty", about: "JSON on several lines, for people.", kind: Kind::Flag };

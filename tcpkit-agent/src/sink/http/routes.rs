@@ -25,7 +25,7 @@ use crate::{
         PartReport, Problem, Record, Report,
         flows::{FlowCursor, FlowFilter, FlowOrder, FlowQuery},
     },
-    sink::metrics::{self, Metrics, Own},
+    sink::metrics::{Format, Metrics, Own},
 };
 
 /// What answers are made of.
@@ -53,7 +53,7 @@ pub(super) fn router(served: Arc<Served>, stopped: watch::Receiver<bool>) -> Rou
         .route(paths::BANDWIDTH, view(|report, pretty| part(report, &report.bandwidth, pretty)))
         .route(paths::LEDGER, view(|report, pretty| part(report, &report.ledger, pretty)))
         .route(paths::EVENTS, get(events))
-        .route(paths::METRICS, get(metrics_text))
+        .route(paths::METRICS, get(scrape))
         .route(paths::STATS, get(stats))
         .route(paths::HEALTHZ, get(healthz))
         .route(paths::READYZ, get(readyz))
@@ -158,22 +158,18 @@ async fn events(State(sources): State<Sources>, request: Request) -> Response {
     (headers, Body::new(body)).into_response()
 }
 
-async fn metrics_text(State(sources): State<Sources>, uri: Uri, headers: HeaderMap) -> Response {
+async fn scrape(State(sources): State<Sources>, uri: Uri, headers: HeaderMap) -> Response {
     let answer = async {
         Query::of(&uri, paths::parameters(paths::METRICS))?;
         let report = sources.served.reports.report().await.map_err(unavailable)?;
         let own =
             Own { event_readers: sources.served.events.readers(), events_lost: sources.served.events.lost() };
-        let text = sources
+        let format = Format::wanted(&headers);
+        let octets = sources
             .metrics
-            .render(&report, &own)
+            .render(format, &report, &own)
             .map_err(|error| problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
-        let (kind, text) = if metrics::wants_openmetrics(&headers) {
-            (metrics::OPENMETRICS, text)
-        } else {
-            (metrics::PLAIN, metrics::plain(&text))
-        };
-        Ok(Answer { kind, text, caching: Caching::Never })
+        Ok(Answer { kind: format.media_type(), octets, caching: Caching::Never })
     };
     given(answer.await, &headers)
 }
@@ -185,7 +181,7 @@ async fn stats(State(sources): State<Sources>, uri: Uri, headers: HeaderMap) -> 
         let report = sources.served.reports.report().await.map_err(unavailable)?;
         let text = (sources.served.statistics)(uri.query().unwrap_or_default(), &report);
         let text = text.ok_or_else(|| bad_query("v", "no such version", Vec::new()))?;
-        Ok(Answer { kind: "application/json", text, caching: Caching::Never })
+        Ok(Answer { kind: "application/json", octets: text.into_bytes(), caching: Caching::Never })
     };
     given(answer.await, &headers)
 }

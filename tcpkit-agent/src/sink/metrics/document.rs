@@ -41,8 +41,8 @@ const TITLES: [&str; 4] = [
 
 const INTRODUCTION: &str = "# Metrics
 
-`/metrics` on the endpoint: OpenMetrics 1.0.0 for whoever asks for it (Prometheus does), else the older text format, which
-has no units and no exemplars. This page is made from the agent's own catalogue, and a test keeps it so.
+`/metrics` on the endpoint: OpenMetrics 1.0.0 for whoever asks for it (Prometheus does), Prometheus's protobuf format for
+whoever prefers that, else the older text format, which has no units and no exemplars. This page is made from the agent's own catalogue, and a test keeps it so.
 
 ```yaml
 scrape_configs:
@@ -54,8 +54,8 @@ scrape_configs:
 - **No label has a four-tuple.** Servers and commands are told apart for the busiest few (`--metrics-top`, 10 unless told otherwise); the rest is `other`. Who comes among the busiest later is told from then on and what it had before stays with `other`, so the rates of all series together are always the rate of the whole.
 - **A counter never goes back.** Where a verdict is revised (a retransmission that turns out to have been spurious), the counter of the first verdict stands still until it is made up for; the report has the verdicts as they stand.
 - **Bounds of durations** run from 10 µs to 60 s. The analyzers keep durations in buckets of 1/64 of their value, so one within 1/128 (0.8 %) of a bound may stand on either side of it. Sums and counts are exact.
-- **Exemplars** stand at `tcpkit_request_duration_seconds`, in OpenMetrics only: command, server and start of one of the slowest requests, by which the request log has it (Prometheus keeps them with `--enable-feature=exemplar-storage`).
-- **Native histograms** are not offered: they exist in Prometheus's protobuf format alone, which the endpoint does not speak.
+- **Exemplars** stand at `tcpkit_request_duration_seconds`, in OpenMetrics and protobuf: command, server and start of one of the slowest requests, by which the request log has it (Prometheus keeps them with `--enable-feature=exemplar-storage`).
+- **Native histograms**: every histogram of durations has them beside its classic buckets, in Prometheus's protobuf format, which alone can carry them. Buckets are powers of 2^(1/8), 9 % apart (schema 3), from a nanosecond up, and durations of 0 are in the zero bucket; the 1/128 above holds for their bounds too. A Prometheus that runs with `--enable-feature=native-histograms` asks for that format by itself; it then keeps the native buckets in place of the classic ones, which the dashboard and the alerts below ask for, unless its scrape configuration says `scrape_classic_histograms: true` (2.45 and later; `always_scrape_classic_histograms` since 3.0). `histogram_quantile(0.99, rate(tcpkit_request_duration_seconds[5m]))` asks for the native ones. Sizes of packets have classic buckets only.
 - Figures rest on the frames that were delivered: `tcpkit_completeness_ratio` says how far that is all of them. Interface counters come from the kernel and stay exact.
 ";
 

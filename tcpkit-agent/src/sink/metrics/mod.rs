@@ -12,6 +12,8 @@ mod catalogue;
 #[cfg(test)]
 mod document;
 mod encode;
+mod format;
+mod native;
 mod plain;
 mod process;
 mod sample;
@@ -22,20 +24,19 @@ mod tops;
 
 use std::{
     collections::HashMap,
-    fmt,
     sync::{Mutex, PoisonError},
 };
 
-use axum::http::{HeaderMap, header};
-
 use crate::report::Report;
 use catalogue::{Context, METRICS, Metric};
-pub use plain::plain;
+pub use format::Format;
+use plain::plain;
 use process::Process;
+pub use prometheus_client::encoding::prometheus_protobuf::EncodeError;
 use sample::{Samples, Value};
 use tops::Tops;
 
-/// Makes the text of metrics; it remembers what it told, so that counters never go back.
+/// Tells metrics; it remembers what it told, so that counters never go back.
 #[derive(Debug)]
 pub struct Metrics {
     state: Mutex<State>,
@@ -64,11 +65,20 @@ impl Metrics {
         Self { state: Mutex::new(State { tops: Tops::new(top), told: HashMap::new() }) }
     }
 
-    /// The metrics of this report, in OpenMetrics 1.0.0.
+    /// The metrics of this report in this format.
     ///
     /// # Errors
     /// The library finds that a metric contradicts its type: a defect.
-    pub fn render(&self, report: &Report, own: &Own) -> Result<String, fmt::Error> {
+    pub fn render(&self, format: Format, report: &Report, own: &Own) -> Result<Vec<u8>, EncodeError> {
+        let families = self.families(report, own);
+        match format {
+            Format::Protobuf => encode::protobuf(families),
+            Format::OpenMetrics => Ok(encode::text(families)?.into_bytes()),
+            Format::Plain => Ok(plain(&encode::text(families)?).into_bytes()),
+        }
+    }
+
+    fn families(&self, report: &Report, own: &Own) -> Vec<Samples> {
         // A thread that panicked while it wrote left numbers behind that are whole.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let named = state.tops.update(report);
@@ -80,9 +90,9 @@ impl Metrics {
             samples.rows.iter_mut().for_each(|row| state.hold(metric, row, &mut told));
             samples
         });
-        let families: Vec<Samples> = families.filter(|samples| !samples.rows.is_empty()).collect();
+        let families = families.filter(|samples| !samples.rows.is_empty()).collect();
         state.told = told;
-        encode::encode(families)
+        families
     }
 }
 
@@ -101,35 +111,3 @@ impl State {
         }
     }
 }
-
-/// Whether these headers ask for OpenMetrics rather than for the older text.
-#[must_use]
-pub fn wants_openmetrics(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let (mut openmetrics, mut text) = (0.0f32, 0.0f32);
-    for range in values.flat_map(|ranges| ranges.split(',')) {
-        let mut words = range.split(';').map(str::trim);
-        let kind = words.next().unwrap_or_default();
-        let mut weight = 1.0f32;
-        let mut is_known = true;
-        for word in words {
-            match word.split_once('=') {
-                Some(("q", value)) => weight = value.parse().unwrap_or(0.0),
-                Some(("version", value)) => is_known = matches!(value, "1.0.0" | "0.0.1" | "0.0.4"),
-                _ => {}
-            }
-        }
-        match kind {
-            "application/openmetrics-text" if is_known => openmetrics = weight.max(openmetrics),
-            "text/plain" => text = weight.max(text),
-            _ => {}
-        }
-    }
-    openmetrics > 0.0 && openmetrics >= text
-}
-
-/// The media type of what [`Metrics::render`] makes.
-pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// The media type of what [`plain`] makes.
-pub const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";

@@ -1,24 +1,24 @@
 //! The series of one metric, as they stand.
 
-use super::catalogue::Metric;
+use super::{catalogue::Metric, native::Native};
 use crate::report::{DURATION_BOUNDS_NS, Durations};
 
 /// The series of one metric.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Samples {
     pub(super) metric: &'static Metric,
     pub(super) rows: Vec<Sample>,
 }
 
 /// One series.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Sample {
     pub(super) labels: Vec<(&'static str, String)>,
     pub(super) value: Value,
 }
 
 /// What it stands at.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Value {
     /// A counter of things.
     Count(u64),
@@ -31,10 +31,12 @@ pub(super) enum Value {
 }
 
 /// Things by size.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Histogram {
     /// Upper bounds, the last of them infinite, and how many fell into each bucket.
     pub(super) buckets: Vec<(f64, u64)>,
+    /// The same in Prometheus's own buckets, of durations.
+    pub(super) native: Option<Native>,
     /// All sizes together.
     pub(super) sum: f64,
     /// One of those that fell into a bucket.
@@ -85,13 +87,15 @@ impl Samples {
     ) {
         let bounds = DURATION_BOUNDS_NS.iter().map(|bound| seconds(*bound)).chain([f64::INFINITY]);
         let buckets = bounds.zip(durations.buckets).collect();
+        let native = Some(Native::of(&durations.native));
         let sum = seconds(durations.sum_ns);
-        self.push(labels, Value::Histogram(Histogram { buckets, sum, exemplars }));
+        self.push(labels, Value::Histogram(Histogram { buckets, native, sum, exemplars }));
     }
 
     /// Adds things by size.
     pub(super) fn sizes(&mut self, buckets: Vec<(f64, u64)>, sum: f64) {
-        self.push(&[], Value::Histogram(Histogram { buckets, sum, exemplars: Vec::new() }));
+        let histogram = Histogram { buckets, native: None, sum, exemplars: Vec::new() };
+        self.push(&[], Value::Histogram(histogram));
     }
 
     fn push(&mut self, labels: &[&str], value: Value) {

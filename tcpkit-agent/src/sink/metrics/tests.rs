@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model as model;
+use prost::Message as _;
 
-use super::{catalogue::Kind, document::document, *};
+use super::{catalogue::Kind, document::document, sample::number, *};
 use crate::{
     report::{Count, DURATION_BUCKETS, Durations, RequestDurations, TrafficFigure, *},
     sink::text::sample,
@@ -16,7 +17,10 @@ pub(crate) fn report() -> Report {
         let mut buckets = [0; DURATION_BUCKETS];
         buckets[3] = count;
         buckets[DURATION_BUCKETS - 1] = 1;
-        Durations { buckets, sum_ns: 61_000_000_000 }
+        // 75 µs and 61 s.
+        let mut native = vec![0; 289];
+        (native[131], native[288]) = (count, 1);
+        Durations { buckets, native, sum_ns: 61_000_000_000 }
     };
     let mut report = sample::report();
     report.figures = Figures {
@@ -38,7 +42,11 @@ pub(crate) fn report() -> Report {
 }
 
 fn openmetrics() -> String {
-    Metrics::new(2).render(&report(), &Own::default()).unwrap()
+    text(&Metrics::new(2), &report())
+}
+
+fn text(metrics: &Metrics, report: &Report) -> String {
+    String::from_utf8(metrics.render(Format::OpenMetrics, report, &Own::default()).unwrap()).unwrap()
 }
 
 /// Series by name, without their values.
@@ -103,9 +111,9 @@ fn the_slowest_requests_are_exemplars_of_their_buckets() {
 #[test]
 fn a_counter_never_goes_back() {
     let metrics = Metrics::new(2);
-    let (own, mut report) = (Own::default(), report());
+    let mut report = report();
     let value = |metrics: &Metrics, report: &Report| {
-        let text = metrics.render(report, &own).unwrap();
+        let text = text(metrics, report);
         let line = "tcpkit_retransmitted_segments_total{cause=\"fast\"} ";
         text.lines().find_map(|l| l.strip_prefix(line)?.parse::<u64>().ok()).unwrap()
     };
@@ -136,7 +144,7 @@ fn series_stay_few_whoever_is_busy() {
                 },
             })
             .collect();
-        let text = metrics.render(&report, &Own::default()).unwrap();
+        let text = text(&metrics, &report);
         assert_eq!(
             names(&text)["tcpkit_server_handshakes_total"],
             8,
@@ -146,23 +154,139 @@ fn series_stay_few_whoever_is_busy() {
 }
 
 #[test]
-fn who_asks_for_openmetrics_gets_it() {
-    for (accept, wants) in [
-        (
-            "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
-            true,
-        ),
-        ("application/openmetrics-text; version=0.0.1,text/plain;version=0.0.4;q=0.5,*/*;q=0.1", true),
-        ("text/plain", false),
-        ("*/*", false),
-        ("application/openmetrics-text;q=0.1,text/plain", false),
-        ("application/openmetrics-text;q=0", false),
-        ("application/openmetrics-text;version=9.0.0", false),
-    ] {
-        let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
-        assert_eq!(wants_openmetrics(&headers), wants, "{accept}");
+fn protobuf_says_what_the_text_says() {
+    let families = Metrics::new(2).families(&report(), &Own::default());
+    let told = families_of(&encode::protobuf(families.clone()).unwrap());
+    let text = encode::text(families).unwrap();
+    let expected = of_text(&plain(&text));
+    assert!(expected.len() > 300, "{expected:?}");
+    assert_eq!(of_messages(&told), expected);
+    let older = plain(&text);
+    for family in &told {
+        let kind = family.r#type().as_str_name().to_lowercase();
+        assert!(older.contains(&format!("# TYPE {} {kind}\n", family.name)), "{} {kind}", family.name);
+        assert!(text.contains(&format!(" {}", family.help)), "{}", family.help);
     }
-    assert!(!wants_openmetrics(&HeaderMap::new()));
+}
+
+#[test]
+fn durations_have_native_buckets_in_protobuf_and_sizes_have_none() {
+    let told = Metrics::new(2).render(Format::Protobuf, &report(), &Own::default()).unwrap();
+    let told = families_of(&told);
+    for metric in METRICS.iter().copied().flatten().filter(|metric| metric.kind == Kind::Histogram) {
+        let family = told.iter().find(|family| family.name == metric.family_name()).unwrap();
+        assert!(!family.metric.is_empty());
+        for histogram in family.metric.iter().map(|series| series.histogram.as_ref().unwrap()) {
+            let is_native = histogram.zero_threshold > 0.0;
+            assert_eq!(is_native, metric.unit == catalogue::Unit::Seconds, "{}", family.name);
+            assert!(!is_native || histogram.schema == 3 && native_count(histogram) == histogram.sample_count);
+        }
+    }
+    let find = |name: &str| told.iter().find(|family| family.name == name).unwrap();
+    let handshake = find("tcpkit_handshake_duration_seconds").metric[0].histogram.as_ref().unwrap();
+    let runs: Vec<_> = handshake.positive_span.iter().map(|run| (run.offset, run.length)).collect();
+    assert_eq!((runs, &handshake.positive_delta[..]), (vec![(-109, 1), (156, 1)], &[5, -4][..]));
+    let others = find("tcpkit_command_duration_seconds").metric.iter().map(|series| &series.histogram);
+    let counts: Vec<_> = others.map(|histogram| native_count(histogram.as_ref().unwrap())).collect();
+    assert_eq!(counts, [3, 2, 6], "the others have what is not of GET and not of the other named one");
+}
+
+#[test]
+fn exemplars_are_at_the_same_buckets_in_protobuf() {
+    let told = Metrics::new(2).render(Format::Protobuf, &report(), &Own::default()).unwrap();
+    let told = families_of(&told);
+    let buckets = told.iter().flat_map(|family| {
+        let series = family.metric.iter().filter_map(|series| series.histogram.as_ref());
+        series.flat_map(|histogram| &histogram.bucket).map(|bucket| (&family.name, bucket))
+    });
+    let found: Vec<_> = buckets.filter(|(_, bucket)| bucket.exemplar.is_some()).collect();
+    let (name, bucket) = found[0];
+    let exemplar = bucket.exemplar.as_ref().unwrap();
+    assert_eq!((name.as_str(), bucket.upper_bound), ("tcpkit_request_duration_seconds", 0.25));
+    assert_eq!(exemplar.label[2].value, "1795247133123456");
+    assert_eq!(exemplar.timestamp.as_ref().unwrap().seconds, 1_795_247_133);
+    assert!((0.203..0.204).contains(&exemplar.value));
+    assert_eq!(found.len(), openmetrics().matches(" # {").count());
+}
+
+/// All observations in native buckets, as a reader sums them up.
+fn native_count(histogram: &model::Histogram) -> u64 {
+    let counts = histogram.positive_delta.iter().scan(0, |count, delta| {
+        *count += delta;
+        Some(u64::try_from(*count).unwrap())
+    });
+    histogram.zero_count + counts.sum::<u64>()
+}
+
+fn families_of(mut octets: &[u8]) -> Vec<model::MetricFamily> {
+    let mut families = Vec::new();
+    while !octets.is_empty() {
+        families.push(model::MetricFamily::decode_length_delimited(&mut octets).unwrap());
+    }
+    families
+}
+
+/// Values by name and labels.
+type Series = BTreeMap<(String, BTreeMap<String, String>), f64>;
+
+fn of_messages(families: &[model::MetricFamily]) -> Series {
+    let mut all = Series::new();
+    for (family, series) in families.iter().flat_map(|one| one.metric.iter().map(move |series| (one, series)))
+    {
+        let labels: BTreeMap<_, _> =
+            series.label.iter().map(|one| (one.name.clone(), one.value.clone())).collect();
+        let mut tell = |suffix: &str, more: Option<(&str, String)>, value: f64| {
+            let mut labels = labels.clone();
+            labels.extend(more.map(|(name, value)| (name.to_owned(), value)));
+            assert_eq!(all.insert((format!("{}{suffix}", family.name), labels), value), None);
+        };
+        if let Some(counter) = &series.counter {
+            tell("", None, counter.value);
+        } else if let Some(gauge) = &series.gauge {
+            tell("", None, gauge.value);
+        } else if let Some(histogram) = &series.histogram {
+            for bucket in &histogram.bucket {
+                let bound = format!("{:?}", bucket.upper_bound);
+                tell("_bucket", Some(("le", bound)), number(bucket.cumulative_count));
+            }
+            tell("_sum", None, histogram.sample_sum);
+            tell("_count", None, number(histogram.sample_count));
+        }
+    }
+    all
+}
+
+fn of_text(text: &str) -> Series {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let (series, value) = line.rsplit_once(' ').unwrap();
+            let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+            ((name.to_owned(), labels_of(labels)), value.parse().unwrap())
+        })
+        .collect()
+}
+
+/// Of `a="b",c="d"}`.
+fn labels_of(mut text: &str) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::new();
+    while let Some((name, rest)) = text.split_once("=\"") {
+        let (mut value, mut octets) = (String::new(), rest.chars());
+        loop {
+            match octets.next().unwrap() {
+                '"' => break,
+                '\\' => value.push(octets.next().filter(|octet| *octet != 'n').unwrap_or('\n')),
+                octet => value.push(octet),
+            }
+        }
+        // Bounds are numbers, which may be written in several ways.
+        if name == "le" {
+            value = format!("{:?}", value.parse::<f64>().unwrap());
+        }
+        labels.insert(name.to_owned(), value);
+        text = octets.as_str().trim_start_matches(',');
+    }
+    labels
 }
 
 #[test]

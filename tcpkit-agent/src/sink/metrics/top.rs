@@ -4,7 +4,7 @@
 //! takes its series away, and counts among the others from then on. So the rates of all series together are always the
 //! rate of the whole.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, iter};
 
 /// Label values.
 pub(super) type Key = Vec<String>;
@@ -47,8 +47,6 @@ impl Top {
     /// What is to be told, the busiest first, and of all others; `whole` is the sum of all keys, also of those that are
     /// not among `ranked`.
     pub(super) fn update(&mut self, whole: Vec<u64>, ranked: Vec<Row>) -> (Vec<Row>, Vec<u64>) {
-        self.whole.resize(whole.len(), 0);
-        self.other.resize(whole.len(), 0);
         let mut growth: Vec<u64> = grown(&whole, &self.whole);
         let is_full = ranked.len() > self.room;
         let mut before = std::mem::take(&mut self.named);
@@ -62,13 +60,13 @@ impl Top {
                 None => (nothing.clone(), nothing),
             };
             let own = grown(&counts, &seen);
-            told.iter_mut().zip(&own).for_each(|(told, own)| *told += own);
+            add(&mut told, &own);
             growth.iter_mut().zip(&own).for_each(|(all, own)| *all = all.saturating_sub(*own));
             rows.push(Row { key: key.clone(), counts: told.clone() });
             // What goes back (a verdict that was revised) has to be made up for before it counts again.
             self.named.insert(key, Kept { seen: most(counts, &seen), told });
         }
-        self.other.iter_mut().zip(growth).for_each(|(other, growth)| *other += growth);
+        add(&mut self.other, &growth);
         self.is_full |= is_full;
         self.whole = most(whole, &self.whole);
         (rows, self.other.clone())
@@ -76,12 +74,26 @@ impl Top {
 }
 
 fn grown(now: &[u64], before: &[u64]) -> Vec<u64> {
-    now.iter().zip(before).map(|(now, before)| now.saturating_sub(*before)).collect()
+    let before = before.iter().copied().chain(iter::repeat(0));
+    now.iter().zip(before).map(|(now, before)| now.saturating_sub(before)).collect()
 }
 
 fn most(mut now: Vec<u64>, before: &[u64]) -> Vec<u64> {
+    reach(&mut now, before);
     now.iter_mut().zip(before).for_each(|(now, before)| *now = (*now).max(*before));
     now
+}
+
+fn add(sum: &mut Vec<u64>, more: &[u64]) {
+    reach(sum, more);
+    sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+}
+
+/// Counts may come to be more than they were: those that are not there are 0.
+fn reach(counts: &mut Vec<u64>, others: &[u64]) {
+    if counts.len() < others.len() {
+        counts.resize(others.len(), 0);
+    }
 }
 
 #[cfg(test)]
@@ -120,6 +132,16 @@ mod tests {
             told(&mut top, &[("a", 10), ("b", 6), ("c", 12)]),
             (vec![("c".into(), 3), ("a".into(), 10)], 11)
         );
+    }
+
+    #[test]
+    fn more_counts_than_before_are_no_fewer_told() {
+        let mut top = Top::new(1);
+        let row = |key: &str, counts: &[u64]| Row { key: vec![key.to_owned()], counts: counts.to_vec() };
+        let first = top.update(vec![3], vec![row("a", &[2]), row("b", &[1])]);
+        assert_eq!(first, (vec![row("a", &[2])], vec![1]));
+        let second = top.update(vec![3, 0, 7], vec![row("a", &[2, 0, 4]), row("b", &[1, 0, 3])]);
+        assert_eq!(second, (vec![row("a", &[2, 0, 4])], vec![1, 0, 3]));
     }
 
     proptest! {

@@ -184,15 +184,15 @@ fn counts(count: Count) -> Vec<u64> {
 }
 
 fn of_durations(durations: &Durations) -> Vec<u64> {
-    let mut counts = durations.buckets.to_vec();
-    counts.push(durations.sum_ns);
-    counts
+    [&durations.buckets[..], &[durations.sum_ns], &durations.native].concat()
 }
 
 fn to_durations(counts: &[u64]) -> Durations {
-    let (buckets, sum) = counts.split_at(DURATION_BUCKETS.min(counts.len()));
+    let (buckets, others) = counts.split_at(DURATION_BUCKETS.min(counts.len()));
+    let (sum, native) = others.split_at(1.min(others.len()));
     Durations {
         buckets: buckets.try_into().unwrap_or_default(),
+        native: native.to_vec(),
         sum_ns: sum.first().copied().unwrap_or_default(),
     }
 }

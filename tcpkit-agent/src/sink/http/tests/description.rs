@@ -2,9 +2,12 @@
 
 use std::{fmt::Write as _, io::Read as _};
 
+use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::MetricFamily;
+use prost::Message as _;
 use serde_json::{Value, json};
 
 use super::{paths::Content, *};
+use crate::sink::metrics::Format;
 
 fn description(bed: &Bed) -> Value {
     let (code, body) = bed.get("/openapi.json");
@@ -164,9 +167,53 @@ fn metrics_come_in_the_format_that_is_asked_for() {
                 .as_bytes(),
         )
     };
+    let is_of = |answer: &str, format: Format| {
+        answer.contains(&format!("\r\ncontent-type: {}\r\n", format.media_type()))
+    };
     let new = ask("application/openmetrics-text; version=1.0.0");
-    assert!(new.contains(metrics::OPENMETRICS) && new.ends_with("# EOF\n"), "{new}");
+    assert!(is_of(&new, Format::OpenMetrics) && new.ends_with("# EOF\n"), "{new}");
     let old = ask("*/*");
-    assert!(old.contains(metrics::PLAIN) && !old.contains("# UNIT") && !old.contains("# EOF"), "{old}");
+    assert!(is_of(&old, Format::Plain) && !old.contains("# UNIT") && !old.contains("# EOF"), "{old}");
     assert!(old.contains("\ntcpkit_completeness_ratio 0.9925\n"), "{old}");
+}
+
+#[test]
+fn metrics_in_protobuf_are_the_same_octets_compressed_or_not() {
+    let bed = bed();
+    let ask = |more: &str| {
+        let mut stream = bed.connect();
+        let accept = Format::Protobuf.media_type();
+        let head = format!(
+            "GET /metrics HTTP/1.1\r\nhost: x\r\naccept: {accept}\r\n{more}connection: close\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let end = answer.windows(4).position(|octets| octets == b"\r\n\r\n").unwrap();
+        let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+        assert!(
+            head.starts_with("HTTP/1.1 200") && head.contains(&format!("content-type: {accept}")),
+            "{head}"
+        );
+        (head, answer.split_off(end + 4))
+    };
+    let (_, octets) = ask("");
+    let (head, packed) = ask("accept-encoding: gzip\r\n");
+    assert!(head.contains("content-encoding: gzip"), "{head}");
+    let mut unpacked = Vec::new();
+    flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut unpacked).unwrap();
+    for octets in [octets, unpacked] {
+        let (mut rest, mut names) = (&octets[..], Vec::new());
+        while !rest.is_empty() {
+            names.push(MetricFamily::decode_length_delimited(&mut rest).unwrap().name);
+        }
+        let has = |name: &str| names.iter().any(|other| other == name);
+        assert!(has("tcpkit_build_info") && has("tcpkit_handshakes_total"), "{names:?}");
+        assert!(has("tcpkit_handshake_duration_seconds"), "{names:?}");
+    }
+    let described = &description(&bed)["paths"]["/metrics"]["get"]["responses"]["200"]["content"];
+    for format in Format::ALL {
+        let kind = format.media_type().split(';').next().unwrap();
+        assert!(described[kind].is_object(), "{kind}: {described}");
+    }
 }

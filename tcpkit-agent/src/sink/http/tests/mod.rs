@@ -18,7 +18,7 @@ use std::{
 use super::*;
 use crate::{
     report::flows::{FlowQuery, FlowState, ShardListing},
-    sink::{flows::flow_channel, metrics, text::sample},
+    sink::{flows::flow_channel, text::sample},
 };
 
 /// An endpoint on loopback over a pipeline that counts how often it is asked.
