@@ -37,7 +37,7 @@ pub(crate) struct Options {
 /// # Errors
 /// A tool is missing, a build fails, or the package does not do what it should.
 pub(crate) fn command(options: &Options) -> Result<ExitCode> {
-    needed(&[("dpkg-deb", "dpkg"), ("dpkg-shlibdeps", "dpkg-dev"), ("gzip", "gzip")])?;
+    needed(FOR_PACKAGES)?;
     setup::ensure(Scope::Ebpf)?;
     let begin = now();
     build::object(Warnings::Denied)?;
@@ -46,10 +46,21 @@ pub(crate) fn command(options: &Options) -> Result<ExitCode> {
     say(format_args!("dist: {} ({})", package.display(), seconds(begin.elapsed())));
     answer(package.display());
     if options.check {
-        needed(&[("debootstrap", "debootstrap"), ("setpriv", "util-linux"), ("ip", "iproute2")])?;
+        needed(FOR_TRIALS)?;
         check::check(&package)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The same package around the binary that the tests use, tried in a fresh Debian; a step of the gate.
+///
+/// # Errors
+/// A tool is missing, or the package does not do what it should.
+pub(crate) fn trial() -> Result<()> {
+    needed(FOR_PACKAGES)?;
+    needed(FOR_TRIALS)?;
+    let folder = workspace().join("target/dist/trial");
+    check::check(&package(&build::binary(Profile::Debug), &folder)?)
 }
 
 /// Each program, and the Debian package that has it.
@@ -109,6 +120,11 @@ fn dependencies(binary: &Path) -> Result<String> {
     let line = text.lines().find_map(|line| line.strip_prefix("shlibs:Depends="));
     Ok(line.context("dpkg-shlibdeps named no packages")?.to_owned())
 }
+
+const FOR_PACKAGES: &[(&str, &str)] =
+    &[("dpkg-deb", "dpkg"), ("dpkg-shlibdeps", "dpkg-dev"), ("gzip", "gzip")];
+const FOR_TRIALS: &[(&str, &str)] =
+    &[("debootstrap", "debootstrap"), ("setpriv", "util-linux"), ("ip", "iproute2")];
 
 const DESCRIPTION: &str = "\
 what TCP does on an interface or in a capture file

@@ -63,7 +63,7 @@ pub(crate) struct Compiler {
 }
 
 /// Programs that tests and benchmarks run, and the Debian packages that hold them.
-const TEST_PROGRAMS: [(&str, &str); 23] = [
+const TEST_PROGRAMS: [(&str, &str); 26] = [
     ("tcpdump", "tcpdump"),
     ("tshark", "tshark"),
     ("tcptrace", "tcptrace"),
@@ -89,6 +89,9 @@ const TEST_PROGRAMS: [(&str, &str); 23] = [
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("busybox", "busybox-static"),
     ("depmod", "kmod"),
+    ("debootstrap", "debootstrap"),
+    ("dpkg-shlibdeps", "dpkg-dev"),
+    ("setpriv", "util-linux"),
 ];
 
 /// Looks at everything in `scope`.

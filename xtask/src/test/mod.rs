@@ -21,6 +21,7 @@ use anyhow::{Context as _, Result};
 
 use crate::{
     build::{self, Profile, Warnings},
+    dist,
     privilege::{Escalation, escalation},
     setup::{self, Scope},
     shell::{answer, cargo, find_program, foreign, in_ci, now, run, say, seconds, workspace},
@@ -45,6 +46,7 @@ pub(crate) fn command() -> Result<ExitCode> {
     gate.step("clippy (eBPF)", clippy_ebpf);
     gate.tests("tests", &["--lib", "--bins", "--tests"], runner()?);
     gate.tests("doc tests", &["--doc"], None);
+    gate.package();
     gate.guests();
     gate.step("documentation", documentation);
     gate.step("cargo deny", deny);
@@ -97,6 +99,20 @@ impl Gate {
         let mut tally = Tally::default();
         self.step("kernels", || guests::guests(&mut tally));
         self.tally.add(&tally);
+    }
+
+    /// The Debian package in a fresh Debian, which only root can enter.
+    fn package(&mut self) {
+        let mut left_out = None;
+        self.step("package", || match escalation()? {
+            Escalation::NotNeeded => dist::trial().map(|()| Outcome::Passed),
+            Escalation::Sudo | Escalation::Impossible(_) => {
+                let why = "a fresh Debian can be entered by root only: sudo cargo xtask dist --check";
+                left_out = Some(format!("package: {why}"));
+                Ok(Outcome::LeftOut(why.to_owned()))
+            }
+        });
+        self.tally.left_out.extend(left_out);
     }
 
     /// The last lines; the very last one is for machines: `N passed, N failed`.
