@@ -19,7 +19,6 @@ use prometheus_client::{
     metrics::MetricType,
     registry::{Registry, Unit},
 };
-
 use prost::Message;
 
 use super::{

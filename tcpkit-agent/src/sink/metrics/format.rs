@@ -70,7 +70,7 @@ impl Weights {
         let kind = words.next().unwrap_or_default().to_ascii_lowercase();
         let parameters: Vec<_> = words.filter_map(parameter).collect();
         let find = |name: &str| parameters.iter().find(|(other, _)| other == name).map(|(_, value)| *value);
-        let weight = find("q").map_or(1.0, |weight| weight.parse().unwrap_or(0.0));
+        let weight: f32 = find("q").map_or(1.0, |weight| weight.parse().unwrap_or(0.0));
         let is_messages = find("proto") == Some("io.prometheus.client.MetricFamily");
         match kind.as_str() {
             "application/vnd.google.protobuf" if is_messages && find("encoding") == Some("delimited") => {

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 /// The same metrics in the older format.
 #[must_use]
-pub fn plain(openmetrics: &str) -> String {
+pub(super) fn plain(openmetrics: &str) -> String {
     let mut out = String::with_capacity(openmetrics.len());
     let mut help = None;
     for line in openmetrics.lines() {
