@@ -94,7 +94,7 @@ fn a_real_prometheus_takes_native_histograms() {
     }
     let pair = Pair::new("native").unwrap();
     let _nginx = Server::nginx(&pair.server, 200_000).unwrap();
-    let live = Live::start(&pair.server, &["-i", "veth0", "--json"]);
+    let live = Live::start(&pair.server, &["-i", "veth0", "--json", "-m", "http"]);
     // Curl asks for each of them on one connection.
     let url = "http://10.77.0.2/large?[1-50]";
     let words =
