@@ -420,7 +420,7 @@ impl Shard {
     fn count(&mut self, frame: &Frame<'_>, outer: &Outer, passed: &Passed, fate: Fate, origin: &Origin) {
         self.measured.fates.on_frame(origin.place(), fate);
         self.measured.bandwidth.on_frame(frame, outer, passed);
-        self.measured.extent.on_frame(origin.timestamp, origin.watermark);
+        self.measured.extent.on_frame(origin.timestamp);
         if outer.truncated {
             self.measured.fates.on_note(origin.place(), Note::Truncated);
         }

@@ -14,7 +14,7 @@ pub struct CaptureInfo {
     pub sources: Vec<String>,
     /// Every interface that the sources turned out to have.
     pub interfaces: Vec<InterfaceInfo>,
-    /// Time of the first frame in capture order; `null` without frames.
+    /// Earliest time of a frame; `null` without frames.
     pub first_us: Option<i64>,
     /// Latest time of any frame.
     pub last_us: Option<i64>,

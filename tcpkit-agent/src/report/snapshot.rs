@@ -65,36 +65,34 @@ impl ShardSnapshot {
     }
 }
 
-/// Times of the first frame in capture order and of the latest frame.
+/// Times of the earliest and of the latest frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Extent {
-    /// Watermark and time of the first frame. The first of all frames is the one under the lowest watermark, and of
-    /// those the one that is that watermark: its own time.
-    first: Option<(Timestamp, Timestamp)>,
+    first: Option<Timestamp>,
     last: Option<Timestamp>,
 }
 
 impl Extent {
-    /// A frame of this time, under this watermark.
+    /// A frame of this time.
     #[inline]
-    pub fn on_frame(&mut self, timestamp: Timestamp, now: Timestamp) {
-        self.first.get_or_insert((now, timestamp));
+    pub fn on_frame(&mut self, timestamp: Timestamp) {
+        self.first = Some(self.first.map_or(timestamp, |first| first.min(timestamp)));
         self.last = self.last.max(Some(timestamp));
     }
 
     /// Adds another shard's times.
     pub fn merge(&mut self, other: &Self) {
         self.first = match (self.first, other.first) {
-            (Some(own), Some(theirs)) => Some(earlier(own, theirs)),
+            (Some(own), Some(theirs)) => Some(own.min(theirs)),
             (own, theirs) => own.or(theirs),
         };
         self.last = self.last.max(other.last);
     }
 
-    /// Time of the first frame in capture order.
+    /// Earliest time of any frame: in which order frames of several rings came, nobody knows.
     #[must_use]
-    pub fn first(&self) -> Option<Timestamp> {
-        self.first.map(|(_, timestamp)| timestamp)
+    pub const fn first(&self) -> Option<Timestamp> {
+        self.first
     }
 
     /// Latest time of any frame.
@@ -102,8 +100,4 @@ impl Extent {
     pub const fn last(&self) -> Option<Timestamp> {
         self.last
     }
-}
-
-fn earlier(a: (Timestamp, Timestamp), b: (Timestamp, Timestamp)) -> (Timestamp, Timestamp) {
-    if a.0 < b.0 || (a.0 == b.0 && a.1 >= b.1) { a } else { b }
 }
