@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     analyzer::{Fate, Passed},
-    flow::Known,
+    flow::{Arrival, Changes, FlowTable, Known},
     time::Timestamp,
     wire::{self, Frame, Plain, Segment},
 };
@@ -65,7 +65,10 @@ impl Shard {
     ) {
         let Plain { segment, outer } = plain;
         let passed = if let Some(known) = known {
-            self.take_eventful(known, segment, origin, FrameSize::of(frame), now)
+            let take = |table: &mut FlowTable, arrival: &Arrival, changes: &mut Changes| {
+                table.on_eventful_segment(known, segment, arrival, changes)
+            };
+            self.take_by(take, segment, origin, FrameSize::of(frame), now)
         } else {
             let hash = FlowHash::of(&segment.tuple);
             if hash.shard(self.shards) != self.number {
@@ -79,24 +82,5 @@ impl Shard {
             self.note_flow(origin, outer);
         }
         self.pass_on(out);
-    }
-
-    /// Takes a segment of a known flow that is not calm; what passed with it.
-    fn take_eventful(
-        &mut self,
-        known: Known,
-        segment: &Segment<'_>,
-        origin: &Origin,
-        size: FrameSize,
-        now: Timestamp,
-    ) -> Passed {
-        let Some(arrival) = self.arrival(origin, size, now) else {
-            return self.note_copy(segment, size, origin);
-        };
-        let taken = self.table.on_eventful_segment(known, segment, &arrival, &mut self.changes);
-        if self.requests.is_some() {
-            self.hear_segment(segment, &taken, origin.timestamp);
-        }
-        self.note_duplicate(taken, segment.payload_len, origin)
     }
 }

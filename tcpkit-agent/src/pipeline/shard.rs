@@ -317,10 +317,26 @@ impl Shard {
         size: FrameSize,
         now: Timestamp,
     ) -> Passed {
+        let take = |table: &mut FlowTable, arrival: &Arrival, changes: &mut Changes| {
+            table.on_segment(hash, segment, arrival, changes)
+        };
+        self.take_by(take, segment, origin, size, now)
+    }
+
+    /// Has the table take a segment; what it stood for on the wire.
+    #[inline(always)]
+    pub(super) fn take_by(
+        &mut self,
+        take: impl FnOnce(&mut FlowTable, &Arrival, &mut Changes) -> Taken,
+        segment: &Segment<'_>,
+        origin: &Origin,
+        size: FrameSize,
+        now: Timestamp,
+    ) -> Passed {
         let Some(arrival) = self.arrival(origin, size, now) else {
             return self.note_copy(segment, size, origin);
         };
-        let taken = self.table.on_segment(hash, segment, &arrival, &mut self.changes);
+        let taken = take(&mut self.table, &arrival, &mut self.changes);
         if self.requests.is_some() {
             self.hear_segment(segment, &taken, origin.timestamp);
         }

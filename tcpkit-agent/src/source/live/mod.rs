@@ -408,7 +408,13 @@ fn open_promiscuous(options: &LiveOptions, asked: &[Asked], notes: &mut Vec<Stri
     if !has_tap && !options.reattach && !options.promiscuous {
         return None;
     }
-    Promiscuous::open().map_err(|error| notes.push(format!("no interface is promiscuous: {error}"))).ok()
+    let note = |error| {
+        format!(
+            "no interface is promiscuous: {error}; a packet socket takes CAP_NET_RAW (in a service also AF_PACKET), \
+             without it a tap shows only what is for this host"
+        )
+    };
+    Promiscuous::open().map_err(|error| notes.push(note(error))).ok()
 }
 
 /// One more than the highest number that a CPU may have.
