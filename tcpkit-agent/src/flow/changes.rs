@@ -127,6 +127,8 @@ pub struct Changes {
     pub tells_left: bool,
     /// Nobody reads [`finished`](Self::finished): it stays empty, and nothing is summed up for it.
     pub leaves_out_finished: bool,
+    /// Nobody reads [`decided`](Self::decided): it stays empty.
+    pub leaves_out_decided: bool,
 }
 
 impl Changes {

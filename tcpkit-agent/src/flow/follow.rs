@@ -97,6 +97,7 @@ pub(super) fn follow_icmp(
 }
 
 /// Tells of a handshake that was decided now; what was decided before is not told again when it is revised.
+#[inline]
 pub(super) fn tell_outcome(
     flow: &Flow,
     handshake: &Handshake,
@@ -104,20 +105,34 @@ pub(super) fn tell_outcome(
     at: Timestamp,
     changes: &mut Changes,
 ) {
-    if before.is_decided() || !handshake.outcome().is_decided() {
+    let outcome = handshake.outcome();
+    if before.is_decided() || !outcome.is_decided() {
         return;
     }
-    let (flow, handshake) = (*flow, *handshake);
-    let took = handshake.since_first_syn(at);
-    changes.decided.push(Decided { at, took, flow, handshake });
-    if handshake.outcome().is_failure() {
-        changes.failed.push(Failed {
-            at,
-            flow,
-            handshake,
-            detail: FlowDetail::observed(&handshake, Default::default(), Default::default()),
-        });
+    if !changes.leaves_out_decided {
+        tell_decided(flow, handshake, (at, at), changes);
     }
+    if outcome.is_failure() {
+        tell_failed(flow, handshake, at, changes);
+    }
+}
+
+/// Tells of a handshake at a time, as it stood at another one.
+#[cold]
+pub(super) fn tell_decided(
+    flow: &Flow,
+    handshake: &Handshake,
+    (at, until): (Timestamp, Timestamp),
+    changes: &mut Changes,
+) {
+    let took = handshake.since_first_syn(until);
+    changes.decided.push(Decided { at, took, flow: *flow, handshake: *handshake });
+}
+
+#[cold]
+fn tell_failed(flow: &Flow, handshake: &Handshake, at: Timestamp, changes: &mut Changes) {
+    let detail = FlowDetail::observed(handshake, Default::default(), Default::default());
+    changes.failed.push(Failed { at, flow: *flow, handshake: *handshake, detail });
 }
 
 /// Whether a segment may end its flow.

@@ -5,6 +5,7 @@ use tcpkit_common::flow::FlowHash;
 use super::{
     changes::{Arrival, Changes, Patience, Taken},
     follow::{Turn, count, ends, follow, tell_outcome},
+    followed::Followed,
     half_open::{HalfOpen, Thawed},
     handshake::{Handshake, Opening},
     reset::Reset,
@@ -49,8 +50,7 @@ impl FlowTable {
                 self.watch_half_open(slot, arrival.now);
             }
             None => {
-                let slot = self.slab.insert(sender.hash, thawed.flow);
-                self.slab.handshakes[slot as usize] = thawed.handshake;
+                let slot = self.slab.insert(sender.hash, &thawed.flow, &thawed.handshake);
                 self.slab.remember(slot, &thawed.opening);
                 self.watch_full(slot, &thawed, arrival.now, changes);
                 self.follow_streams(slot, sender.side, segment, (arrival, taken.wire.packets), changes);
@@ -64,7 +64,7 @@ impl FlowTable {
     pub(super) fn take_half_open(
         &mut self,
         slot: u32,
-        mut thawed: Thawed,
+        thawed: &mut Thawed,
         sender: &Sender,
         segment: &Segment<'_>,
         arrival: &Arrival,
@@ -75,24 +75,24 @@ impl FlowTable {
             return taken;
         }
         let before = thawed.handshake.outcome();
-        let turn = self.go_on(&mut thawed, sender, segment, arrival, changes);
+        let turn = self.go_on(thawed, sender, segment, arrival, changes);
         tell_outcome(&thawed.flow, &thawed.handshake, before, arrival.timestamp, changes);
         if turn == Turn::Back && thawed.flow.phase == Phase::Lingering {
-            let full = self.promote(sender.hash, slot, &thawed, arrival, changes);
+            let full = self.promote(sender.hash, slot, thawed, arrival, changes);
             self.revive(full, arrival.now);
             self.follow_streams(full, sender.side, segment, (arrival, taken.wire.packets), changes);
             self.follow_close(full, sender.side, segment, arrival.now, changes);
             return Taken { slot: Some(full), ..taken };
         }
-        let Thawed { flow, handshake, .. } = &mut thawed;
+        let Thawed { flow, handshake, .. } = thawed;
         let is_reset = segment.flags.contains(TcpFlags::RST);
         let reset = is_reset.then(|| Reset::of(flow, handshake, sender.side, segment, None));
         let is_closed = ends(segment) && flow.is_closed_by(sender.side, segment, reset);
-        let frozen = HalfOpen::freeze(&thawed).filter(|_| !Streams::are_due(segment));
+        let frozen = if Streams::are_due(segment) { None } else { HalfOpen::freeze(thawed) };
         let place = match frozen {
             Some(frozen) => self.keep_half_open(slot, frozen),
             None => {
-                let full = self.promote(sender.hash, slot, &thawed, arrival, changes);
+                let full = self.promote(sender.hash, slot, thawed, arrival, changes);
                 self.follow_streams(full, sender.side, segment, (arrival, taken.wire.packets), changes);
                 Place::Full(full)
             }
@@ -123,10 +123,12 @@ impl FlowTable {
     ) -> u32 {
         self.make_room_for_full(arrival.now, changes);
         let full = self.slab.promote(hash, slot, thawed);
+        self.slab.note_both(full);
         self.watch_full(full, thawed, arrival.now, changes);
         if thawed.handshake.syn_len > 0 {
-            let streams = self.open_streams_at_syn(&thawed.flow, &thawed.handshake, changes);
-            self.slab.flow_mut(full).streams = streams;
+            let Self { slab, streams, measurements, .. } = self;
+            let mut followed = Followed { streams, measurements };
+            slab.flow_mut(full).streams = followed.open_at_syn(&thawed.flow, &thawed.handshake, changes);
         }
         full
     }

@@ -62,10 +62,9 @@ impl Measurements {
         // Karn's algorithm holds for SYNs as well.
         let of_client = handshake.server_rtt().filter(|_| handshake.syn_retransmissions() == 0);
         let of_server = handshake.client_rtt().filter(|_| handshake.synack_retransmissions() == 0);
-        for sample in
-            measured.rtt.opened(client, [of_client, of_server], &mut self.budget).into_iter().flatten()
-        {
-            changes.round_trips.push(round_trip(flow, sample));
+        for (sender, trip) in [(client, of_client), (client.other(), of_server)] {
+            let sample = trip.map(|trip| measured.rtt.opened(sender, trip, &mut self.budget));
+            changes.round_trips.extend(sample.map(|sample| round_trip(flow, sample)));
         }
         if handshake.outcome() == Outcome::Success {
             measured.stalls.opened(client, at);
@@ -128,17 +127,19 @@ impl Measurements {
         measured.map_or(Span::default(), |measured| measured.stalls.counts().held_up())
     }
 
-    /// What a flow came to, where somebody reads it; the flow leaves.
-    pub(super) fn close(&mut self, slot: PairSlot, is_read: bool) -> ([RttSummary; 2], StallCounts) {
-        let Some(measured) = slot.index().and_then(|index| self.flows.get_mut(index)) else {
+    /// What a flow came to.
+    pub(super) fn figures(&self, slot: PairSlot) -> ([RttSummary; 2], StallCounts) {
+        let Some(measured) = slot.index().and_then(|index| self.flows.get(index)) else {
             return Default::default();
         };
-        let summary = |side| if is_read { measured.rtt.summary(side) } else { RttSummary::default() };
-        let rtt = [Side::Low, Side::High].map(summary);
-        let stalls = *measured.stalls.counts();
+        ([Side::Low, Side::High].map(|side| measured.rtt.summary(side)), *measured.stalls.counts())
+    }
+
+    /// A flow leaves.
+    pub(super) fn release(&mut self, slot: PairSlot) {
+        let Some(measured) = slot.index().and_then(|index| self.flows.get_mut(index)) else { return };
         measured.rtt.release(&mut self.budget);
         measured.stalls = StallTracker::default();
-        (rtt, stalls)
     }
 }
 

@@ -9,8 +9,8 @@
 mod changes;
 mod detail;
 mod expiry;
-mod fast_open;
 mod follow;
+mod followed;
 mod half_open;
 mod half_table;
 mod handshake;

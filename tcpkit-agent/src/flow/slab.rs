@@ -1,6 +1,6 @@
 //! Where flows are kept: places that are used again, found by a hash that was computed before.
 
-use hashbrown::{HashTable, hash_table::Entry};
+use hashbrown::HashTable;
 use tcpkit_common::flow::{FlowHash, FourTuple};
 
 use super::{
@@ -97,6 +97,14 @@ impl Slab {
         }
     }
 
+    /// The same for both sides of a flow that opens.
+    pub(super) fn note_both(&mut self, slot: u32) {
+        let key = self.flow(slot).key;
+        for side in [Side::Low, Side::High] {
+            self.note_recent(&key.tuple_from(side), slot, side);
+        }
+    }
+
     /// The place of a key.
     pub(super) fn find(&self, hash: FlowHash, key: &FlowKey) -> Option<Place> {
         let is_it = |indexed: &Indexed| indexed.hash == hash.0 && *self.key(indexed.place.unpack()) == *key;
@@ -152,8 +160,8 @@ impl Slab {
     }
 
     /// Puts in a flow whose key is not there; its ticket becomes a new one of its slot.
-    pub(super) fn insert(&mut self, hash: FlowHash, flow: Flow) -> u32 {
-        let slot = self.take_slot(flow);
+    pub(super) fn insert(&mut self, hash: FlowHash, flow: &Flow, handshake: &Handshake) -> u32 {
+        let slot = self.take_slot(flow, handshake);
         self.index(hash, Place::Full(slot));
         slot
     }
@@ -167,8 +175,7 @@ impl Slab {
 
     /// A half-open flow becomes a full one.
     pub(super) fn promote(&mut self, hash: FlowHash, half_open: u32, thawed: &Thawed) -> u32 {
-        let slot = self.take_slot(thawed.flow);
-        self.handshakes[slot as usize] = thawed.handshake;
+        let slot = self.take_slot(&thawed.flow, &thawed.handshake);
         self.remember(slot, &thawed.opening);
         let place = PackedPlace::from(Place::HalfOpen(half_open));
         let indexed = self.index.find_mut(spread(hash.0), |indexed| indexed.place == place);
@@ -177,22 +184,19 @@ impl Slab {
         slot
     }
 
-    /// Takes a flow out and leaves its place to the next one.
-    pub(super) fn remove(&mut self, place: Place) -> (Flow, Handshake) {
+    /// A flow that is about to be taken out is not found any more.
+    pub(super) fn hide(&mut self, place: Place) {
         let hash = self.key(place).hash();
         let packed = PackedPlace::from(place);
-        let is_it = |indexed: &Indexed| indexed.place == packed;
-        if let Entry::Occupied(entry) =
-            self.index.entry(spread(hash.0), is_it, |indexed| spread(indexed.hash))
-        {
-            entry.remove();
-        }
+        let found = self.index.find_entry(spread(hash.0), |indexed| indexed.place == packed);
+        found.expect("a flow that is there is in the index").remove();
+    }
+
+    /// Takes a hidden flow out and leaves its slot to the next one.
+    pub(super) fn take_out(&mut self, place: Place) {
         match place {
             Place::Full(slot) => self.vacate(slot),
-            Place::HalfOpen(slot) => {
-                let thawed = self.waiting.remove(slot).thaw();
-                (thawed.flow, thawed.handshake)
-            }
+            Place::HalfOpen(slot) => self.waiting.remove(slot),
         }
     }
 
@@ -237,23 +241,26 @@ impl Slab {
         self.index.insert_unique(spread(hash.0), indexed, |indexed| spread(indexed.hash));
     }
 
-    fn take_slot(&mut self, mut flow: Flow) -> u32 {
+    fn take_slot(&mut self, flow: &Flow, handshake: &Handshake) -> u32 {
         let slot = self.free.pop().unwrap_or_else(|| self.grow());
-        flow.ticket = self.flow(slot).ticket.wrapping_add(1);
-        self.flows[slot as usize] = flow;
-        self.handshakes[slot as usize] = Handshake::default();
+        let place = &mut self.flows[slot as usize];
+        let ticket = place.ticket.wrapping_add(1);
+        *place = *flow;
+        place.ticket = ticket;
+        self.handshakes[slot as usize] = *handshake;
         slot
     }
 
-    fn vacate(&mut self, slot: u32) -> (Flow, Handshake) {
+    /// The next flow overwrites all of it.
+    fn vacate(&mut self, slot: u32) {
         self.forget(slot);
-        let flow = *self.flow(slot);
-        self.flows[slot as usize] =
-            Flow { ticket: flow.ticket.wrapping_add(1), phase: Phase::Vacant, ..Flow::default() };
+        let flow = &mut self.flows[slot as usize];
+        flow.ticket = flow.ticket.wrapping_add(1);
+        flow.phase = Phase::Vacant;
         self.free.push(slot);
-        (flow, self.handshakes[slot as usize])
     }
 
+    #[cold]
     fn grow(&mut self) -> u32 {
         let slot = u32::try_from(self.flows.len()).expect("the table's bound on flows is a u32");
         make_place(&mut self.flows);

@@ -8,9 +8,10 @@ use tcpkit_common::flow::{FlowHash, FourTuple};
 
 use super::{
     changes::{Arrival, Changes, Taken},
+    followed::Followed,
     key::Side,
     slab::Place,
-    stream::{Seen, Verdict},
+    stream::Seen,
     table::{FlowTable, Sender},
 };
 use crate::{
@@ -69,6 +70,20 @@ impl FlowTable {
         Some(Taken { wire, is_duplicate: false, slot: Some(slot) })
     }
 
+    /// Takes a segment of a flow that is there, and was not known: its next ones may be calm as well.
+    #[inline(never)]
+    pub(super) fn on_found(
+        &mut self,
+        known: Known,
+        segment: &Segment<'_>,
+        arrival: &Arrival,
+        changes: &mut Changes,
+    ) -> Taken {
+        self.slab.note_recent(&segment.tuple, known.slot, known.side);
+        let calm = self.on_calm_segment(known, segment, arrival, changes);
+        calm.unwrap_or_else(|| self.on_eventful_segment(known, segment, arrival, changes))
+    }
+
     /// Takes any other segment of a known flow.
     pub fn on_eventful_segment(
         &mut self,
@@ -86,7 +101,7 @@ impl FlowTable {
     }
 
     /// What a segment that came now, and stood for so many packets, does to the streams that its flow has.
-    #[inline(never)]
+    #[inline]
     pub(super) fn follow_steady(
         &mut self,
         slot: u32,
@@ -97,13 +112,8 @@ impl FlowTable {
     ) {
         let Self { slab, streams, measurements, .. } = self;
         let flow = slab.flow(slot);
-        let pair = flow.streams;
         let seen = Seen { flow, segment, side, at: arrival.timestamp, packets };
-        let mut verdict = Verdict::default();
-        let is_telling =
-            streams.on_segment(pair, &seen, arrival.now, &mut verdict, &mut changes.stream_steps);
-        measurements.on_segment(pair, &seen, &verdict, changes);
-        if is_telling {
+        if (Followed { streams, measurements }).on_segment(flow.streams, &seen, arrival.now, changes) {
             self.tell(slot, arrival.now, changes);
         }
     }

@@ -3,12 +3,15 @@
 use tcpkit_common::flow::FlowHash;
 
 use super::{
-    changes::{Arrival, Changes, Decided, FinishedFlow, FlowCounts, FlowLimits, Left, Taken},
-    detail::FlowDetail,
+    changes::{Arrival, Changes, FinishedFlow, FlowCounts, FlowLimits, Left, Taken},
     expiry::NEVER,
-    follow::{Turn, count, ends, follow, follow_icmp, infer_client, is_plain, is_plain_syn, tell_outcome},
+    follow::{
+        Turn, count, ends, follow, follow_icmp, infer_client, is_plain, is_plain_syn, tell_decided,
+        tell_outcome,
+    },
+    followed::Followed,
     half_open::HalfOpen,
-    handshake::{HandshakeStep, Outcome, Steps},
+    handshake::{Handshake, HandshakeStep, Outcome, Steps},
     key::{FlowKey, Side},
     measure::Measurements,
     regrouped::Regrouped,
@@ -97,10 +100,7 @@ impl FlowTable {
         }
         let place = self.slab.find(hash, &key);
         if let Some(Place::Full(slot)) = place {
-            self.slab.note_recent(&segment.tuple, slot, side);
-            let known = Known { slot, side };
-            let calm = self.on_calm_segment(known, segment, arrival, changes);
-            return calm.unwrap_or_else(|| self.on_eventful_segment(known, segment, arrival, changes));
+            return self.on_found(Known { slot, side }, segment, arrival, changes);
         }
         self.take_opening(place, &Sender { hash, key, side }, segment, arrival, changes)
     }
@@ -117,9 +117,9 @@ impl FlowTable {
     ) -> Taken {
         match place {
             Some(Place::HalfOpen(slot)) => {
-                let thawed = self.slab.waiting.flow(slot).thaw();
+                let mut thawed = self.slab.waiting.flow(slot).thaw();
                 if !thawed.flow.is_reopened_by(sender.side, segment) {
-                    return self.take_half_open(slot, thawed, sender, segment, arrival, changes);
+                    return self.take_half_open(slot, &mut thawed, sender, segment, arrival, changes);
                 }
                 self.finish_flow(Place::HalfOpen(slot), arrival.now, Ending::Reused, changes);
             }
@@ -212,7 +212,7 @@ impl FlowTable {
     ) -> u32 {
         self.make_room_for_one(arrival.now, changes);
         let flow = self.begin(sender, segment, arrival, changes);
-        let slot = self.slab.insert(sender.hash, flow);
+        let slot = self.slab.insert(sender.hash, &flow, &Handshake::default());
         self.queue_idle(Place::Full(slot), arrival.now);
         self.tell_later(slot, arrival.now, changes);
         slot
@@ -377,36 +377,39 @@ impl FlowTable {
 
     /// Takes a flow out of the table; `ending` is how it ended if nothing has ended it yet.
     pub(super) fn finish_flow(&mut self, place: Place, at: Timestamp, ending: Ending, changes: &mut Changes) {
-        let (mut flow, handshake) = self.slab.remove(place);
-        if let Place::Full(slot) = place
-            && changes.tells_left
-        {
-            changes.left.push(Left { slot, at });
-        }
+        let Self { slab, streams, measurements, counts, lingering, untold, .. } = self;
+        slab.hide(place);
+        let mut thawed;
+        let (flow, handshake) = match place {
+            Place::Full(slot) => {
+                if changes.tells_left {
+                    changes.left.push(Left { slot, at });
+                }
+                (&mut slab.flows[slot as usize], &slab.handshakes[slot as usize])
+            }
+            Place::HalfOpen(slot) => {
+                thawed = slab.waiting.flow(slot).thaw();
+                (&mut thawed.flow, &thawed.handshake)
+            }
+        };
         match flow.phase {
-            Phase::Lingering => self.lingering -= 1,
-            Phase::Open | Phase::Vacant => self.counts.open -= 1,
+            Phase::Lingering => *lingering -= 1,
+            Phase::Open | Phase::Vacant => counts.open -= 1,
         }
         flow.ending.get_or_insert(ending);
-        self.counts.count_ending(&flow);
+        counts.count_ending(flow);
+        let mut followed = Followed { streams, measurements };
         if handshake.syn_len > 0 && !flow.streams.is_some() {
-            flow.streams = self.open_streams_at_syn(&flow, &handshake, changes);
+            flow.streams = followed.open_at_syn(flow, handshake, changes);
         }
-        if handshake.outcome() == Outcome::Pending {
-            let took = handshake.since_first_syn(flow.end);
-            changes.decided.push(Decided { at, took, flow, handshake });
+        if handshake.outcome() == Outcome::Pending && !changes.leaves_out_decided {
+            tell_decided(flow, handshake, (at, flow.end), changes);
         }
-        self.untold.tell_last(&flow, &self.streams, &mut changes.traffic);
-        let held_up = self.measurements.held_up(flow.streams);
-        changes.progress.extend(self.streams.last_progress(flow.streams, &flow, held_up));
-        let is_read = !changes.leaves_out_finished;
-        let measured = self.measurements.close(flow.streams, is_read);
-        let mut slot = flow.streams;
-        let streams = self.streams.close(&mut slot, &flow, flow.end, &mut changes.stream_steps);
-        if is_read {
-            let detail = FlowDetail::observed(&handshake, streams, measured);
-            changes.finished.push(FinishedFlow { at, flow, handshake, detail });
+        untold.tell_last(flow, followed.streams, &mut changes.traffic);
+        if let Some(detail) = followed.close(flow, handshake, changes) {
+            changes.finished.push(FinishedFlow { at, flow: *flow, handshake: *handshake, detail });
         }
+        slab.take_out(place);
     }
 }
 

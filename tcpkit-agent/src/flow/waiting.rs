@@ -94,9 +94,8 @@ impl Waiting {
     }
 
     /// Takes a flow out and leaves its slot to the next one.
-    pub(super) fn remove(&mut self, slot: u32) -> HalfOpen {
-        let flow = *self.flow(slot);
-        if flow.phase == Phase::Open {
+    pub(super) fn remove(&mut self, slot: u32) {
+        if self.flow(slot).phase == Phase::Open {
             self.unlink(slot);
         }
         let entry = &mut self.entries[slot as usize];
@@ -104,7 +103,6 @@ impl Waiting {
         entry.phase = Phase::Vacant;
         entry.next = self.free;
         self.free = slot;
-        flow
     }
 
     fn link(&mut self, slot: u32) {
@@ -120,7 +118,7 @@ impl Waiting {
     }
 
     fn unlink(&mut self, slot: u32) {
-        let HalfOpen { previous, next, .. } = *self.flow(slot);
+        let &HalfOpen { previous, next, .. } = self.flow(slot);
         match previous {
             NOBODY => self.first = next,
             previous => self.entries[previous as usize].next = next,

@@ -29,6 +29,7 @@ impl Shard {
     pub fn adjust(&mut self, adjustment: &Adjustment) {
         self.wanted = adjustment.wanted;
         self.changes.leaves_out_finished = !adjustment.wanted.flows;
+        self.changes.leaves_out_decided = !adjustment.wanted.handshakes;
         self.measured.requests.slow_us = adjustment.slow_us;
         if let (Some(conversations), Some(settings)) = (&mut self.requests, &adjustment.requests) {
             conversations.change(shared(settings, self.shards));

@@ -71,6 +71,7 @@ impl Shard {
             table: FlowTable::new(limits),
             changes: Changes {
                 leaves_out_finished: !settings.wanted.flows,
+                leaves_out_decided: !settings.wanted.handshakes,
                 tells_left: settings.requests.is_some(),
                 ..Changes::default()
             },

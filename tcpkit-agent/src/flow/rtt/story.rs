@@ -66,8 +66,9 @@ impl Story {
 
     /// SYN; 10 ms; SYN/ACK; 2 ms; ACK.
     pub(in crate::flow) fn handshake(mut self) -> Self {
-        let trips = [Some(Span::from_millis(10)), Some(Span::from_millis(2))];
-        self.samples.extend(self.rtt.opened(CLIENT, trips, &mut self.budget).into_iter().flatten());
+        for (sender, took) in [(CLIENT, 10), (SERVER, 2)] {
+            self.samples.push(self.rtt.opened(sender, Span::from_millis(took), &mut self.budget));
+        }
         self.stalls.opened(CLIENT, self.now);
         self.ack(CLIENT)
     }

@@ -52,19 +52,16 @@ pub(in crate::flow) struct RttSample {
 }
 
 impl RttTracker {
-    /// Takes the round trips of the handshake: that of the client's SYN, and that of the server's.
+    /// Takes the round trip of a side's SYN.
     pub(in crate::flow) fn opened(
         &mut self,
-        client: Side,
-        trips: [Option<Span>; 2],
+        sender: Side,
+        span: Span,
         budget: &mut SpillBudget,
-    ) -> [Option<RttSample>; 2] {
-        let [of_client, of_server] = trips;
-        [(client, of_client), (client.other(), of_server)].map(|(sender, trip)| {
-            let trip = trip.map(|span| Trip { oldest: span, newest: span, is_by_timestamp: false })?;
-            let ack = AckShape { is_lone: false, is_bare: false };
-            Some(self.directions[sender as usize].record(sender, trip, ack, budget))
-        })
+    ) -> RttSample {
+        let trip = Trip { oldest: span, newest: span, is_by_timestamp: false };
+        let ack = AckShape { is_lone: false, is_bare: false };
+        self.directions[sender as usize].record(sender, trip, ack, budget)
     }
 
     /// Takes a segment of `side`; the sample is of the other side's data, which it acknowledges.

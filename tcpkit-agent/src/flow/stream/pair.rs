@@ -250,18 +250,12 @@ impl Streams {
         pair.told_at = at;
     }
 
-    /// Gives the streams of a flow back, and tells what they came to; `at` is when the flow was seen last.
-    pub(in crate::flow) fn close(
-        &mut self,
-        slot: &mut PairSlot,
-        flow: &Flow,
-        at: Timestamp,
-        steps: &mut Vec<StreamStep>,
-    ) -> [StreamCounts; 2] {
-        let Some(pair) = self.pairs.get_mut(*slot) else { return [StreamCounts::default(); 2] };
+    /// A flow that was seen for the last time leaves: ends what is open in its streams.
+    pub(in crate::flow) fn settle(&mut self, slot: PairSlot, flow: &Flow, steps: &mut Vec<StreamStep>) {
+        let Some(pair) = self.pairs.get_mut(slot) else { return };
         for side in [Side::Low, Side::High] {
             let stream = &mut pair.streams[side as usize];
-            stream.set_closed(false, at);
+            stream.set_closed(false, flow.end);
             if let Some(trouble) = self.troubles.get_mut(stream.trouble) {
                 while let Some(gap) = trouble.take_gap(Timestamp(i64::MAX)) {
                     let bytes = stream.confirm_gap(gap.start, gap.end);
@@ -270,15 +264,26 @@ impl Streams {
                 }
                 if let Some(episode) = trouble.episode.take() {
                     let time = &mut stream.counts.rare().loss_episode_time;
-                    *time = sum(*time, at.since(episode.start));
+                    *time = sum(*time, flow.end.since(episode.start));
                 }
             }
+        }
+    }
+
+    /// What the streams of a flow have come to.
+    pub(in crate::flow) fn counts(&self, slot: PairSlot) -> [StreamCounts; 2] {
+        let pair = self.pairs.get(slot);
+        pair.map_or_else(Default::default, |pair| [0, 1].map(|side: usize| pair.streams[side].counts.total()))
+    }
+
+    /// Gives the streams of a flow back.
+    pub(in crate::flow) fn release(&mut self, slot: &mut PairSlot) {
+        let Some(pair) = self.pairs.get_mut(*slot) else { return };
+        for stream in &mut pair.streams {
             self.troubles.release(&mut stream.trouble);
             Flight::release(&mut self.flights, &mut stream.flight, &mut self.budget);
         }
-        let counts = std::array::from_fn(|side| pair.streams[side].counts.total());
         self.pairs.release(slot);
-        counts
     }
 
     /// Octets of payload that each side had sent before.

@@ -1,22 +1,48 @@
-//! Data of a SYN (TCP Fast Open, RFC 7413) of a flow whose streams begin later than it did, because it was half-open.
+//! The streams of flows and what is measured of them, told of segments together.
+//!
+//! Streams may begin later than their flow did, because that was half-open: then they are told of what came before,
+//! where that had data (TCP Fast Open, RFC 7413).
 
 use super::{
     changes::Changes,
+    detail::FlowDetail,
     handshake::Handshake,
     key::Side,
+    measure::Measurements,
     state::Flow,
-    stream::{Opened, PairSlot, Seen, Verdict},
-    table::FlowTable,
+    stream::{Opened, PairSlot, Seen, Streams, Verdict},
 };
 use crate::{
     time::Timestamp,
     wire::{Segment, SeqNumber, TcpFlags, TcpOptions},
 };
 
-impl FlowTable {
+/// The streams of a table, and what is measured of them.
+#[derive(Debug)]
+pub(super) struct Followed<'t> {
+    pub(super) streams: &'t mut Streams,
+    pub(super) measurements: &'t mut Measurements,
+}
+
+impl Followed<'_> {
+    /// Takes any segment; true where it is time to [`tell`](Streams::tell).
+    #[inline(never)]
+    pub(super) fn on_segment(
+        &mut self,
+        streams: PairSlot,
+        seen: &Seen<'_, '_>,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) -> bool {
+        let mut verdict = Verdict::default();
+        let is_telling = self.streams.on_segment(streams, seen, now, &mut verdict, &mut changes.stream_steps);
+        self.measurements.on_segment(streams, seen, &verdict, changes);
+        is_telling
+    }
+
     /// Opens the streams of a flow as they were when its SYN came, and lets them have that and the SYN/ACK.
     #[cold]
-    pub(super) fn open_streams_at_syn(
+    pub(super) fn open_at_syn(
         &mut self,
         flow: &Flow,
         handshake: &Handshake,
@@ -37,6 +63,26 @@ impl FlowTable {
         streams
     }
 
+    /// A flow leaves: gives its streams back, and tells what they came to, where somebody reads it.
+    pub(super) fn close(
+        &mut self,
+        flow: &mut Flow,
+        handshake: &Handshake,
+        changes: &mut Changes,
+    ) -> Option<FlowDetail> {
+        let Self { streams, measurements } = self;
+        let slot = flow.streams;
+        let held_up = measurements.held_up(slot);
+        changes.progress.extend(streams.last_progress(slot, flow, held_up));
+        streams.settle(slot, flow, &mut changes.stream_steps);
+        let is_read = !changes.leaves_out_finished;
+        let detail = is_read
+            .then(|| FlowDetail::observed(handshake, streams.counts(slot), measurements.figures(slot)));
+        measurements.release(slot);
+        streams.release(&mut flow.streams);
+        detail
+    }
+
     fn replay(
         &mut self,
         streams: PairSlot,
@@ -47,11 +93,8 @@ impl FlowTable {
         changes: &mut Changes,
     ) {
         let seen = Seen { flow, segment, side, at, packets: 1 };
-        let mut verdict = Verdict::default();
         // What is replayed is too early to tell of.
-        let _is_telling =
-            self.streams.on_segment(streams, &seen, at, &mut verdict, &mut changes.stream_steps);
-        self.measurements.on_segment(streams, &seen, &verdict, changes);
+        let _is_telling = self.on_segment(streams, &seen, at, changes);
     }
 }
 
