@@ -208,6 +208,7 @@ impl FlowTable {
             self.slab.fetch(*later);
         }
         if let Some(Place::Full(next)) = next {
+            self.slab.fetch_index(*next);
             let pair = self.slab.flow(*next).streams;
             self.streams.fetch(pair);
             self.measurements.fetch(pair);

@@ -59,13 +59,16 @@ pub(super) fn follow(
     changes: &mut Changes,
 ) -> Turn {
     let before = handshake.outcome();
+    let mut offers_multipath = false;
     if segment.flags.contains(TcpFlags::SYN) {
         if !handshake.is_seen() {
             flow.client = infer_client(&flow.key, side, segment);
         }
-        flow.note_options(side, segment);
+        let options = segment.options.announced();
+        flow.note_options(side, segment, &options);
+        offers_multipath = options.offers_multipath;
     }
-    let sent = Sent { segment, side, client: flow.client, time: arrival.timestamp };
+    let sent = Sent { segment, side, client: flow.client, time: arrival.timestamp, offers_multipath };
     let mut steps = Steps::new(flow.key, flow.client, &mut changes.steps);
     handshake.on_segment(opening, &sent, &mut steps);
     let after = handshake.outcome();

@@ -14,6 +14,7 @@ mod followed;
 mod half_open;
 mod half_table;
 mod handshake;
+mod index;
 mod key;
 mod measure;
 mod options;

@@ -4,7 +4,7 @@ use super::{
     key::Side,
     state::{Announced, Flow},
 };
-use crate::wire::{Segment, SeqNumber, TcpFlags, TcpOptions};
+use crate::wire::{Segment, SeqNumber, SynOptions, TcpFlags};
 
 /// RFC 7323 §2.3: a larger shift counts as this one.
 const MAX_WINDOW_SCALE: u8 = 14;
@@ -42,9 +42,9 @@ impl Flow {
     }
 
     /// Remembers what a SYN or SYN/ACK announces; what the first one said counts.
-    pub(super) fn note_options(&mut self, side: Side, segment: &Segment<'_>) {
+    pub(super) fn note_options(&mut self, side: Side, segment: &Segment<'_>, options: &SynOptions) {
         let announced = &mut self.sides[side as usize].announced;
-        let new = announced_by(segment.options);
+        let new = Announced::of(options);
         announced.mss = announced.mss.or(new.mss);
         announced.window_scale = announced.window_scale.or(new.window_scale);
         announced.sack_permitted = announced.sack_permitted.or(new.sack_permitted);
@@ -53,15 +53,16 @@ impl Flow {
     }
 }
 
-/// Options up to the first one that contradicts itself or was not captured whole: behind that one SACK may still have
-/// been permitted.
-fn announced_by(options: TcpOptions<'_>) -> Announced {
-    let announced = options.announced();
-    Announced {
-        mss: announced.mss,
-        window_scale: announced.window_scale.map(|shift| shift.min(MAX_WINDOW_SCALE)),
-        sack_permitted: (announced.permits_sack || !announced.is_malformed).then_some(announced.permits_sack),
-        is_seen: true,
+impl Announced {
+    /// Options up to the first one that contradicts itself or was not captured whole: behind that one SACK may still
+    /// have been permitted.
+    fn of(options: &SynOptions) -> Self {
+        Self {
+            mss: options.mss,
+            window_scale: options.window_scale.map(|shift| shift.min(MAX_WINDOW_SCALE)),
+            sack_permitted: (options.permits_sack || !options.is_malformed).then_some(options.permits_sack),
+            is_seen: true,
+        }
     }
 }
 
@@ -70,26 +71,27 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::wire::TcpOptions;
 
     #[test]
     fn the_options_of_a_linux_syn_are_read() {
         let octets = [2, 4, 0x05, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7];
         let expected =
             Announced { mss: Some(1460), window_scale: Some(7), sack_permitted: Some(true), is_seen: true };
-        assert_eq!(announced_by(TcpOptions(&octets)), expected);
+        assert_eq!(Announced::of(&TcpOptions(&octets).announced()), expected);
     }
 
     #[test]
     fn no_options_permit_no_sack_but_cut_ones_leave_it_open() {
-        assert_eq!(announced_by(TcpOptions(&[])).sack_permitted, Some(false));
-        assert_eq!(announced_by(TcpOptions(&[2, 4, 5])).sack_permitted, None);
-        assert_eq!(announced_by(TcpOptions(&[2, 4, 5, 0xb4, 8])).mss, Some(1460));
+        assert_eq!(Announced::of(&TcpOptions(&[]).announced()).sack_permitted, Some(false));
+        assert_eq!(Announced::of(&TcpOptions(&[2, 4, 5]).announced()).sack_permitted, None);
+        assert_eq!(Announced::of(&TcpOptions(&[2, 4, 5, 0xb4, 8]).announced()).mss, Some(1460));
     }
 
     proptest! {
         #[test]
         fn any_octets_are_read_without_panic(octets in prop::collection::vec(any::<u8>(), 0..60)) {
-            let announced = announced_by(TcpOptions(&octets));
+            let announced = Announced::of(&TcpOptions(&octets).announced());
             prop_assert!(announced.window_scale.is_none_or(|shift| shift <= MAX_WINDOW_SCALE));
         }
     }

@@ -1,11 +1,11 @@
 //! Where flows are kept: places that are used again, found by a hash that was computed before.
 
-use hashbrown::HashTable;
 use tcpkit_common::flow::{FlowHash, FourTuple};
 
 use super::{
     half_open::{HalfOpen, Thawed},
     handshake::{Handshake, Opening},
+    index::Index,
     key::{FlowKey, Side},
     prefetch::prefetch,
     recent::Recent,
@@ -17,7 +17,7 @@ use crate::time::Timestamp;
 /// Flows by place, and places by key.
 #[derive(Debug, Default)]
 pub(super) struct Slab {
-    index: HashTable<Indexed>,
+    index: Index,
     /// Where flows of late segments are.
     recent: Recent,
     /// What every segment touches.
@@ -43,13 +43,7 @@ pub(super) enum Place {
 
 /// A place in the four octets that the index has for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct PackedPlace(u32);
-
-#[derive(Clone, Copy, Debug)]
-struct Indexed {
-    hash: u32,
-    place: PackedPlace,
-}
+pub(super) struct PackedPlace(pub(super) u32);
 
 impl PackedPlace {
     const HALF_OPEN: u32 = 1 << 31;
@@ -73,8 +67,8 @@ impl From<Place> for PackedPlace {
 }
 
 impl Slab {
-    /// Flows that it can hold: one bit of a place says what kind it is.
-    pub(super) const MAX_FLOWS: u32 = PackedPlace::HALF_OPEN;
+    /// Flows that it can hold: one bit of a place says what kind it is, and one place is none.
+    pub(super) const MAX_FLOWS: u32 = PackedPlace::HALF_OPEN - 1;
 
     /// Flows in it.
     pub(super) fn len(&self) -> usize {
@@ -107,8 +101,12 @@ impl Slab {
 
     /// The place of a key.
     pub(super) fn find(&self, hash: FlowHash, key: &FlowKey) -> Option<Place> {
-        let is_it = |indexed: &Indexed| indexed.hash == hash.0 && *self.key(indexed.place.unpack()) == *key;
-        self.index.find(spread(hash.0), is_it).map(|indexed| indexed.place.unpack())
+        self.index.find(hash, |place| *self.key(place.unpack()) == *key).map(PackedPlace::unpack)
+    }
+
+    /// Asks for the memory that tells where a flow is.
+    pub(super) fn fetch_index(&self, slot: u32) {
+        self.index.fetch(self.flow(slot).key.hash());
     }
 
     /// Asks for the memory of a flow and its handshake.
@@ -162,14 +160,14 @@ impl Slab {
     /// Puts in a flow whose key is not there; its ticket becomes a new one of its slot.
     pub(super) fn insert(&mut self, hash: FlowHash, flow: &Flow, handshake: &Handshake) -> u32 {
         let slot = self.take_slot(flow, handshake);
-        self.index(hash, Place::Full(slot));
+        self.index.insert(hash, Place::Full(slot).into());
         slot
     }
 
     /// Puts in a half-open flow whose key is not there.
     pub(super) fn insert_half_open(&mut self, hash: FlowHash, flow: HalfOpen) -> u32 {
         let slot = self.waiting.insert(flow);
-        self.index(hash, Place::HalfOpen(slot));
+        self.index.insert(hash, Place::HalfOpen(slot).into());
         slot
     }
 
@@ -177,19 +175,16 @@ impl Slab {
     pub(super) fn promote(&mut self, hash: FlowHash, half_open: u32, thawed: &Thawed) -> u32 {
         let slot = self.take_slot(&thawed.flow, &thawed.handshake);
         self.remember(slot, &thawed.opening);
-        let place = PackedPlace::from(Place::HalfOpen(half_open));
-        let indexed = self.index.find_mut(spread(hash.0), |indexed| indexed.place == place);
-        indexed.expect("a flow that is there is in the index").place = Place::Full(slot).into();
+        let is_found = self.index.replace(hash, Place::HalfOpen(half_open).into(), Place::Full(slot).into());
+        debug_assert!(is_found, "a flow that is there is in the index");
         self.waiting.remove(half_open);
         slot
     }
 
     /// A flow that is about to be taken out is not found any more.
     pub(super) fn hide(&mut self, place: Place) {
-        let hash = self.key(place).hash();
-        let packed = PackedPlace::from(place);
-        let found = self.index.find_entry(spread(hash.0), |indexed| indexed.place == packed);
-        found.expect("a flow that is there is in the index").remove();
+        let is_found = self.index.remove(self.key(place).hash(), place.into());
+        debug_assert!(is_found, "a flow that is there is in the index");
     }
 
     /// Takes a hidden flow out and leaves its slot to the next one.
@@ -202,7 +197,7 @@ impl Slab {
 
     /// The places in use, in no order.
     pub(super) fn places(&self) -> Vec<Place> {
-        self.index.iter().map(|indexed| indexed.place.unpack()).collect()
+        self.index.places().map(PackedPlace::unpack).collect()
     }
 
     /// What is remembered of a handshake that is not settled.
@@ -234,11 +229,6 @@ impl Slab {
     pub(super) fn forget(&mut self, slot: u32) {
         let place = self.flow_mut(slot).memory.take();
         self.free_openings.extend(place.map(std::num::NonZeroU32::get));
-    }
-
-    fn index(&mut self, hash: FlowHash, place: Place) {
-        let indexed = Indexed { hash: hash.0, place: place.into() };
-        self.index.insert_unique(spread(hash.0), indexed, |indexed| spread(indexed.hash));
     }
 
     fn take_slot(&mut self, flow: &Flow, handshake: &Handshake) -> u32 {
@@ -277,10 +267,4 @@ pub(super) fn make_place<T>(items: &mut Vec<T>) {
     if items.len() == items.capacity() {
         items.reserve_exact((items.len() / 32).max(64));
     }
-}
-
-/// A flow hash on 64 bits, as the table wants them: it takes its tags from the top, where one shard's hashes are
-/// nearly alike. Multiplying by an odd number (2^64 divided by the golden ratio) loses nothing.
-const fn spread(hash: u32) -> u64 {
-    (hash as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

@@ -58,6 +58,8 @@ pub struct SynOptions {
     pub window_scale: Option<u8>,
     /// As [`TcpOptions::sack_permitted`] tells it.
     pub permits_sack: bool,
+    /// Whether [`TcpOptions::mptcp`] finds something.
+    pub offers_multipath: bool,
     /// As [`TcpOptions::is_malformed`] tells it.
     pub is_malformed: bool,
 }
@@ -99,10 +101,29 @@ impl<'a> TcpOptions<'a> {
         self.value::<0>(kind::SACK_PERMITTED).is_some()
     }
 
-    /// What [`mss`](Self::mss), [`window_scale`](Self::window_scale), [`sack_permitted`](Self::sack_permitted) and
-    /// [`is_malformed`](Self::is_malformed) tell, for one look at the list.
+    /// What [`mss`](Self::mss), [`window_scale`](Self::window_scale), [`sack_permitted`](Self::sack_permitted),
+    /// [`mptcp`](Self::mptcp) and [`is_malformed`](Self::is_malformed) tell, for one look at the list.
     #[must_use]
+    #[inline]
     pub fn announced(self) -> SynOptions {
+        // The layout that Linux sends (net/ipv4/tcp_output.c, `tcp_options_write`).
+        if let &[kind::MSS, 4, high, low, kind::SACK_PERMITTED, 2, kind::TIMESTAMPS, 10, ref rest @ ..] =
+            self.0
+            && let &[_, _, _, _, _, _, _, _, kind::NO_OPERATION, kind::WINDOW_SCALE, 3, shift] = rest
+        {
+            let mss = Some(u16::from_be_bytes([high, low]));
+            return SynOptions {
+                mss,
+                window_scale: Some(shift),
+                permits_sack: true,
+                ..SynOptions::default()
+            };
+        }
+        self.any_announced()
+    }
+
+    #[inline(never)]
+    fn any_announced(self) -> SynOptions {
         let mut told = SynOptions::default();
         let mut options = self.iter();
         for TcpOption { kind, value } in options.by_ref() {
@@ -114,6 +135,7 @@ impl<'a> TcpOptions<'a> {
                     told.window_scale.get_or_insert(shift);
                 }
                 (kind::SACK_PERMITTED, []) => told.permits_sack = true,
+                (kind::MULTIPATH, _) => told.offers_multipath = true,
                 _ => {}
             }
         }

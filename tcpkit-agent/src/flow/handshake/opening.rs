@@ -39,6 +39,8 @@ pub(in crate::flow) struct Sent<'a, 'b> {
     pub(in crate::flow) side: Side,
     pub(in crate::flow) client: Side,
     pub(in crate::flow) time: Timestamp,
+    /// It is a SYN or SYN/ACK with a multipath option.
+    pub(in crate::flow) offers_multipath: bool,
 }
 
 impl Sent<'_, '_> {
@@ -105,7 +107,7 @@ impl Handshake {
     }
 
     fn note_opening(&mut self, opening: &mut Opening, sent: &Sent<'_, '_>, steps: &mut Steps<'_>) {
-        if sent.segment.options.mptcp().is_some() {
+        if sent.offers_multipath {
             self.show(Trait::Multipath, steps);
         }
         match (sent.has(TcpFlags::ACK), sent.is_from_client()) {

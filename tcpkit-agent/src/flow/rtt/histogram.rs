@@ -8,9 +8,9 @@
 //! the budget lasts.
 //!
 //! What is recorded waits beside the buckets until there are [`LATE`] of it, and is sorted in together: their memory,
-//! which is seldom at hand, is waited for once.
+//! which is seldom at hand, is asked for one duration ahead.
 
-use super::bucket;
+use super::{super::prefetch::prefetch, bucket};
 use crate::time::Span;
 
 /// Durations that wait to be sorted in.
@@ -19,6 +19,10 @@ const LATE: usize = 7;
 const INLINE: usize = 2;
 /// Buckets that spilled memory begins with; it doubles up to [`MOST`].
 const SPILL: usize = 8;
+/// Buckets that come together.
+const PER_LINE: usize = 8;
+/// How often that is asked for ahead: most sets have no more.
+const FETCHED: usize = 4;
 /// Buckets at most: eight octaves at full resolution, 2 KiB.
 const MOST: usize = 256;
 
@@ -36,8 +40,8 @@ impl RttHistogram {
     /// Adds a duration.
     #[inline(always)]
     pub(in crate::flow) fn record(&mut self, span: Span, budget: &mut SpillBudget) {
-        if usize::from(self.late_len) == LATE {
-            self.sort_in(budget);
+        if usize::from(self.late_len) >= LATE - 1 {
+            self.make_room(budget);
         }
         if let Some(late) = self.late.get_mut(usize::from(self.late_len)) {
             *late = bucket::of(span);
@@ -83,8 +87,17 @@ impl RttHistogram {
         *self = Self::default();
     }
 
-    /// Sorts in what waits.
+    /// There is room for the last duration that may wait, or for none.
     #[inline(never)]
+    fn make_room(&mut self, budget: &mut SpillBudget) {
+        if usize::from(self.late_len) < LATE {
+            self.buckets.as_slice().chunks(PER_LINE).take(FETCHED).for_each(|line| prefetch(&line[0]));
+        } else {
+            self.sort_in(budget);
+        }
+    }
+
+    /// Sorts in what waits.
     fn sort_in(&mut self, budget: &mut SpillBudget) {
         let mut late = self.late;
         let late = &mut late[..usize::from(self.late_len)];

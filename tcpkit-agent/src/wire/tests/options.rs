@@ -2,11 +2,14 @@
 
 use proptest::prelude::*;
 
-use crate::wire::{SackBlock, SeqNumber, TcpOptions};
+use crate::wire::{SackBlock, SeqNumber, SynOptions, TcpOptions};
+
+/// As Linux sends them with a SYN.
+const OF_LINUX: [u8; 20] = [2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 7, 0, 0, 0, 9, 1, 3, 3, 7];
 
 #[test]
 fn a_linux_syn_says_what_it_can() {
-    let options = TcpOptions(&[2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 7, 0, 0, 0, 9, 1, 3, 3, 7]);
+    let options = TcpOptions(&OF_LINUX);
     assert_eq!(options.mss(), Some(1460));
     assert_eq!(options.window_scale(), Some(7));
     assert!(options.sack_permitted());
@@ -66,6 +69,21 @@ fn an_option_of_the_wrong_length_is_not_that_option() {
 }
 
 proptest! {
+    #[test]
+    fn one_look_tells_what_many_tell(place in 0..20usize, octet in prop_oneof![0u8..40, any::<u8>()], len in 0..=20usize) {
+        let mut octets = OF_LINUX;
+        octets[place] = octet;
+        let options = TcpOptions(&octets[..len]);
+        let one_by_one = SynOptions {
+            mss: options.mss(),
+            window_scale: options.window_scale(),
+            permits_sack: options.sack_permitted(),
+            offers_multipath: options.mptcp().is_some(),
+            is_malformed: options.is_malformed(),
+        };
+        prop_assert_eq!(options.announced(), one_by_one);
+    }
+
     #[test]
     fn options_never_overlap_and_stay_within_the_list(list in prop::collection::vec(any::<u8>(), 0..60)) {
         let octets: usize = TcpOptions(&list).iter().map(|option| option.value.len() + 2).sum();
