@@ -46,7 +46,7 @@ impl FlowTable {
         self.go_on(&mut thawed, sender, segment, arrival, changes);
         match HalfOpen::freeze(&thawed).filter(|_| !is_heard) {
             Some(frozen) => {
-                let slot = self.slab.insert_half_open(sender.hash, frozen);
+                let slot = self.slab.insert_half_open(sender.hash, &frozen);
                 self.watch_half_open(slot, arrival.now);
             }
             None => {
@@ -149,7 +149,7 @@ impl FlowTable {
     }
 
     /// Sets the timers of a half-open flow: the list that it waits in is one.
-    fn watch_half_open(&mut self, slot: u32, now: Timestamp) {
+    pub(super) fn watch_half_open(&mut self, slot: u32, now: Timestamp) {
         self.expect_due(now, Some(self.limits.handshake_timeout));
         if self.limits.idle.is_some_and(|idle| idle < self.limits.handshake_timeout) {
             self.queue_idle(Place::HalfOpen(slot), now);

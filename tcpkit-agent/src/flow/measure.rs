@@ -63,8 +63,10 @@ impl Measurements {
         let of_client = handshake.server_rtt().filter(|_| handshake.syn_retransmissions() == 0);
         let of_server = handshake.client_rtt().filter(|_| handshake.synack_retransmissions() == 0);
         for (sender, trip) in [(client, of_client), (client.other(), of_server)] {
-            let sample = trip.map(|trip| measured.rtt.opened(sender, trip, &mut self.budget));
-            changes.round_trips.extend(sample.map(|sample| round_trip(flow, sample)));
+            if let Some(trip) = trip {
+                let sample = measured.rtt.opened(sender, trip, &mut self.budget);
+                changes.round_trips.push(round_trip(flow, sample));
+            }
         }
         if handshake.outcome() == Outcome::Success {
             measured.stalls.opened(client, at);

@@ -56,7 +56,7 @@ impl Flow {
 impl Announced {
     /// Options up to the first one that contradicts itself or was not captured whole: behind that one SACK may still
     /// have been permitted.
-    fn of(options: &SynOptions) -> Self {
+    pub(super) fn of(options: &SynOptions) -> Self {
         Self {
             mss: options.mss,
             window_scale: options.window_scale.map(|shift| shift.min(MAX_WINDOW_SCALE)),

@@ -149,11 +149,10 @@ impl Slab {
         }
     }
 
-    /// By what flows that leave at the end of a capture are ordered.
-    pub(super) fn order(&self, place: Place) -> (Timestamp, FlowKey) {
+    fn start(&self, place: Place) -> Timestamp {
         match place {
-            Place::Full(slot) => (self.flow(slot).start, self.flow(slot).key),
-            Place::HalfOpen(slot) => (self.waiting.flow(slot).start(), self.waiting.flow(slot).key),
+            Place::Full(slot) => self.flow(slot).start,
+            Place::HalfOpen(slot) => self.waiting.flow(slot).start(),
         }
     }
 
@@ -165,7 +164,7 @@ impl Slab {
     }
 
     /// Puts in a half-open flow whose key is not there.
-    pub(super) fn insert_half_open(&mut self, hash: FlowHash, flow: HalfOpen) -> u32 {
+    pub(super) fn insert_half_open(&mut self, hash: FlowHash, flow: &HalfOpen) -> u32 {
         let slot = self.waiting.insert(flow);
         self.index.insert(hash, Place::HalfOpen(slot).into());
         slot
@@ -195,9 +194,15 @@ impl Slab {
         }
     }
 
-    /// The places in use, in no order.
+    /// The places in use, in the order in which their flows began; of those that began together, of their keys.
     pub(super) fn places(&self) -> Vec<Place> {
-        self.index.places().map(PackedPlace::unpack).collect()
+        // With their starts beside them: only of flows that began together is the memory waited for again.
+        let in_use = self.index.places().map(PackedPlace::unpack);
+        let mut places: Vec<(Timestamp, Place)> = in_use.map(|place| (self.start(place), place)).collect();
+        places.sort_unstable_by(|(one_start, one), (other_start, other)| {
+            one_start.cmp(other_start).then_with(|| self.key(*one).cmp(self.key(*other)))
+        });
+        places.into_iter().map(|(_, place)| place).collect()
     }
 
     /// What is remembered of a handshake that is not settled.

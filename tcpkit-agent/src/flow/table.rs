@@ -117,6 +117,9 @@ impl FlowTable {
     ) -> Taken {
         match place {
             Some(Place::HalfOpen(slot)) => {
+                if let Some(taken) = self.take_usual_answer(slot, sender, segment, arrival, changes) {
+                    return taken;
+                }
                 let mut thawed = self.slab.waiting.flow(slot).thaw();
                 if !thawed.flow.is_reopened_by(sender.side, segment) {
                     return self.take_half_open(slot, &mut thawed, sender, segment, arrival, changes);
@@ -179,8 +182,7 @@ impl FlowTable {
     pub fn finish(&mut self, end: Timestamp, changes: &mut Changes) {
         self.advance(end, changes);
         let open = self.counts.open;
-        let mut places = self.slab.places();
-        places.sort_unstable_by_key(|place| self.slab.order(*place));
+        let places = self.slab.places();
         for (turn, place) in places.iter().enumerate() {
             self.fetch_leaving(places.get(turn + 1), places.get(turn + 3));
             self.finish_flow(*place, end, Ending::EndOfCapture, changes);
@@ -197,7 +199,8 @@ impl FlowTable {
         changes: &mut Changes,
     ) -> Taken {
         if is_plain_syn(segment) && self.freezes {
-            return self.open_half(sender, segment, arrival, changes);
+            let taken = self.open_usual(sender, segment, arrival, changes);
+            return taken.unwrap_or_else(|| self.open_half(sender, segment, arrival, changes));
         }
         let slot = self.open(sender, segment, arrival, changes);
         self.take(slot, sender.side, segment, arrival, changes)
@@ -255,10 +258,8 @@ impl FlowTable {
         if !self.slab.flow(slot).telling.is_waiting() {
             self.tell_later(slot, arrival.now, changes);
         }
-        let Self { slab, counts, regrouped, streams, measurements, .. } = self;
+        let Self { slab, counts, regrouped, .. } = self;
         let flow = slab.flow_mut(slot);
-        streams.fetch(flow.streams);
-        measurements.fetch(flow.streams);
         let taken = count(counts, flow, side, segment, arrival, regrouped);
         if taken.is_duplicate {
             return taken;

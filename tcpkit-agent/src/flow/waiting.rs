@@ -54,20 +54,30 @@ impl Waiting {
         &self.entries[slot as usize]
     }
 
+    pub(super) fn flow_mut(&mut self, slot: u32) -> &mut HalfOpen {
+        &mut self.entries[slot as usize]
+    }
+
     /// Puts a flow at the end of the list; its ticket becomes a new one of its slot.
-    pub(super) fn insert(&mut self, mut flow: HalfOpen) -> u32 {
+    pub(super) fn insert(&mut self, flow: &HalfOpen) -> u32 {
         let slot = self.free;
         if slot == NOBODY {
-            let slot = u32::try_from(self.entries.len()).expect("the table's bound on flows is a u32");
-            make_place(&mut self.entries);
-            self.entries.push(flow);
-            self.link(slot);
-            return slot;
+            return self.grow(flow);
         }
-        let vacant = &self.entries[slot as usize];
-        self.free = vacant.next;
-        flow.ticket = vacant.ticket.wrapping_add(1);
-        self.entries[slot as usize] = flow;
+        let entry = &mut self.entries[slot as usize];
+        self.free = entry.next;
+        let ticket = entry.ticket.wrapping_add(1);
+        *entry = *flow;
+        entry.ticket = ticket;
+        self.link(slot);
+        slot
+    }
+
+    #[cold]
+    fn grow(&mut self, flow: &HalfOpen) -> u32 {
+        let slot = u32::try_from(self.entries.len()).expect("the table's bound on flows is a u32");
+        make_place(&mut self.entries);
+        self.entries.push(*flow);
         self.link(slot);
         slot
     }

@@ -53,6 +53,7 @@ pub(in crate::flow) struct RttSample {
 
 impl RttTracker {
     /// Takes the round trip of a side's SYN.
+    #[inline(never)]
     pub(in crate::flow) fn opened(
         &mut self,
         sender: Side,

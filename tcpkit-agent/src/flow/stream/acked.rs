@@ -38,18 +38,20 @@ impl Work<'_, '_, '_> {
         let segment = self.seen.segment;
         let is_duplicate = self.on_announcement();
         let ack = segment.ack;
+        let (mut cumulative, mut selective) = (Covered::default(), Covered::default());
         if self.is_ack_far(ack) {
             self.own.counts.rare().invalid_sequence += 1;
-            return self.acked(&Covered::default(), &Covered::default(), is_duplicate, acked);
-        }
-        let cumulative = if self.peer.has_acked(ack) { Covered::default() } else { self.advance(ack) };
-        let mut selective = Covered::default();
-        if has_more_than_timestamps(segment.options.0) {
-            selective = self.on_sack(ack);
-        }
-        if self.peer.trouble.is_some() {
-            self.doubt_timeout([cumulative.original, selective.original]);
-            self.look_after_trouble(ack);
+        } else {
+            if !self.peer.has_acked(ack) {
+                self.advance(ack, &mut cumulative);
+            }
+            if has_more_than_timestamps(segment.options.0) {
+                selective = self.on_sack(ack);
+            }
+            if self.peer.trouble.is_some() {
+                self.doubt_timeout([cumulative.original, selective.original]);
+                self.look_after_trouble(ack);
+            }
         }
         self.acked(&cumulative, &selective, is_duplicate, acked);
     }
@@ -82,9 +84,8 @@ impl Work<'_, '_, '_> {
 
     /// The acknowledgement moves on to `ack`.
     #[inline]
-    fn advance(&mut self, ack: SeqNumber) -> Covered {
+    fn advance(&mut self, ack: SeqNumber, covered: &mut Covered) {
         let before = self.peer.facts.has_una.then_some(self.peer.snd_una);
-        let mut covered = Covered::default();
         if let Some(flight) = self.flights.get_mut(self.peer.flight) {
             let pieces = &mut *self.pieces;
             flight.acknowledge(ack, |start, range| covered.add(start, &range, pieces));
@@ -103,7 +104,6 @@ impl Work<'_, '_, '_> {
             let from = before.map_or(self.peer.snd_nxt, |before| later(before, self.peer.snd_nxt));
             self.note_gap(from, ack);
         }
-        covered
     }
 
     /// What the receiver holds beyond its acknowledgement (RFC 2018), and what it got twice (RFC 2883).

@@ -4,6 +4,8 @@
 //! gives `None` for a flow that does not fit, which then is kept like any other; [`HalfOpen::thaw`] gives back exactly
 //! what was frozen.
 
+mod usual;
+
 use super::{
     handshake::{Handshake, IcmpReason, Moment, Opening, Outcome, Traits},
     key::{FlowKey, Side},
@@ -64,7 +66,7 @@ pub(super) struct HalfOpen {
 }
 
 /// One direction of it: every frame was one segment.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct HalfSide {
     bytes: u32,
     frames: u16,
