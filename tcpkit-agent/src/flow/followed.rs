@@ -4,7 +4,7 @@
 //! where that had data (TCP Fast Open, RFC 7413).
 
 use super::{
-    changes::Changes,
+    changes::{Changes, FinishedFlow},
     detail::FlowDetail,
     handshake::Handshake,
     key::Side,
@@ -63,24 +63,32 @@ impl Followed<'_> {
         streams
     }
 
-    /// A flow leaves: gives its streams back, and tells what they came to, where somebody reads it.
+    /// A flow leaves: ends what is open in its streams, tells what it came to, and gives the streams back.
     pub(super) fn close(
         &mut self,
         flow: &mut Flow,
         handshake: &Handshake,
+        at: Timestamp,
         changes: &mut Changes,
-    ) -> Option<FlowDetail> {
-        let Self { streams, measurements } = self;
+    ) {
         let slot = flow.streams;
-        let held_up = measurements.held_up(slot);
-        changes.progress.extend(streams.last_progress(slot, flow, held_up));
-        streams.settle(slot, flow, &mut changes.stream_steps);
-        let is_read = !changes.leaves_out_finished;
-        let detail = is_read
-            .then(|| FlowDetail::observed(handshake, streams.counts(slot), measurements.figures(slot)));
-        measurements.release(slot);
-        streams.release(&mut flow.streams);
-        detail
+        let held_up = self.measurements.held_up(slot);
+        changes.progress.extend(self.streams.last_progress(slot, flow, held_up));
+        self.streams.settle(slot, flow, &mut changes.stream_steps);
+        if !changes.leaves_out_finished {
+            let finished = self.finished(flow, handshake, at);
+            changes.finished.push(finished);
+        }
+        self.measurements.release(slot);
+        self.streams.release(&mut flow.streams);
+    }
+
+    #[inline(never)]
+    fn finished(&self, flow: &Flow, handshake: &Handshake, at: Timestamp) -> FinishedFlow {
+        let (streams, measured) =
+            (self.streams.counts(flow.streams), self.measurements.figures(flow.streams));
+        let detail = FlowDetail::observed(handshake, streams, measured);
+        FinishedFlow { at, flow: *flow, handshake: *handshake, detail }
     }
 
     fn replay(

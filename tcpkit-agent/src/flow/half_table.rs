@@ -21,6 +21,7 @@ use crate::{
 
 impl FlowTable {
     /// A SYN opens a flow.
+    #[inline(never)]
     pub(super) fn open_half(
         &mut self,
         sender: &Sender,
@@ -61,6 +62,7 @@ impl FlowTable {
     }
 
     /// Takes a segment of a half-open flow.
+    #[inline(never)]
     pub(super) fn take_half_open(
         &mut self,
         slot: u32,

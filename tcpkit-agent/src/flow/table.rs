@@ -3,7 +3,7 @@
 use tcpkit_common::flow::FlowHash;
 
 use super::{
-    changes::{Arrival, Changes, FinishedFlow, FlowCounts, FlowLimits, Left, Taken},
+    changes::{Arrival, Changes, FlowCounts, FlowLimits, Left, Taken},
     expiry::NEVER,
     follow::{
         Turn, count, ends, follow, follow_icmp, infer_client, is_plain, is_plain_syn, tell_decided,
@@ -407,9 +407,7 @@ impl FlowTable {
             tell_decided(flow, handshake, (at, flow.end), changes);
         }
         untold.tell_last(flow, followed.streams, &mut changes.traffic);
-        if let Some(detail) = followed.close(flow, handshake, changes) {
-            changes.finished.push(FinishedFlow { at, flow: *flow, handshake: *handshake, detail });
-        }
+        followed.close(flow, handshake, at, changes);
         slab.take_out(place);
     }
 }

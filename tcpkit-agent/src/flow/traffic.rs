@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 
 use super::{
     key::{FlowKey, Side},
+    prefetch::prefetch,
     slab::Slab,
     state::Flow,
     stream::Streams,
@@ -115,11 +116,23 @@ impl Untold {
     /// Tells of the first flow that waits, if it is still there.
     pub(super) fn tell_first(&mut self, slab: &mut Slab, streams: &Streams, traffic: &mut Vec<FlowTraffic>) {
         let Some(first) = self.waiting.pop_front() else { return };
+        self.fetch_next(slab, streams);
         self.first = self.first.wrapping_add(1) & NUMBERS;
         let Some(slot) = first.slot else { return };
         let flow = slab.flow_mut(slot);
         flow.telling = Telling::TOLD;
         tell(flow, streams, &first.told, first.is_new, traffic);
+    }
+
+    /// Asks for the memory of the flows that are told of next: nobody has looked at most of them for a second.
+    fn fetch_next(&self, slab: &Slab, streams: &Streams) {
+        let [next, later] = [0, 1].map(|place| self.waiting.get(place)?.slot);
+        if let Some(later) = later {
+            prefetch(slab.flow(later));
+        }
+        if let Some(next) = next {
+            streams.fetch(slab.flow(next).streams);
+        }
     }
 
     /// A flow leaves: tells of what is left.
