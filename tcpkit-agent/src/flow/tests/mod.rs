@@ -3,6 +3,7 @@
 mod decided;
 mod half_open;
 mod reset;
+mod usual;
 
 use tcpkit_common::flow::{Address, FlowHash, FourTuple};
 
