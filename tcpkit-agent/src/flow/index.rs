@@ -1,8 +1,10 @@
 //! Where flows are, by the hash of their four-tuples.
 //!
-//! Open addressing in one array, an entry in eight octets: one line of memory tells, and can be asked for ahead. Hashes
-//! are those that frames are dealt to shards by, by their upper digits; the lower ones are as good, so they are where an
-//! entry wants to be. It lies there or behind, with no gap between; at least a quarter of the array is vacant.
+//! Open addressing: an entry lies where its hash wants to be or behind, with no gap between; at least a quarter of the
+//! places is vacant. Beside the entries, which take eight octets, lies an octet for each: that a flow is new these alone
+//! tell, and they are so few that they stay at hand. The memory of an entry can be asked for ahead.
+//! Hashes are those that frames are dealt to shards by, by their upper digits; the lower ones are as good, and say where
+//! an entry wants to be.
 
 use tcpkit_common::flow::FlowHash;
 
@@ -11,27 +13,33 @@ use super::{prefetch::prefetch, slab::PackedPlace};
 /// Places by hash.
 #[derive(Debug)]
 pub(super) struct Index {
-    /// As many as a power of two.
+    /// What [`tag_of`] says of the entry there; as many as a power of two.
+    tags: Vec<u8>,
     entries: Vec<Entry>,
     /// Those that are not vacant.
     len: usize,
 }
 
-/// The hash of a flow in the upper half, and in the lower one its place, counted from 1; 0 is vacant: memory that was
-/// never written is.
+/// The hash of a flow in the upper half, and its place in the lower one. A number, so that memory which was never
+/// written need not be there.
 type Entry = u64;
 
-const VACANT: Entry = 0;
+/// The tag of no entry.
+const VACANT: u8 = 0;
 /// Entries at first.
 const LEAST: usize = 64;
 
 impl Default for Index {
     fn default() -> Self {
-        Self { entries: vec![VACANT; LEAST], len: 0 }
+        Self::of(LEAST)
     }
 }
 
 impl Index {
+    fn of(places: usize) -> Self {
+        Self { tags: vec![VACANT; places], entries: vec![0; places], len: 0 }
+    }
+
     /// How many places are in it.
     pub(super) const fn len(&self) -> usize {
         self.len
@@ -46,7 +54,9 @@ impl Index {
 
     /// Asks for the memory where a hash is.
     pub(super) fn fetch(&self, hash: FlowHash) {
-        prefetch(&self.entries[self.home(hash)]);
+        let home = self.home(hash);
+        prefetch(&self.tags[home]);
+        prefetch(&self.entries[home]);
     }
 
     /// Puts in a place that is not there.
@@ -55,7 +65,6 @@ impl Index {
             self.grow();
         }
         self.put(entry(hash, place));
-        self.len += 1;
     }
 
     /// Puts a place in the place of another one; false where that is not there.
@@ -79,19 +88,28 @@ impl Index {
 
     /// All places, in no order.
     pub(super) fn places(&self) -> impl Iterator<Item = PackedPlace> {
-        self.entries.iter().filter(|entry| **entry != VACANT).map(|entry| place_of(*entry))
+        self.taken().map(place_of)
+    }
+
+    fn taken(&self) -> impl Iterator<Item = Entry> {
+        let both = self.tags.iter().zip(&self.entries);
+        both.filter(|(tag, _)| **tag != VACANT).map(|(_, entry)| *entry)
     }
 
     #[inline]
     fn position(&self, hash: FlowHash, is_it: impl Fn(PackedPlace) -> bool) -> Option<usize> {
+        let tag = tag_of(hash);
         let mut at = self.home(hash);
         loop {
-            let entry = self.entries[at];
-            if entry == VACANT {
+            let here = self.tags[at];
+            if here == VACANT {
                 return None;
             }
-            if hash_of(entry) == hash && is_it(place_of(entry)) {
-                return Some(at);
+            if here == tag {
+                let entry = self.entries[at];
+                if hash_of(entry) == hash && is_it(place_of(entry)) {
+                    return Some(at);
+                }
             }
             at = self.behind(at);
         }
@@ -100,50 +118,53 @@ impl Index {
     /// Where a hash wants to be.
     #[inline]
     fn home(&self, hash: FlowHash) -> usize {
-        hash.0 as usize & (self.entries.len() - 1)
+        hash.0 as usize & (self.tags.len() - 1)
     }
 
     #[inline]
     fn behind(&self, at: usize) -> usize {
-        (at + 1) & (self.entries.len() - 1)
+        (at + 1) & (self.tags.len() - 1)
     }
 
     fn put(&mut self, entry: Entry) {
         let mut at = self.home(hash_of(entry));
-        while self.entries[at] != VACANT {
+        while self.tags[at] != VACANT {
             at = self.behind(at);
         }
+        self.set(at, entry);
+        self.len += 1;
+    }
+
+    fn set(&mut self, at: usize, entry: Entry) {
+        self.tags[at] = tag_of(hash_of(entry));
         self.entries[at] = entry;
     }
 
     /// Moves what lies behind a gap to where it would lie had there never been anything.
     fn close_gap(&mut self, mut gap: usize) {
-        let mut at = gap;
-        loop {
-            at = self.behind(at);
+        let mut at = self.behind(gap);
+        while self.tags[at] != VACANT {
             let entry = self.entries[at];
-            if entry == VACANT {
-                break;
-            }
-            let distance = |from: usize| at.wrapping_sub(from) & (self.entries.len() - 1);
+            let distance = |from: usize| at.wrapping_sub(from) & (self.tags.len() - 1);
             if distance(self.home(hash_of(entry))) >= distance(gap) {
-                self.entries[gap] = entry;
+                self.set(gap, entry);
                 gap = at;
             }
+            at = self.behind(at);
         }
-        self.entries[gap] = VACANT;
+        self.tags[gap] = VACANT;
     }
 
     #[cold]
     fn grow(&mut self) {
-        let more = vec![VACANT; self.entries.len() * 2];
-        let entries = std::mem::replace(&mut self.entries, more);
-        entries.into_iter().filter(|entry| *entry != VACANT).for_each(|entry| self.put(entry));
+        let mut larger = Self::of(self.tags.len() * 2);
+        self.taken().for_each(|entry| larger.put(entry));
+        *self = larger;
     }
 }
 
 fn entry(hash: FlowHash, place: PackedPlace) -> Entry {
-    Entry::from(hash.0) << 32 | Entry::from(place.0) + 1
+    Entry::from(hash.0) << 32 | Entry::from(place.0)
 }
 
 #[inline]
@@ -154,7 +175,15 @@ const fn hash_of(entry: Entry) -> FlowHash {
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
 const fn place_of(entry: Entry) -> PackedPlace {
-    PackedPlace(entry as u32 - 1)
+    PackedPlace(entry as u32)
+}
+
+/// Seven digits in which hashes differ that want to be in neighbouring places, as those of one shard do: multiplying by
+/// an odd number (2^32 divided by the golden ratio) brings all of them to the top.
+#[inline]
+const fn tag_of(hash: FlowHash) -> u8 {
+    let [.., top] = hash.0.wrapping_mul(0x9e37_79b9).to_le_bytes();
+    top | 0x80
 }
 
 #[cfg(test)]
@@ -200,14 +229,5 @@ mod tests {
                 prop_assert_eq!(index.find(hash, |found| found == moved), Some(moved));
             }
         }
-    }
-
-    #[test]
-    fn the_last_place_of_all_is_none_that_is_vacant() {
-        let last = Place::HalfOpen(crate::flow::slab::Slab::MAX_FLOWS - 1).into();
-        let mut index = Index::default();
-        index.insert(FlowHash(0), last);
-        assert_eq!(index.find(FlowHash(0), |_| true), Some(last));
-        assert!(index.remove(FlowHash(0), last) && !index.remove(FlowHash(0), last));
     }
 }

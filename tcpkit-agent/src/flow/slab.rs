@@ -67,8 +67,8 @@ impl From<Place> for PackedPlace {
 }
 
 impl Slab {
-    /// Flows that it can hold: one bit of a place says what kind it is, and one place is none.
-    pub(super) const MAX_FLOWS: u32 = PackedPlace::HALF_OPEN - 1;
+    /// Flows that it can hold: one bit of a place says what kind it is.
+    pub(super) const MAX_FLOWS: u32 = PackedPlace::HALF_OPEN;
 
     /// Flows in it.
     pub(super) fn len(&self) -> usize {
