@@ -179,7 +179,7 @@ impl Streams {
     }
 
     /// Takes any segment; `verdict` is a default one before. True where it is time to [`tell`](Self::tell).
-    #[inline]
+    #[inline(never)]
     pub(in crate::flow) fn on_segment(
         &mut self,
         slot: PairSlot,
