@@ -10,7 +10,7 @@
 //! What is recorded waits beside the buckets until there are [`LATE`] of it, and is sorted in together: their memory,
 //! which is seldom at hand, is waited for once.
 
-use super::{super::prefetch::prefetch, bucket};
+use super::bucket;
 use crate::time::Span;
 
 /// Durations that wait to be sorted in.
@@ -19,8 +19,6 @@ const LATE: usize = 7;
 const INLINE: usize = 2;
 /// Buckets that spilled memory begins with; it doubles up to [`MOST`].
 const SPILL: usize = 8;
-/// Buckets in a line of memory.
-const PER_LINE: usize = 64 / size_of::<Bucket>();
 /// Buckets at most: eight octaves at full resolution, 2 KiB.
 const MOST: usize = 256;
 
@@ -88,7 +86,6 @@ impl RttHistogram {
     /// Sorts in what waits.
     #[inline(never)]
     fn sort_in(&mut self, budget: &mut SpillBudget) {
-        self.buckets.fetch();
         let late = self.late;
         for number in &late[..usize::from(std::mem::take(&mut self.late_len))] {
             self.add(*number, 1, budget);
@@ -221,13 +218,6 @@ impl Buckets {
         match self {
             Self::Inline { len, buckets, .. } => &mut buckets[..usize::from(*len)],
             Self::Spilled { buckets: spilled, .. } => spilled,
-        }
-    }
-
-    /// Asks for all of the spilled memory at once: who halves it waits for one line of it after the other.
-    fn fetch(&self) {
-        if let Self::Spilled { buckets: spilled, .. } = self {
-            spilled.iter().step_by(PER_LINE).for_each(prefetch);
         }
     }
 
