@@ -55,7 +55,7 @@ fn title(view: &TrackView) -> Line<'static> {
     let mut spans = vec![Span::styled("tcpkit track ", bold()), Span::raw(view.look.subject.clone())];
     let (open, matched) = (view.listing.open, view.listing.matched);
     // What only the kernel has counted is neither open nor closed, as far as anybody knows.
-    let open = (!view.look.counters_only).then(|| format!(", {} open", grouped(open))).unwrap_or_default();
+    let open = if view.look.counters_only { String::new() } else { format!(", {} open", grouped(open)) };
     spans.push(Span::raw(format!("  {} connections{open}", grouped(matched))));
     if view.listing.considered > matched {
         spans.push(Span::raw(format!(" (of {})", grouped(view.listing.considered))));
