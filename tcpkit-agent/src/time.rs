@@ -16,8 +16,18 @@ impl Timestamp {
     #[must_use]
     #[inline(always)]
     pub const fn since(self, earlier: Self) -> Span {
-        let distance = self.0.saturating_sub(earlier.0);
-        Span(if distance < 0 { 0 } else { distance.unsigned_abs() })
+        match self.0.checked_sub(earlier.0) {
+            Some(distance) if distance > 0 => Span(distance.unsigned_abs()),
+            Some(_) => Span(0),
+            None => self.since_far(earlier),
+        }
+    }
+
+    /// The same where the distance does not fit: out of the way, because no capture is centuries long.
+    #[cold]
+    const fn since_far(self, earlier: Self) -> Span {
+        let is_later = self.0 > earlier.0;
+        Span(if is_later { i64::MAX.unsigned_abs() } else { 0 })
     }
 
     /// Whole microseconds since the epoch, rounded down: the `_us` of records.

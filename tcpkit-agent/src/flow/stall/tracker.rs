@@ -32,6 +32,8 @@ pub(in crate::flow) struct Observed<'w> {
     client: Side,
     side: Side,
     at: Timestamp,
+    /// The same, as it is remembered.
+    moment: Moment,
     flags: TcpFlags,
     payload_len: u32,
     /// What it did to the streams.
@@ -46,7 +48,7 @@ impl<'w> Observed<'w> {
     /// A segment, what it did to the streams, whether it acknowledges what its receiver is known to have had for a
     /// while, and the round trips, that one included.
     #[inline(always)]
-    pub(in crate::flow) const fn new(
+    pub(in crate::flow) fn new(
         seen: &Seen<'_, '_>,
         verdict: &Verdict,
         is_delayed_ack: bool,
@@ -57,6 +59,7 @@ impl<'w> Observed<'w> {
             client: flow.client(),
             side,
             at,
+            moment: at.into(),
             flags: segment.flags,
             payload_len: segment.payload_len,
             verdict: *verdict,
@@ -111,7 +114,7 @@ impl StallTracker {
             self.on_acknowledgement(now, acked);
         }
         if closes || speaks {
-            self.last = Some(now.at.into());
+            self.last = Some(now.moment);
         }
     }
 
@@ -135,10 +138,10 @@ impl StallTracker {
         let own = &mut self.sides[now.side as usize];
         let asked_for = now.verdict.sent.cause == Some(Cause::Fast);
         let start = own.moved.filter(|_| !asked_for && !own.is_shut());
-        own.moved = Some(now.at.into());
+        own.moved = Some(now.moment);
         // What had been acknowledged already was no news to the other side.
         if self.sides[now.side.other() as usize].ready.is_none() {
-            self.sides[now.side as usize].spoke = Some(now.at.into());
+            self.sides[now.side as usize].spoke = Some(now.moment);
         }
         if now.verdict.sent.new > 0 {
             self.turn_to(&now);
@@ -194,7 +197,7 @@ impl StallTracker {
     /// What this side says is news to the other.
     #[inline(always)]
     fn says(&mut self, now: &Observed<'_>) {
-        self.sides[now.side as usize].speaks(now.at);
+        self.sides[now.side as usize].speaks(now.moment);
         self.sides[now.side.other() as usize].ready = None;
     }
 
@@ -214,12 +217,12 @@ impl StallTracker {
     /// The window that this side announces for the other side's data.
     #[inline(always)]
     fn on_window(&mut self, now: &Observed<'_>, window: u32) -> Option<Stall> {
-        let at = now.at;
+        let at = now.moment;
         let is_plain = !now.flags.intersects(TcpFlags::RST.with(TcpFlags::SYN));
         if !is_plain || !self.sides[now.side as usize].announces(window) {
             return None;
         }
-        self.last = Some(at.into());
+        self.last = Some(at);
         let other = &mut self.sides[now.side.other() as usize];
         if window == 0 {
             other.shuts(at);
@@ -237,12 +240,12 @@ impl StallTracker {
         if acked.octets == 0 && acked.selectively == 0 && acked.segments == 0 {
             return;
         }
-        self.last = Some(now.at.into());
-        self.sides[now.side.other() as usize].moved = Some(now.at.into());
+        self.last = Some(now.moment);
+        self.sides[now.side.other() as usize].moved = Some(now.moment);
         if acked.in_flight > 0 || now.is_delayed_ack || now.payload_len > 0 {
             return;
         }
-        self.sides[now.side as usize].ready = Some(now.at.into());
+        self.sides[now.side as usize].ready = Some(now.moment);
     }
 }
 

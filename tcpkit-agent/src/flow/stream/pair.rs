@@ -4,7 +4,7 @@
 //! What is under way, and what is kept of losses, lies in pools and exists only as long as it matters.
 
 use super::{
-    calm::{Both, unfold},
+    calm::{Both, Calm, unfold},
     counts::StreamCounts,
     flight::{Budget, Flight, Range},
     pool::{Pool, Reuse, Slot},
@@ -59,6 +59,8 @@ pub(in crate::flow) struct Opened {
 #[derive(Clone, Debug, Default)]
 struct Pair {
     streams: [Stream; 2],
+    /// Whether there is a shortcut.
+    calm: Calm,
     /// Segments with payload, by side.
     data_segments: [u64; 2],
     /// The same when progress was told last.
@@ -82,6 +84,13 @@ pub(in crate::flow) struct Streams {
     pieces: Vec<(SeqNumber, Range)>,
     /// Calm segments take the shortcut. A test turns it off and finds the same.
     pub(in crate::flow) has_shortcut: bool,
+}
+
+/// The streams of one flow, found.
+pub(in crate::flow) struct PairAt<'p> {
+    pair: &'p mut Pair,
+    flights: &'p mut Pool<Flight>,
+    budget: &'p mut Budget,
 }
 
 /// One segment at work on both streams of its flow.
@@ -155,27 +164,12 @@ impl Streams {
         }
     }
 
-    /// Takes a segment of a flow without trouble, next in order; `None` where it is not one, and nothing has happened.
-    /// With what it did: whether it is time to [`tell`](Self::tell), which counts by the watermark `now`.
+    /// The streams of a flow; asks for their memory.
     #[inline(always)]
-    pub(in crate::flow) fn on_calm_segment(
-        &mut self,
-        slot: PairSlot,
-        seen: &Seen<'_, '_>,
-        now: Timestamp,
-    ) -> Option<(Verdict, bool)> {
-        let Pair { streams: [low, high], data_segments, told, told_at } = self.pairs.get_mut(slot)?;
-        let (own, peer) = if seen.side == Side::Low { (low, high) } else { (high, low) };
-        let mut both = Both { own, peer, flights: &mut self.flights, budget: &mut self.budget };
-        if !self.has_shortcut {
-            return None;
-        }
-        let verdict = both.take(seen)?;
-        if seen.segment.payload_len > 0 {
-            data_segments[seen.side as usize] += u64::from(seen.packets);
-        }
-        let is_telling = now.since(*told_at) >= PROGRESS && told != data_segments;
-        Some((verdict, is_telling))
+    pub(in crate::flow) fn at(&mut self, slot: PairSlot) -> Option<PairAt<'_>> {
+        let pair = self.pairs.get_mut(slot)?;
+        prefetch(pair);
+        Some(PairAt { pair, flights: &mut self.flights, budget: &mut self.budget })
     }
 
     /// Takes any segment; `verdict` is a default one before. True where it is time to [`tell`](Self::tell).
@@ -208,7 +202,7 @@ impl Streams {
             steps,
         };
         work.run(verdict);
-        Both::note_calm(work.own, work.peer, seen.flow, seen.side);
+        pair.calm = Calm::of(&pair.streams, seen.flow, self.has_shortcut);
         is_telling
     }
 
@@ -297,6 +291,33 @@ impl Streams {
         stalled: Span,
     ) -> Option<FlowProgress> {
         self.pairs.get(slot).map(|pair| pair.progress(flow, stalled))
+    }
+}
+
+impl PairAt<'_> {
+    /// Whether so much payload goes into one packet where nobody says how much does: no side announced less.
+    #[inline(always)]
+    pub(in crate::flow) const fn is_one_packet(&self, payload_len: u32) -> bool {
+        payload_len <= self.pair.calm.least_mss
+    }
+
+    /// Takes a segment of a flow without trouble, next in order; `None` where it is not one, and nothing has happened.
+    /// With what it did: whether it is time to [`tell`](Streams::tell), which counts by the watermark `now`.
+    #[inline(always)]
+    pub(in crate::flow) fn on_calm_segment(
+        &mut self,
+        seen: &Seen<'_, '_>,
+        now: Timestamp,
+    ) -> Option<(Verdict, bool)> {
+        let Pair { streams: [low, high], calm, data_segments, told, told_at } = &mut *self.pair;
+        let (own, peer) = if seen.side == Side::Low { (low, high) } else { (high, low) };
+        let mut both = Both { own, peer, calm, flights: self.flights, budget: self.budget };
+        let verdict = both.take(seen)?;
+        if seen.segment.payload_len > 0 {
+            data_segments[seen.side as usize] += u64::from(seen.packets);
+        }
+        let is_telling = now.since(*told_at) >= PROGRESS && told != data_segments;
+        Some((verdict, is_telling))
     }
 }
 

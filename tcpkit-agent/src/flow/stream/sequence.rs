@@ -1,6 +1,6 @@
 //! One direction of a flow, named by its sender: what every segment touches, kept small.
 
-use super::{calm::Calm, counts::Tally, flight::octets, pool::Slot};
+use super::{counts::Tally, flight::octets, pool::Slot};
 use crate::{
     time::{Span, Timestamp},
     wire::SeqNumber,
@@ -26,8 +26,6 @@ pub(super) struct Stream {
     pub(super) lone: u16,
     /// What is known of it.
     pub(super) facts: Facts,
-    /// Whether there is a shortcut.
-    pub(super) calm: Calm,
     /// When the last octet in sequence was sent.
     pub(super) nxt_at: Timestamp,
     /// When it sent data last.
