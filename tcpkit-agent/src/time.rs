@@ -16,18 +16,11 @@ impl Timestamp {
     #[must_use]
     #[inline(always)]
     pub const fn since(self, earlier: Self) -> Span {
-        match self.0.checked_sub(earlier.0) {
-            Some(distance) if distance > 0 => Span(distance.unsigned_abs()),
-            Some(_) => Span(0),
-            None => self.since_far(earlier),
-        }
-    }
-
-    /// The same where the distance does not fit: out of the way, because no capture is centuries long.
-    #[cold]
-    const fn since_far(self, earlier: Self) -> Span {
-        let is_later = self.0 > earlier.0;
-        Span(if is_later { i64::MAX.unsigned_abs() } else { 0 })
+        const MOST: u64 = i64::MAX.unsigned_abs();
+        // Of two's complements the difference is right as far as it fits, without a sign.
+        let distance = self.0.wrapping_sub(earlier.0).cast_unsigned();
+        let distance = if self.0 > earlier.0 { distance } else { 0 };
+        Span(if distance < MOST { distance } else { MOST })
     }
 
     /// Whole microseconds since the epoch, rounded down: the `_us` of records.

@@ -206,7 +206,8 @@ impl BandwidthAnalyzer {
             traffic.sizes[size_index(frame.frame_len)] += 1;
             traffic.padding[direction_index(outer.direction)] += padding(u64::from(frame.frame_len));
         } else {
-            traffic.count_many(outer.direction, passed.wire);
+            let WireCount { packets, bytes, full_len } = passed.wire;
+            traffic.count_many(outer.direction, packets, bytes, full_len);
         }
         if traffic.link_type.is_none() {
             traffic.link_type = Some(frame.link_type);
@@ -320,13 +321,13 @@ impl Traffic {
         &mut by_transport[transport_index(outer.transport)][direction_index(outer.direction)]
     }
 
-    /// Every packet of a super-segment is full but the last one.
+    /// Every packet of a super-segment is full but the last one. In pieces, which need not be in memory.
     #[inline(never)]
-    fn count_many(&mut self, direction: FrameDirection, wire: WireCount) {
-        let packets = u64::from(wire.packets);
-        let full = u64::from(wire.full_len);
-        let last = wire.bytes.saturating_sub(full * (packets - 1));
-        self.sizes[size_index(wire.full_len)] += packets - 1;
+    fn count_many(&mut self, direction: FrameDirection, packets: u32, bytes: u64, full_len: u32) {
+        let packets = u64::from(packets);
+        let full = u64::from(full_len);
+        let last = bytes.saturating_sub(full * (packets - 1));
+        self.sizes[size_index(full_len)] += packets - 1;
         self.sizes[size_index(u32::try_from(last).unwrap_or(u32::MAX))] += 1;
         self.padding[direction_index(direction)] += padding(last) + padding(full) * (packets - 1);
     }
@@ -350,7 +351,7 @@ fn add<const N: usize>(own: &mut [u64; N], other: &[u64; N]) {
 const LARGE: u32 = SIZE_BOUNDS[SIZE_BOUNDS.len() - 1] + 1;
 
 /// How many bounds each size exceeds: looked up, because sizes come in no order that a processor could foresee.
-static SIZE_INDEX: [u8; LARGE as usize + 1] = {
+const SIZE_INDEX: [u8; LARGE as usize + 1] = {
     let mut exceeded = [0; LARGE as usize + 1];
     let mut len = 0;
     while len < exceeded.len() {

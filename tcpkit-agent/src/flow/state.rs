@@ -123,6 +123,14 @@ impl WireCount {
         Self { packets: 1, bytes: frame_len as u64, full_len: frame_len }
     }
 
+    /// Payload of each packet but the last one of a segment that went over the wire like this; its own where that was
+    /// one packet.
+    #[must_use]
+    #[inline(always)]
+    pub const fn payload_of_one(&self, segment: &Segment<'_>) -> u32 {
+        if self.packets > 1 { self.full_len.saturating_sub(segment.header_len) } else { segment.payload_len }
+    }
+
     /// A frame whose payload went over the wire in pieces of `limit` octets, each behind the same headers; 0 is no
     /// limit.
     #[must_use]

@@ -13,7 +13,7 @@ use crate::{
     analyzer::{Fate, Passed},
     flow::{Arrival, Changes, FlowTable, Known, Taken},
     time::Timestamp,
-    wire::{self, Frame, Plain},
+    wire::{self, Frame, Plain, Segment},
 };
 
 impl Shard {
@@ -31,12 +31,18 @@ impl Shard {
         let known = self.table.recent(&segment.tuple).ok_or(None)?;
         let origin = Origin::of(frame, now);
         let arrival = self.arrival(&origin, FrameSize::of(frame), self.now).ok_or(Some(known))?;
-        let taken = self.table.on_calm_segment(known, &segment, &arrival, &mut self.changes);
-        let taken = taken.ok_or(Some(known))?;
-        let passed = Passed { wire: taken.wire, payload_len: segment.payload_len };
+        // Compiled once for those without payload, and once for those with.
+        let (table, changes) = (&mut self.table, &mut self.changes);
+        let taken = if segment.payload_len == 0 {
+            table.on_calm_segment(known, &Segment { payload_len: 0, ..segment }, &arrival, changes)
+        } else {
+            table.on_calm_segment(known, &segment, &arrival, changes)
+        };
+        let Taken { wire, slot, .. } = taken.ok_or(Some(known))?;
+        let passed = Passed { wire, payload_len: segment.payload_len };
         self.count(frame, &outer, &passed, Fate::Analyzed, &origin);
         if self.requests.is_some() {
-            self.hear_calm(frame, taken);
+            self.hear_calm(frame, slot, wire.payload_of_one(&segment));
             self.pass_on(out);
         } else {
             self.pass_on_calm(out);
@@ -46,9 +52,9 @@ impl Shard {
 
     /// Listens to a calm segment.
     #[inline(never)]
-    fn hear_calm(&mut self, frame: &Frame<'_>, taken: Taken) {
+    fn hear_calm(&mut self, frame: &Frame<'_>, slot: Option<u32>, segment_size: u32) {
         if let Some(Plain { segment, .. }) = wire::plain(frame, self.parse) {
-            self.hear_segment(&segment, &taken, frame.timestamp);
+            self.hear_segment(&segment, slot, segment_size, frame.timestamp);
         }
     }
 
@@ -61,16 +67,19 @@ impl Shard {
         origin: &Origin,
         out: &mut Output,
     ) {
-        let plain = wire::plain(frame, self.parse).or_else(|| wire::nearly_plain(frame, self.parse));
-        match plain {
-            Some(plain) => self.take_plain(frame, &plain, known, origin, out),
-            None => self.take_rare(frame, origin, self.now, out),
+        // Each is read where it is used: to copy what was just written in pieces takes long.
+        if let Some(plain) = wire::plain(frame, self.parse) {
+            self.take_plain(frame, &plain, known, origin, out);
+        } else if let Some(plain) = wire::nearly_plain(frame, self.parse) {
+            self.take_plain(frame, &plain, None, origin, out);
+        } else {
+            self.take_rare(frame, origin, self.now, out);
         }
         self.pass_on(out);
     }
 
     /// A frame with a segment in it, of whatever flow; of a known one, it is not calm.
-    #[inline]
+    #[inline(never)]
     fn take_plain(
         &mut self,
         frame: &Frame<'_>,

@@ -340,7 +340,8 @@ impl Shard {
         };
         let taken = take(&mut self.table, &arrival, &mut self.changes);
         if self.requests.is_some() {
-            self.hear_segment(segment, &taken, origin.timestamp);
+            let segment_size = taken.wire.payload_of_one(segment);
+            self.hear_segment(segment, taken.slot, segment_size, origin.timestamp);
         }
         self.note_duplicate(taken, segment.payload_len, origin)
     }

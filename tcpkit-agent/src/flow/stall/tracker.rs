@@ -118,6 +118,16 @@ impl StallTracker {
         }
     }
 
+    /// A side, and the other one.
+    #[inline(always)]
+    const fn sides_of(&mut self, side: Side) -> (&mut SideState, &mut SideState) {
+        let [low, high] = &mut self.sides;
+        match side {
+            Side::Low => (low, high),
+            Side::High => (high, low),
+        }
+    }
+
     /// Counts a stall, if there was one.
     #[inline(always)]
     fn end(&mut self, sender: Side, stall: Option<Stall>, told: &mut impl FnMut(Side, Stall)) {
@@ -197,14 +207,15 @@ impl StallTracker {
     /// What this side says is news to the other.
     #[inline(always)]
     fn says(&mut self, now: &Observed<'_>) {
-        self.sides[now.side as usize].speaks(now.moment);
-        self.sides[now.side.other() as usize].ready = None;
+        let (own, other) = self.sides_of(now.side);
+        own.speaks(now.moment);
+        other.ready = None;
     }
 
     /// Whether this side, which goes on, had waited for a window that is open again.
     #[inline(always)]
     fn waited_for_window(&mut self, now: &Observed<'_>) -> Option<Stall> {
-        let own = &mut self.sides[now.side as usize];
+        let (own, _) = self.sides_of(now.side);
         let ShutWindow { since, until } = own.waited()?;
         let limit = limits::silence(now.rtt, now.side);
         if now.at.since(until) > limit {
@@ -217,18 +228,17 @@ impl StallTracker {
     /// The window that this side announces for the other side's data.
     #[inline(always)]
     fn on_window(&mut self, now: &Observed<'_>, window: u32) -> Option<Stall> {
-        let at = now.moment;
         let is_plain = !now.flags.intersects(TcpFlags::RST.with(TcpFlags::SYN));
-        if !is_plain || !self.sides[now.side as usize].announces(window) {
+        if !is_plain || !self.sides_of(now.side).0.announces(window) {
             return None;
         }
-        self.last = Some(at);
-        let other = &mut self.sides[now.side.other() as usize];
+        self.last = Some(now.moment);
+        let (_, other) = self.sides_of(now.side);
         if window == 0 {
-            other.shuts(at);
+            other.shuts(now.moment);
             return None;
         }
-        let ShutWindow { since, until } = other.opens(at)?;
+        let ShutWindow { since, until } = other.opens(now.moment)?;
         other.ready = Some(until.into());
         let limit = || limits::silence(now.rtt, now.side.other());
         stall(StallKind::ZeroWindow, since, until, limit)
@@ -241,11 +251,12 @@ impl StallTracker {
             return;
         }
         self.last = Some(now.moment);
-        self.sides[now.side.other() as usize].moved = Some(now.moment);
+        let (own, other) = self.sides_of(now.side);
+        other.moved = Some(now.moment);
         if acked.in_flight > 0 || now.is_delayed_ack || now.payload_len > 0 {
             return;
         }
-        self.sides[now.side as usize].ready = Some(now.moment);
+        own.ready = Some(now.moment);
     }
 }
 

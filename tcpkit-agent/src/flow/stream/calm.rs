@@ -23,19 +23,18 @@ use crate::{
 pub(super) struct Calm {
     /// Both have begun, and are acknowledged, open, without probes; nothing is kept of losses; the handshake is over.
     is_calm: bool,
-    /// By side: the shift of the windows that it announces, where that is known.
-    shifts: [Option<u8>; 2],
     /// The least size of a segment that a side announced, or more than any segment has.
     pub(super) least_mss: u32,
 }
 
 impl Calm {
     /// Looks whether the shortcut may be taken until something else than calm segments comes.
-    pub(super) fn of(streams: &[Stream; 2], flow: &Flow, has_shortcut: bool) -> Self {
+    pub(super) fn of(streams: &mut [Stream; 2], flow: &Flow, has_shortcut: bool) -> Self {
         let [low, high] = streams;
+        low.shift = flow.window_shift(Side::Low);
+        high.shift = flow.window_shift(Side::High);
         Self {
             is_calm: has_shortcut && flow.is_steady() && low.is_calm() && high.is_calm(),
-            shifts: [Side::Low, Side::High].map(|side| flow.window_shift(side)),
             least_mss: flow.least_mss().map_or(u32::MAX, u32::from),
         }
     }
@@ -69,8 +68,8 @@ impl Both<'_> {
     /// Takes a calm segment; `None` where it is not one.
     #[inline(always)]
     pub(super) fn take(&mut self, seen: &Seen<'_, '_>) -> Option<Verdict> {
-        let (segment, side) = (seen.segment, seen.side);
-        if !self.is_calm(segment, side) {
+        let segment = seen.segment;
+        if !self.is_calm(segment) {
             return None;
         }
         let moved = self.peer.snd_una.distance(segment.ack);
@@ -83,7 +82,7 @@ impl Both<'_> {
             self.acknowledge(seen, front, &mut acked);
         }
         acked.in_flight = octets(self.peer.snd_una, self.peer.snd_nxt);
-        acked.window = u32::from(segment.window) << self.calm.shifts[side as usize].unwrap_or(0);
+        acked.window = u32::from(segment.window) << self.own.shift.unwrap_or(0);
         let in_flight = octets(self.own.snd_una, self.own.snd_nxt);
         let sent = Sent { new: segment.payload_len, in_flight, ..Sent::default() };
         Some(Verdict { sent, acked: Some(acked) })
@@ -91,7 +90,7 @@ impl Both<'_> {
 
     /// Whether the segment is calm, as far as it tells itself.
     #[inline(always)]
-    fn is_calm(&self, segment: &Segment<'_>, side: Side) -> bool {
+    fn is_calm(&self, segment: &Segment<'_>) -> bool {
         const SILENT: u16 = TcpFlags::PSH.with(TcpFlags::URG).0;
         let (own, peer) = (&*self.own, &*self.peer);
         self.calm.is_calm
@@ -105,16 +104,16 @@ impl Both<'_> {
             && if segment.payload_len == 0 {
                 segment.ack != own.last_ack || segment.window != own.window
             } else {
-                !self.fills(side.other(), segment.seq.advanced(segment.payload_len))
+                !self.fills(segment.seq.advanced(segment.payload_len))
             }
             && !has_more_than_timestamps(segment.options.0)
     }
 
     /// Whether data up to `end` fills the window that the other side announced, to the last octet.
     #[inline(always)]
-    fn fills(&self, other: Side, end: SeqNumber) -> bool {
+    fn fills(&self, end: SeqNumber) -> bool {
         let left = self.peer.last_ack.distance(end);
-        let window = self.calm.shifts[other as usize].map(|shift| u32::from(self.peer.window) << shift);
+        let window = self.peer.shift.map(|shift| u32::from(self.peer.window) << shift);
         left > 0 && window == Some(left.unsigned_abs())
     }
 
@@ -146,6 +145,7 @@ impl Both<'_> {
         own.snd_nxt = end;
         own.nxt_at = seen.at;
         own.sent_at = seen.at;
+        own.data_segments += u64::from(seen.packets);
         own.counts.unique_bytes += u64::from(segment.payload_len);
         let in_flight = octets(own.snd_una, end);
         own.counts.max_in_flight = own.counts.max_in_flight.max(in_flight);

@@ -61,9 +61,7 @@ struct Pair {
     streams: [Stream; 2],
     /// Whether there is a shortcut.
     calm: Calm,
-    /// Segments with payload, by side.
-    data_segments: [u64; 2],
-    /// The same when progress was told last.
+    /// Segments with payload, by side, when progress was told last.
     told: [u64; 2],
     told_at: Timestamp,
 }
@@ -184,9 +182,9 @@ impl Streams {
     ) -> bool {
         let Some(pair) = self.pairs.get_mut(slot) else { return false };
         if seen.segment.payload_len > 0 {
-            pair.data_segments[seen.side as usize] += u64::from(seen.packets);
+            pair.streams[seen.side as usize].data_segments += u64::from(seen.packets);
         }
-        let is_telling = now.since(pair.told_at) >= PROGRESS && pair.told != pair.data_segments;
+        let is_telling = pair.is_telling(now);
         let [low, high] = &mut pair.streams;
         let (own, peer) = if seen.side == Side::Low { (low, high) } else { (high, low) };
         unfold(own, &mut self.flights, &mut self.budget);
@@ -202,7 +200,7 @@ impl Streams {
             steps,
         };
         work.run(verdict);
-        pair.calm = Calm::of(&pair.streams, seen.flow, self.has_shortcut);
+        pair.calm = Calm::of(&mut pair.streams, seen.flow, self.has_shortcut);
         is_telling
     }
 
@@ -240,7 +238,7 @@ impl Streams {
     ) {
         let Some(pair) = self.pairs.get_mut(slot) else { return };
         progress.push(pair.progress(flow, stalled));
-        pair.told = pair.data_segments;
+        pair.told = pair.data_segments();
         pair.told_at = at;
     }
 
@@ -309,21 +307,28 @@ impl PairAt<'_> {
         seen: &Seen<'_, '_>,
         now: Timestamp,
     ) -> Option<(Verdict, bool)> {
-        let Pair { streams: [low, high], calm, data_segments, told, told_at } = &mut *self.pair;
+        let Pair { streams: [low, high], calm, .. } = &mut *self.pair;
         let (own, peer) = if seen.side == Side::Low { (low, high) } else { (high, low) };
         let mut both = Both { own, peer, calm, flights: self.flights, budget: self.budget };
         let verdict = both.take(seen)?;
-        if seen.segment.payload_len > 0 {
-            data_segments[seen.side as usize] += u64::from(seen.packets);
-        }
-        let is_telling = now.since(*told_at) >= PROGRESS && told != data_segments;
-        Some((verdict, is_telling))
+        Some((verdict, self.pair.is_telling(now)))
     }
 }
 
 impl Pair {
+    fn data_segments(&self) -> [u64; 2] {
+        let [low, high] = &self.streams;
+        [low.data_segments, high.data_segments]
+    }
+
+    #[inline(always)]
+    fn is_telling(&self, now: Timestamp) -> bool {
+        now.since(self.told_at) >= PROGRESS && self.told != self.data_segments()
+    }
+
     fn progress(&self, flow: &Flow, stalled: Span) -> FlowProgress {
-        let [low, high] = [0, 1].map(|index: usize| self.data_segments[index] - self.told[index]);
+        let data_segments = self.data_segments();
+        let [low, high] = [0, 1].map(|index: usize| data_segments[index] - self.told[index]);
         let retransmitted = self.streams.iter().map(|stream| stream.counts.retransmitted_segments()).sum();
         FlowProgress {
             flow: *flow.key(),
@@ -331,7 +336,7 @@ impl Pair {
             start: flow.start,
             new_data_segments: if flow.client() == Side::Low { [low, high] } else { [high, low] },
             retransmitted_segments: retransmitted,
-            data_segments: self.data_segments.iter().sum(),
+            data_segments: data_segments.iter().sum(),
             stalled,
         }
     }

@@ -11,6 +11,8 @@ use crate::{
 pub(super) struct Stream {
     /// What remains in records.
     pub(super) counts: Tally,
+    /// Segments with payload.
+    pub(super) data_segments: u64,
     /// SND.NXT: behind the last octet sent, FIN included.
     pub(super) snd_nxt: SeqNumber,
     /// SND.UNA: the highest acknowledgement of it.
@@ -26,6 +28,8 @@ pub(super) struct Stream {
     pub(super) lone: u16,
     /// What is known of it.
     pub(super) facts: Facts,
+    /// The shift of the windows that it announces, where that is known: as the segment before was found to leave it.
+    pub(super) shift: Option<u8>,
     /// When the last octet in sequence was sent.
     pub(super) nxt_at: Timestamp,
     /// When it sent data last.
@@ -75,7 +79,7 @@ pub(super) struct RoundTrip {
     smoothed: u32,
     /// Zero where nothing was measured.
     min: u32,
-    /// How often it was measured, up to a few.
+    /// How often it was measured, up to [`SURE`].
     samples: u8,
 }
 
@@ -146,7 +150,7 @@ impl RoundTrip {
     #[inline(always)]
     pub(super) fn sample(&mut self, span: Span) {
         let micros = micros(span);
-        self.samples = self.samples.saturating_add(1);
+        self.samples += u8::from(self.samples < SURE);
         if self.min == 0 {
             (self.smoothed, self.min) = (micros, micros);
             return;
