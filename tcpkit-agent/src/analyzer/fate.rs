@@ -150,9 +150,9 @@ impl FateAnalyzer {
     /// Every interface and hook that saw anything, in order.
     pub fn places(&self) -> impl Iterator<Item = (Place, &FrameCounts)> {
         (0u16..=u16::MAX).zip(&self.interfaces).flat_map(|(number, hooks)| {
-            let hooks = hooks.iter().flat_map(|hooks| hooks.iter());
+            let hooks =
+                hooks.iter().flat_map(|hooks| HOOK_ORDER.map(|hook| (&hooks[hook_index(hook)], hook)));
             hooks
-                .zip(HOOK_ORDER)
                 .filter(|(counts, _)| **counts != FrameCounts::default())
                 .map(move |(counts, hook)| ((InterfaceId(number), hook), counts))
         })
@@ -170,7 +170,8 @@ impl FateAnalyzer {
 
 #[inline(always)]
 fn hook_index(hook: Option<Hook>) -> usize {
-    hook.map_or(0, |hook| hook as usize + 1)
+    // None stands where the hooks end, as it does in memory.
+    hook.map_or(HOOKS - 1, |hook| hook as usize)
 }
 
 const HOOK_ORDER: [Option<Hook>; HOOKS] =

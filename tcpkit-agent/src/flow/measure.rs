@@ -89,7 +89,7 @@ impl Measurements {
     /// The measurements of a flow with streams; asks for their memory.
     #[inline(always)]
     pub(super) fn at(&mut self, slot: PairSlot) -> Option<MeasuredFlow<'_>> {
-        let measured = self.flows.get_mut(slot.index()?)?;
+        let measured = self.flows.get_mut(slot.place())?;
         prefetch(measured);
         Some(MeasuredFlow { measured, budget: &mut self.budget })
     }

@@ -88,7 +88,7 @@ impl RttTracker {
             let seen = Stamped { options: segment.options, flags: segment.flags, resends, lets_go };
             tsecr = Self::follow_timestamps(own, other, at, seen);
         }
-        let acked = acked.filter(|acked| acked.rtt.is_some() || acked.octets > 0)?;
+        let acked = acked?;
         let trip = other.trip(acked, at, tsecr)?;
         let ack = AckShape {
             is_lone: acked.segments <= 1 && acked.selectively == 0 && acked.in_flight == 0,

@@ -190,11 +190,20 @@ impl StallTracker {
     /// The time that `thinker` took, from when it had what the other side said last.
     #[inline(always)]
     fn thought(&self, now: &Observed<'_>, thinker: Side) -> Option<Stall> {
+        let [low, high] = &self.sides;
+        let (own, other) = if thinker == Side::Low { (low, high) } else { (high, low) };
+        let asked = other.spoke?.timestamp();
+        let way = || now.rtt.least(thinker.other()).unwrap_or_default();
+        let waited = match own.ready {
+            Some(ready) => now.at.since(ready.timestamp()),
+            None => Span(now.at.since(asked).0.saturating_sub(way().0)),
+        };
+        if waited <= FLOOR {
+            return None;
+        }
         let is_server = thinker == now.server();
         let kind = if is_server { StallKind::ServerThinking } else { StallKind::ClientThinking };
-        let asked = self.sides[thinker.other() as usize].spoke?.timestamp();
-        let way = || now.rtt.least(thinker.other()).unwrap_or_default();
-        let ready = self.sides[thinker as usize].ready.map_or_else(|| asked + way(), Moment::timestamp);
+        let ready = own.ready.map_or_else(|| asked + way(), Moment::timestamp);
         stall(kind, ready, now.at, || limits::thinking(now.rtt))
     }
 

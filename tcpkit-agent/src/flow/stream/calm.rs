@@ -3,6 +3,8 @@
 //! It does what [`pair`](super::pair)'s long way does for such a segment, and nothing else: where a segment or one of
 //! the streams is anything but calm it changes nothing and says so. A test sends any segments both ways.
 
+use std::ops::RangeInclusive;
+
 use super::{
     acked::has_more_than_timestamps,
     flight::{Budget, Flight, Range, Taken, octets},
@@ -18,6 +20,9 @@ use crate::{
     wire::{Segment, SeqNumber, TcpFlags},
 };
 
+/// How far an acknowledgement may be from the one before.
+const NEAR: RangeInclusive<i32> = -FAR.cast_signed()..=FAR.cast_signed();
+
 /// What both streams of a flow were found to be after the segment before, unless that one was calm itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Calm {
@@ -31,8 +36,8 @@ impl Calm {
     /// Looks whether the shortcut may be taken until something else than calm segments comes.
     pub(super) fn of(streams: &mut [Stream; 2], flow: &Flow, has_shortcut: bool) -> Self {
         let [low, high] = streams;
-        low.shift = flow.window_shift(Side::Low);
-        high.shift = flow.window_shift(Side::High);
+        low.note_shift(flow.window_shift(Side::Low));
+        high.note_shift(flow.window_shift(Side::High));
         Self {
             is_calm: has_shortcut && flow.is_steady() && low.is_calm() && high.is_calm(),
             least_mss: flow.least_mss().map_or(u32::MAX, u32::from),
@@ -41,6 +46,10 @@ impl Calm {
 }
 
 impl Stream {
+    fn note_shift(&mut self, shift: Option<u8>) {
+        (self.shift, self.knows_shift) = (shift.unwrap_or(0), shift.is_some());
+    }
+
     const fn is_calm(&self) -> bool {
         let facts = &self.facts;
         let has_begun = facts.has_nxt && facts.has_una && facts.has_ack && facts.is_seen;
@@ -82,7 +91,7 @@ impl Both<'_> {
             self.acknowledge(seen, front, &mut acked);
         }
         acked.in_flight = octets(self.peer.snd_una, self.peer.snd_nxt);
-        acked.window = u32::from(segment.window) << self.own.shift.unwrap_or(0);
+        acked.window = u32::from(segment.window) << self.own.shift;
         let in_flight = octets(self.own.snd_una, self.own.snd_nxt);
         let sent = Sent { new: segment.payload_len, in_flight, ..Sent::default() };
         Some(Verdict { sent, acked: Some(acked) })
@@ -100,7 +109,7 @@ impl Both<'_> {
             && !segment.is_ce
             && !own.snd_una.after(segment.seq)
             && !segment.ack.after(peer.snd_nxt)
-            && peer.snd_una.distance(segment.ack).unsigned_abs() <= FAR
+            && NEAR.contains(&peer.snd_una.distance(segment.ack))
             && if segment.payload_len == 0 {
                 segment.ack != own.last_ack || segment.window != own.window
             } else {
@@ -113,8 +122,8 @@ impl Both<'_> {
     #[inline(always)]
     fn fills(&self, end: SeqNumber) -> bool {
         let left = self.peer.last_ack.distance(end);
-        let window = self.peer.shift.map(|shift| u32::from(self.peer.window) << shift);
-        left > 0 && window == Some(left.unsigned_abs())
+        let window = u32::from(self.peer.window) << self.peer.shift;
+        self.peer.knows_shift && left > 0 && left.unsigned_abs() == window
     }
 
     /// How many ranges under way an acknowledgement takes, where it takes them whole.

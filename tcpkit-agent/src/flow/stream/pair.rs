@@ -63,7 +63,8 @@ struct Pair {
     calm: Calm,
     /// Segments with payload, by side, when progress was told last.
     told: [u64; 2],
-    told_at: Timestamp,
+    /// When it may be told again.
+    tell_from: Timestamp,
 }
 
 impl Reuse for Pair {
@@ -139,7 +140,7 @@ impl Streams {
     /// Allots streams to a flow.
     pub(in crate::flow) fn open(&mut self, slot: &mut PairSlot, flow: &Flow, opened: &Opened) {
         let Some(pair) = self.pairs.demand(slot) else { return };
-        pair.told_at = flow.start;
+        pair.tell_from = flow.start + PROGRESS;
         for side in [Side::Low, Side::High] {
             let stream = &mut pair.streams[side as usize];
             if let Some(first) = flow.first_octet(side) {
@@ -239,7 +240,7 @@ impl Streams {
         let Some(pair) = self.pairs.get_mut(slot) else { return };
         progress.push(pair.progress(flow, stalled));
         pair.told = pair.data_segments();
-        pair.told_at = at;
+        pair.tell_from = at + PROGRESS;
     }
 
     /// Gives the streams of a flow back, and tells what they came to; `at` is when the flow was seen last.
@@ -323,7 +324,7 @@ impl Pair {
 
     #[inline(always)]
     fn is_telling(&self, now: Timestamp) -> bool {
-        now.since(self.told_at) >= PROGRESS && self.told != self.data_segments()
+        now >= self.tell_from && self.told != self.data_segments()
     }
 
     fn progress(&self, flow: &Flow, stalled: Span) -> FlowProgress {

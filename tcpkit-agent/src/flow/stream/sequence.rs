@@ -28,8 +28,10 @@ pub(super) struct Stream {
     pub(super) lone: u16,
     /// What is known of it.
     pub(super) facts: Facts,
-    /// The shift of the windows that it announces, where that is known: as the segment before was found to leave it.
-    pub(super) shift: Option<u8>,
+    /// The shift of the windows that it announces, or none, for the shortcut.
+    pub(super) shift: u8,
+    /// It is known.
+    pub(super) knows_shift: bool,
     /// When the last octet in sequence was sent.
     pub(super) nxt_at: Timestamp,
     /// When it sent data last.
