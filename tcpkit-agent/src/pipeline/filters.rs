@@ -36,9 +36,20 @@ impl Filters {
     /// Whether the frame is wanted.
     #[inline]
     pub(super) fn want(&mut self, frame: &Frame<'_>) -> Result<bool, FilterError> {
-        let old = self.before.iter_mut().find(|(moment, _)| frame.timestamp < *moment);
-        let matcher = old.map_or(&mut self.current, |(_, matcher)| matcher);
+        let matcher = if self.before.is_empty() { &mut self.current } else { self.of(frame.timestamp) };
         matcher.as_mut().map_or(Ok(true), |matcher| matcher.matches(frame))
+    }
+
+    /// The filter that was in force at that moment.
+    #[cold]
+    fn of(&mut self, moment: Timestamp) -> &mut Option<Matcher> {
+        let old = self.before.iter_mut().find(|(until, _)| moment < *until);
+        old.map_or(&mut self.current, |(_, matcher)| matcher)
+    }
+
+    /// Whether every frame is wanted, whenever it was captured.
+    pub(super) fn want_all(&self) -> bool {
+        self.current.is_none() && self.before.is_empty()
     }
 
     /// Nothing that was captured more than [`WAITING`] before `now` comes any more.
@@ -77,7 +88,7 @@ mod tests {
         let bytes = [0; 60];
         let mut filters = Filters::new(matcher("less 60"));
         let want = |filters: &mut Filters, at| filters.want(&frame(at, &bytes)).unwrap();
-        assert!(want(&mut filters, 10));
+        assert!(want(&mut filters, 10) && !filters.want_all());
         filters.change(matcher("greater 61"), Timestamp(100));
         assert_eq!([99, 100, 98].map(|at| want(&mut filters, at)), [true, false, true]);
         filters.forget(Timestamp(100 + 60_000_000_000));
@@ -86,6 +97,7 @@ mod tests {
         assert!(!want(&mut filters, 99));
         filters.change(None, Timestamp(200));
         filters.change(matcher("greater 61"), Timestamp(300));
+        assert!(!filters.want_all(), "some may wait for others");
         assert_eq!([199, 200, 299, 300].map(|at| want(&mut filters, at)), [false, true, true, false]);
     }
 }

@@ -44,15 +44,27 @@ struct Place<F> {
     open: Vec<Bin<F>>,
     /// The millisecond of the youngest frame.
     newest: i64,
+    /// Its beginning and its end, in nanoseconds.
+    bounds: (i64, i64),
     /// The first millisecond that is open.
     oldest: i64,
 }
 
 impl<F: Copy + PartialEq> BurstAnalyzer<F> {
     /// Takes a frame: when and where it came, what it stood for, and its flow.
+    #[inline(always)]
     pub fn on_frame(&mut self, key: BurstKey, time: Timestamp, wire: WireCount, flow: Option<F>) {
-        let number = time.0.div_euclid(BIN_NS);
         let at = usize::from(key.0.0) * DIRECTIONS.len() + direction_index(key.1);
+        match self.places.get_mut(at) {
+            // Most frames come in the millisecond of the one before: no division then.
+            Some(Some(place)) if place.is_newest(time) => place.bin_mut(place.newest).add(wire, flow),
+            _ => self.take(at, time, wire, flow),
+        }
+    }
+
+    #[inline(never)]
+    fn take(&mut self, at: usize, time: Timestamp, wire: WireCount, flow: Option<F>) {
+        let number = time.0.div_euclid(BIN_NS);
         if at >= self.places.len() {
             self.places.resize(at + 1, None);
         }
@@ -88,7 +100,18 @@ impl<F: Copy + PartialEq> Place<F> {
     fn beginning(number: i64) -> Self {
         let open = vec![Bin::EMPTY; usize::try_from(OPEN).unwrap_or(1)];
         // The first frame may be overtaken as well.
-        Self { series: BurstSeries::default(), open, newest: number, oldest: number - OPEN + 1 }
+        let (series, oldest) = (BurstSeries::default(), number - OPEN + 1);
+        Self { series, open, newest: number, bounds: bounds(number), oldest }
+    }
+
+    #[inline]
+    const fn is_newest(&self, time: Timestamp) -> bool {
+        time.0 >= self.bounds.0 && time.0 < self.bounds.1
+    }
+
+    #[inline]
+    fn bin_mut(&mut self, number: i64) -> &mut Bin<F> {
+        &mut self.open[index(number)]
     }
 
     #[inline]
@@ -99,10 +122,7 @@ impl<F: Copy + PartialEq> Place<F> {
         if number > self.newest {
             self.advance(number);
         }
-        let bin = &mut self.open[index(number)];
-        bin.packets += u64::from(wire.packets);
-        bin.bytes += wire.bytes;
-        bin.vote(flow, wire.bytes);
+        self.bin_mut(number).add(wire, flow);
         true
     }
 
@@ -114,6 +134,7 @@ impl<F: Copy + PartialEq> Place<F> {
             self.series.on_closed(number, bin);
         }
         (self.newest, self.oldest) = (newest, oldest);
+        self.bounds = bounds(newest);
     }
 
     fn finished(&self, end: i64) -> BurstSeries<F> {
@@ -137,6 +158,13 @@ impl<F: Copy + PartialEq> BurstSeries<F> {
 }
 
 impl<F: Copy + PartialEq> Bin<F> {
+    #[inline]
+    fn add(&mut self, wire: WireCount, flow: Option<F>) {
+        self.packets += u64::from(wire.packets);
+        self.bytes += wire.bytes;
+        self.vote(flow, wire.bytes);
+    }
+
     /// R. S. Boyer and J. S. Moore, "MJRTY: a fast majority vote algorithm", 1981, with bytes as votes.
     #[inline]
     fn vote(&mut self, flow: Option<F>, bytes: u64) {
@@ -160,6 +188,11 @@ const fn direction_index(direction: FrameDirection) -> usize {
         FrameDirection::Inbound => 1,
         FrameDirection::Outbound => 2,
     }
+}
+
+/// Where a millisecond begins and ends; the first and the last that there are lack a part.
+const fn bounds(number: i64) -> (i64, i64) {
+    (number.saturating_mul(BIN_NS), number.saturating_add(1).saturating_mul(BIN_NS))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the remainder is from 0 to OPEN")]

@@ -118,3 +118,23 @@ fn a_flow_with_more_than_half_of_a_millisecond_is_its_candidate() {
     assert_eq!((peak.bin.bytes, peak.bin.candidate), (1_000, Some(9)));
     assert!(peak.bin.weight > 0 && peak.bin.weight <= 600, "{}", peak.bin.weight);
 }
+
+#[test]
+fn a_millisecond_has_its_frames_and_no_others() {
+    // To the nanosecond, before the epoch too, and at both ends of time.
+    let times = [i64::MIN, i64::MIN + 775_807, i64::MIN + 775_808, -1, 0, 999_999, 1_000_000, i64::MAX];
+    for first in times {
+        for second in times {
+            let mut analyzer = BurstAnalyzer::default();
+            for time in [first, first, second, second] {
+                analyzer.on_frame(HERE, Timestamp(time), wire(10), Some(1u8));
+            }
+            let (a, b) = (first.div_euclid(1_000_000), second.div_euclid(1_000_000));
+            let is_late = b < a - 63;
+            let (_, series) = analyzer.finished().next().unwrap();
+            let most = if a == b { 40 } else { 20 };
+            assert_eq!(series.one().peak().unwrap().bin.bytes, most, "{first} {second}");
+            assert_eq!(analyzer.late().frames, u64::from(is_late) * 2, "{first} {second}");
+        }
+    }
+}
