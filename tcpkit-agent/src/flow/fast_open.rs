@@ -51,9 +51,7 @@ impl FlowTable {
         // What is replayed is too early to tell of.
         let _is_telling =
             self.streams.on_segment(streams, &seen, at, &mut verdict, &mut changes.stream_steps);
-        if let Some(mut measured) = self.measurements.at(streams) {
-            measured.on_segment(&seen, &verdict, changes);
-        }
+        self.measurements.on_segment(streams, &seen, &verdict, changes);
     }
 }
 

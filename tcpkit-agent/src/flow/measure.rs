@@ -94,6 +94,19 @@ impl Measurements {
         Some(MeasuredFlow { measured, budget: &mut self.budget })
     }
 
+    /// Takes a segment of a flow and what it did to the streams.
+    pub(super) fn on_segment(
+        &mut self,
+        slot: PairSlot,
+        seen: &Seen<'_, '_>,
+        verdict: &Verdict,
+        changes: &mut Changes,
+    ) {
+        if let Some(mut measured) = self.at(slot) {
+            measured.on_segment(seen, verdict, changes);
+        }
+    }
+
     /// The least round trip of a side's data so far.
     pub(super) fn least(&self, slot: PairSlot, sender: Side) -> Option<Span> {
         self.flows.get(slot.index()?)?.rtt.least(sender)

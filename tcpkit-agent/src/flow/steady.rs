@@ -107,9 +107,7 @@ impl FlowTable {
         let mut verdict = Verdict::default();
         let is_telling =
             streams.on_segment(pair, &seen, arrival.now, &mut verdict, &mut changes.stream_steps);
-        if let Some(mut measured) = measurements.at(pair) {
-            measured.on_segment(&seen, &verdict, changes);
-        }
+        measurements.on_segment(pair, &seen, &verdict, changes);
         if is_telling {
             self.tell(slot, arrival.now, changes);
         }
