@@ -1,6 +1,7 @@
 //! `tcpkit track` on a live interface: a screen that people use, and figures that others count too.
 
 use std::{
+    io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
     process::Stdio,
 };
@@ -205,4 +206,44 @@ fn figures_are_those_of_iperf3_and_of_the_link() {
     let link = sent(&pair).unwrap() - before;
     // The link has the control connection, address resolution and neighbour discovery too.
     assert!(bytes <= link && link - bytes < 20_000, "{bytes} of {link}");
+}
+
+#[test]
+fn the_kernel_s_counters_alone_show_all_traffic() {
+    if !can_run("the_kernel_s_counters_alone_show_all_traffic", &[Need::Ebpf, Need::Program("ethtool")]) {
+        return;
+    }
+    const OCTETS: usize = 100_000;
+    let pair = Pair::new("counters").unwrap();
+    let off = ["netns", "exec", pair.client.name(), "ethtool", "-K", "veth0", "tso", "off", "gso", "off"];
+    run("ip", &off).unwrap();
+    let listener = pair.server.enter(|| TcpListener::bind("10.77.0.2:7302")).unwrap().unwrap();
+    let words = ["track", "-i", "veth0", "--counters", "tcp port 7302"];
+    let mut terminal = Terminal::start(&pair.client, &words, 80, 24).unwrap();
+    terminal.until("a screen", |screen| has(screen, 2, "no connection yet"));
+    let [mut client, mut server] = connect(&pair, &listener).unwrap();
+    client.write_all(&vec![b'x'; OCTETS]).unwrap();
+    server.read_exact(&mut vec![0; OCTETS]).unwrap();
+    let name = client.local_addr().unwrap().to_string();
+    let screen = terminal.until("the connection", |screen| line_of(screen, &name).is_some());
+    assert!(screen[0].ends_with("track veth0  1 connections"), "{screen:#?}");
+    assert!(screen[22].contains("payload -") && screen[23].contains("the kernel's counters"), "{screen:#?}");
+    let row = line_of(&screen, &name).unwrap();
+    assert!(row.contains(" 10.77.0.2:7302    -  ") && row.ends_with("      -     -"), "{row}");
+    terminal.press("\r");
+    let figure = |screen: &[String], name: &str| -> Option<usize> {
+        let line = screen.iter().find(|line| line.trim_start_matches('│').starts_with(name))?;
+        line.trim_start_matches('│')[name.len()..].split_whitespace().next()?.replace(',', "").parse().ok()
+    };
+    // Ethernet, IPv4, TCP with its time stamps: 66 octets before the payload of each packet but SYN's 74.
+    let payload = |screen: &[String]| {
+        Some(figure(screen, "bytes ")?.saturating_sub(66 * figure(screen, "packets ")? + 8))
+    };
+    let screen = terminal.until("all of it", |screen| payload(screen).is_some_and(|all| all >= OCTETS));
+    let again = payload(&screen).unwrap() - OCTETS;
+    assert!(again < OCTETS / 10, "nothing is lost on the way, so little is sent again: {screen:#?}");
+    terminal.press("q");
+    assert_eq!(terminal.wait().code(), Some(0));
+    let octets = String::from_utf8_lossy(&terminal.octets()).into_owned();
+    assert!(!octets.contains("were lost") && !octets.contains("completeness"), "nothing was to be analysed");
 }

@@ -22,6 +22,7 @@ use crate::{
     pipeline::{CaptureTap, FlowsAsked, Pipeline, RingPlan, Translation},
     report::{
         Count, Event, EventKind, Report,
+        flows::ShardListing,
         merge::{ReportContext, SourceCounts, assemble, assemble_sum},
     },
     sink::flows::FlowRequest,
@@ -105,7 +106,8 @@ fn open(config: &Config, live: &Live) -> Result<LiveCapture, OpenError> {
         strict_filter: config.strict_filter,
         no_decap: !config.decapsulate,
         flow_counters,
-        bursts: flow_counters > 0,
+        bursts: flow_counters > 0 && !live.counters_only,
+        counts_only: live.counters_only,
         ..options
     })?)
 }
@@ -307,6 +309,14 @@ impl Subject for Run<'_> {
     }
 
     fn list(&mut self, FlowRequest { query, reply }: FlowRequest) {
+        if self.is_by_counters() {
+            self.traffic.look(&mut self.capture, &self.clock);
+            let Some(counts) = self.traffic.flows(&self.capture, &self.clock) else { return };
+            let name = |id: InterfaceId| self.interfaces.name(id.0.into());
+            // Who asked may have gone away.
+            drop(reply.send(ShardListing::counted(&counts, &query, name)));
+            return;
+        }
         self.pipeline.ask_for_flows(&FlowsAsked { query, reply });
     }
 
@@ -328,8 +338,10 @@ impl Subject for Run<'_> {
         self.pipeline.announce(events);
         let counters = self.capture.counters();
         self.traffic.look(&mut self.capture, &self.clock);
-        let losses = self.losses.look(self.clock.now(), &counters, |index| self.interfaces.name(index));
-        self.pipeline.announce(losses);
+        if !self.is_by_counters() {
+            let losses = self.losses.look(self.clock.now(), &counters, |index| self.interfaces.name(index));
+            self.pipeline.announce(losses);
+        }
         if self.capture.is_over() {
             return Some(Ending::NoInterface);
         }
@@ -339,6 +351,11 @@ impl Subject for Run<'_> {
 }
 
 impl Run<'_> {
+    /// Whether nothing but the kernel's counters is looked at: what it does not record then is not lost.
+    fn is_by_counters(&self) -> bool {
+        live(self.config).is_some_and(|live| live.counters_only)
+    }
+
     /// Brings a reload that is prepared into force: the filter first, which alone may be refused.
     fn settle_reload(&mut self) {
         let Self { reloading: Some(reloading), capture, pipeline, description, clock, .. } = self else {
@@ -394,6 +411,7 @@ impl Run<'_> {
     }
 
     fn finish(mut self, ending: Ending, mut outlets: Outlets) -> anyhow::Result<()> {
+        let is_by_counters = self.is_by_counters();
         outlets.ended();
         if let Some(reloading) = &self.reloading {
             outlets.add_ports(reloading.config());
@@ -421,7 +439,9 @@ impl Run<'_> {
         let report = assemble(context, &snapshots);
         let printed = outlets::print(self.config, &report);
         let concluded = outlets.conclude(&report);
-        outlets::warn_of_loss(&report);
+        if !is_by_counters {
+            outlets::warn_of_loss(&report);
+        }
         outlets.close();
         let gone =
             (ending == Ending::NoInterface).then(|| anyhow::anyhow!("every interface disappeared: {names}"));

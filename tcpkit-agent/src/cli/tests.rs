@@ -88,6 +88,7 @@ fn live_capture_has_the_defaults_of_the_manual() {
             pcap_bytes: 32 << 20,
             promiscuous: None,
             flow_counters: FlowCounters::Auto,
+            counters_only: false,
             kernel_log: LogLevel::Off,
             duration: None,
         }

@@ -37,6 +37,8 @@ pub struct TrackArgs {
     pub rows: Option<usize>,
     /// `--backend`.
     pub backend: BackendChoice,
+    /// `--counters`: by the kernel's counters alone.
+    pub counters_only: bool,
     /// Everything else: a tcpdump expression.
     pub expression: Option<String>,
 }
@@ -55,6 +57,7 @@ impl Default for TrackArgs {
             sort: None,
             rows: None,
             backend: BackendChoice::Auto,
+            counters_only: false,
             expression: None,
         }
     }
@@ -97,15 +100,34 @@ impl TrackArgs {
             SORT => self.sort = Some(word),
             ROWS => self.rows = Some(rows(&word)?),
             BACKEND => self.backend = backend(&word)?,
+            COUNTERS => self.counters_only = true,
             _ => {}
         }
         Ok(())
+    }
+
+    /// What the kernel's counters cannot tell is not to be had together with them.
+    fn agree_on_counters(&self) -> Result<(), String> {
+        let others = [
+            ("-T", !self.files.is_empty()),
+            ("-d", self.only_from_syn),
+            ("--classic", self.is_classic),
+            ("--interval", self.interval.is_some()),
+            ("--backend pcap", self.backend == BackendChoice::Pcap),
+        ];
+        match others.iter().find(|(_, given)| *given && self.counters_only) {
+            Some((option, _)) => Err(format!(
+                "{option} and --counters: the kernel's counters do not tell that; give one of them only"
+            )),
+            None => Ok(()),
+        }
     }
 
     fn agree(&self) -> Result<(), String> {
         if self.interfaces.is_empty() && self.files.is_empty() {
             return Err("nothing to watch: give -i INTERFACE or -T FILE".to_owned());
         }
+        self.agree_on_counters()?;
         if self.files.is_empty() {
             return Ok(());
         }
@@ -158,6 +180,7 @@ const INTERVAL: char = '\u{2}';
 const SORT: char = '\u{3}';
 const ROWS: char = '\u{4}';
 const BACKEND: char = '\u{5}';
+const COUNTERS: char = '\u{6}';
 
 const fn long(name: &'static str, takes_argument: bool, stands_for: char) -> Long {
     Long { name, takes_argument, stands_for }
@@ -171,6 +194,7 @@ const TRACK: Grammar = Grammar {
         long("sort", true, SORT),
         long("rows", true, ROWS),
         long("backend", true, BACKEND),
+        long("counters", false, COUNTERS),
         long("help", false, 'h'),
         long("version", false, 'v'),
     ],
@@ -195,6 +219,8 @@ Usage: tcptrack [-dfhvp] [-r <seconds>] -i <interface> [<filter expression>] [-T
   --rows N             rows of a table
   --classic            tcptrack's own screen
   --backend HOW        auto, ebpf or pcap (default: auto)
+  --counters           only what the kernel counts by itself: costs the same at any packet rate; no states, payload,
+                       round trips or retransmissions. Needs eBPF
 
   on the screen ? shows the keys
 ";
@@ -249,6 +275,14 @@ mod tests {
             ("-i a --interval 0", "tcptrack: --interval '0': give seconds, at least 0.001"),
             ("-i a --rows 0", "tcptrack: --rows '0': give a number from 1 to 1000000"),
             ("-i a --backend x", "tcptrack: --backend 'x': give auto, ebpf or pcap"),
+            (
+                "-i a --counters -d",
+                "tcptrack: -d and --counters: the kernel's counters do not tell that; give one of them only",
+            ),
+            (
+                "-i a --counters --backend pcap",
+                "tcptrack: --backend pcap and --counters: the kernel's counters do not tell that; give one of them only",
+            ),
             (
                 "-i a -T b",
                 "tcptrack: -i and -T: a file is not captured, and gives a table; give one of them only",

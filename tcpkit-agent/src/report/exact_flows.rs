@@ -113,6 +113,12 @@ impl ExactFlowCounts {
             source_port: client.port(),
             destination_port: server.port(),
         };
+        self.between(protocol, tuple)
+    }
+
+    /// The same for a four-tuple from client to server.
+    #[must_use]
+    pub fn between(&self, protocol: u8, tuple: FourTuple) -> Option<ExactTraffic> {
         let both = || self.places(protocol, tuple).chain(self.places(protocol, tuple.reversed()));
         let place = both().min_by_key(|row| (row.first, row.interface))?.interface;
         let there = |tuple| {

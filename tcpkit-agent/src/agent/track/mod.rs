@@ -15,7 +15,10 @@ use std::{
 
 use super::{log_to_stderr, run};
 use crate::{
-    cli::{Background, Config, Failure, Heard, Input, Limits, Live, Output, Stream, System, TrackArgs, View},
+    cli::{
+        BackendChoice, Background, Config, Failure, Heard, Input, Limits, Live, Output, Stream, System,
+        TrackArgs, View,
+    },
     pipeline::{EngineSettings, TableSettings},
     report::flows::{FlowFilter, FlowOrder, FlowQuery},
     time::Span,
@@ -147,7 +150,8 @@ fn live(args: &TrackArgs, system: &System) -> Result<Input, Failure> {
         ring_bytes: BUFFER,
         pcap_bytes: BUFFER,
         promiscuous: Some(args.promiscuous),
-        ..Live::on(interfaces, args.backend)
+        counters_only: args.counters_only,
+        ..Live::on(interfaces, if args.counters_only { BackendChoice::Ebpf } else { args.backend })
     }))
 }
 

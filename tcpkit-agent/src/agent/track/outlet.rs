@@ -63,7 +63,7 @@ impl TrackOutlet {
             return Ok(());
         }
         let pace = if self.args.is_fast { Pace::Fast } else { Pace::Usual };
-        let fetcher = Fetcher::start(flows.clone(), reports.clone())?;
+        let fetcher = Fetcher::start(flows.clone(), reports.clone(), self.args.counters_only)?;
         let scene = TrackScene::new(TrackView::new(self.look()), fetcher, pace);
         self.screen = Some(Screen::open(Box::new(scene), wakes.clone(), true)?);
         Ok(())
@@ -77,7 +77,7 @@ impl TrackOutlet {
         let had_screen = self.screen.take().is_some();
         drop(self.periodic.take());
         match report.completeness {
-            Some(share) if had_screen && share < 1.0 => {
+            Some(share) if had_screen && share < 1.0 && !self.args.counters_only => {
                 write_stdout(&format!("completeness {:.3} %\n", (share * 1e5).floor() / 1e3))
             }
             _ => Ok(()),
@@ -92,6 +92,7 @@ impl TrackOutlet {
             has_colour: env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
             only_from_syn: args.only_from_syn,
             closed_stay: args.closed_stay,
+            counters_only: args.counters_only,
             sort: args.sort.as_ref().and_then(|_| sorting(args).ok()),
         }
     }

@@ -196,6 +196,7 @@ fn live(interfaces: Vec<String>, args: &AgentArgs, shards: u32) -> Live {
         pcap_bytes,
         promiscuous: None,
         flow_counters: capture.flow_counters,
+        counters_only: false,
         kernel_log: capture.kernel_log,
         duration: capture.duration,
     }

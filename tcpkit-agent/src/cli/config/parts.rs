@@ -86,6 +86,8 @@ pub struct Live {
     pub promiscuous: Option<bool>,
     /// Traffic by flow and by millisecond, counted in the kernel.
     pub flow_counters: FlowCounters,
+    /// Nothing but the kernel's counters is wanted: no frame reaches the analysis. Needs eBPF.
+    pub counters_only: bool,
     /// aya-log level of the eBPF programs.
     pub kernel_log: LogLevel,
     /// Stop after this time.
@@ -230,6 +232,7 @@ impl Live {
             pcap_bytes: 32 << 20,
             promiscuous: None,
             flow_counters: FlowCounters::Auto,
+            counters_only: false,
             kernel_log: LogLevel::Off,
             duration: None,
         }

@@ -462,7 +462,7 @@ mod tests {
             ("port 1)", "')' stands behind the end"),
             (
                 "state x",
-                "'x' is no state; there are syn_sent, syn_received, established, closing, closed, reset, refused, unreachable, timeout",
+                "'x' is no state; there are syn_sent, syn_received, established, closing, closed, reset, refused, unreachable, timeout, counted",
             ),
         ] {
             assert_eq!(FlowFilter::parse(text).unwrap_err().to_string(), mistake, "{text}");

@@ -3,6 +3,7 @@
 //! A listing is put together while frames are analysed, so its rows are not of one instant: each is true within the
 //! second or so that the listing took.
 
+mod counted;
 mod filter;
 mod overlay;
 mod query;

@@ -111,11 +111,13 @@ pub enum FlowState {
     Unreachable,
     /// Nothing answered the SYN within the time-out.
     Timeout,
+    /// Only the kernel has counted it: whether it is open is not known, nor anything else but its traffic.
+    Counted,
 }
 
 impl FlowState {
     /// Every state, in the order of a connection's life.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::SynSent,
         Self::SynReceived,
         Self::Established,
@@ -125,6 +127,7 @@ impl FlowState {
         Self::Refused,
         Self::Unreachable,
         Self::Timeout,
+        Self::Counted,
     ];
 
     /// The word in records, filters and columns.
@@ -140,13 +143,14 @@ impl FlowState {
             Self::Refused => "refused",
             Self::Unreachable => "unreachable",
             Self::Timeout => "timeout",
+            Self::Counted => "counted",
         }
     }
 
-    /// Whether anything is to be expected of it.
+    /// Whether anything is to be expected of it, as far as is known.
     #[must_use]
     pub const fn is_open(self) -> bool {
-        matches!(self, Self::SynSent | Self::SynReceived | Self::Established | Self::Closing)
+        matches!(self, Self::SynSent | Self::SynReceived | Self::Established | Self::Closing | Self::Counted)
     }
 
     /// Where a flow stands.

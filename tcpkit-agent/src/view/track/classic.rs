@@ -103,6 +103,7 @@ const fn state(state: FlowState) -> &'static str {
         FlowState::Closing => "CLOSING",
         FlowState::Closed => "CLOSED",
         FlowState::Reset | FlowState::Refused => "RESET",
+        FlowState::Counted => "-",
     }
 }
 

@@ -194,13 +194,18 @@ pub(super) fn cell(view: &TrackView, row: &FlowRow, placed: &Placed) -> String {
         Column::ServerRate => rate(row.server.bytes_per_second),
         Column::Bytes => short_count(row.bytes()),
         Column::RoundTrip => or_dash(row.round_trip().map(time)),
-        Column::Retransmissions => short_count(row.retransmissions()),
+        Column::Retransmissions => or_dash(is_analysed(row).then(|| short_count(row.retransmissions()))),
         Column::Stalls => or_dash((row.stalls.count > 0).then(|| time(row.stalls.us))),
         Column::Minute => {
             let minute = view.histories.of(row).map(super::history::History::sums).unwrap_or_default();
             sparkline::bars(&minute, super::history::SECONDS, width)
         }
     }
+}
+
+/// Whether more is known of it than its traffic.
+pub(super) const fn is_analysed(row: &FlowRow) -> bool {
+    !matches!(row.state, FlowState::Counted)
 }
 
 /// A state in seven columns.
@@ -215,6 +220,7 @@ pub(super) const fn state(state: FlowState) -> &'static str {
         FlowState::Refused => "refused",
         FlowState::Unreachable => "unreach",
         FlowState::Timeout => "timeout",
+        FlowState::Counted => "-",
     }
 }
 

@@ -6,7 +6,7 @@ use ratatui::Frame;
 
 use super::{
     TrackView, address,
-    column::micros,
+    column::{is_analysed, micros},
     history::{History, SECONDS},
     number::{grouped, idle, or_dash, short, time},
     screen::popup,
@@ -28,8 +28,9 @@ pub(super) fn draw(view: &TrackView, frame: &mut Frame<'_>) {
     line("frames", &|one| grouped(one.frames));
     line("packets", &|one| grouped(one.segments));
     line("bytes", &|one| grouped(one.bytes));
-    line("payload", &|one| grouped(one.payload_bytes));
-    line("sent again", &|one| grouped(one.retransmissions));
+    let known = |count: u64| or_dash(is_analysed(row).then(|| grouped(count)));
+    line("payload", &|one| known(one.payload_bytes));
+    line("sent again", &|one| known(one.retransmissions));
     line("bytes/s", &|one| or_dash(one.bytes_per_second.map(short)));
     line("bits/s", &|one| or_dash(one.bytes_per_second.map(|rate| short(rate * 8.0))));
     line("payload bits/s", &|one| or_dash(one.payload_bytes_per_second.map(|rate| short(rate * 8.0))));
@@ -48,7 +49,9 @@ pub(super) fn draw(view: &TrackView, frame: &mut Frame<'_>) {
 fn head(view: &TrackView, row: &FlowRow, is_gone: bool) -> String {
     let mut text = format!("{}  →  {}\n", address::client(row), address::server(row));
     let _ = write!(text, "{}", row.state.name());
-    if row.midstream {
+    if !is_analysed(row) {
+        text.push_str(" by the kernel alone (client inferred)");
+    } else if row.midstream {
         text.push_str(", open before we looked (client inferred)");
     }
     if is_gone {
@@ -61,7 +64,9 @@ fn head(view: &TrackView, row: &FlowRow, is_gone: bool) -> String {
     let _ = write!(text, "\nage {}   idle {}", idle(age), idle(row.idle_us));
     let _ = write!(text, "   handshake {}", or_dash(row.handshake_us.map(time)));
     let _ = writeln!(text, "   round trip {}", or_dash(row.round_trip().map(time)));
-    let _ = writeln!(text, "stalls {} ({} altogether)", row.stalls.count, time(row.stalls.us));
+    if is_analysed(row) {
+        let _ = writeln!(text, "stalls {} ({} altogether)", row.stalls.count, time(row.stalls.us));
+    }
     text
 }
 

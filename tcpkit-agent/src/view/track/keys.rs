@@ -85,6 +85,8 @@ impl TrackView {
             Key::Char('S' | '<') | Key::Tab { forward: false } => return self.sort_beside(false),
             Key::Char('r') => return self.sort_by(self.order, !self.descending),
             Key::Char('b') => self.in_bits = !self.in_bits,
+            // tcptrack's screen shows states and the speed of payload.
+            Key::Char('c') if self.look.counters_only => {}
             Key::Char('c') => {
                 self.look.is_classic = !self.look.is_classic;
                 self.shows_details = false;

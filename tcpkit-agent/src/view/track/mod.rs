@@ -47,6 +47,8 @@ pub struct Look {
     pub only_from_syn: bool,
     /// How long a closed connection stays.
     pub closed_stay: Span,
+    /// Nothing is known but what the kernel counts.
+    pub counters_only: bool,
     /// By what connections are sorted first; `None` is by rate, and in the classic layout not at all.
     pub sort: Option<(FlowOrder, bool)>,
 }

@@ -12,7 +12,7 @@ use super::{
     TrackView,
     column::{Columns, Placed, cell},
     details, history,
-    number::{grouped, short},
+    number::{grouped, or_dash, short},
     sparkline,
 };
 use crate::report::flows::{FlowRow, FlowState};
@@ -54,7 +54,9 @@ pub(super) fn draw(view: &TrackView, frame: &mut Frame<'_>) {
 fn title(view: &TrackView) -> Line<'static> {
     let mut spans = vec![Span::styled("tcpkit track ", bold()), Span::raw(view.look.subject.clone())];
     let (open, matched) = (view.listing.open, view.listing.matched);
-    spans.push(Span::raw(format!("  {} connections, {} open", grouped(matched), grouped(open))));
+    // What only the kernel has counted is neither open nor closed, as far as anybody knows.
+    let open = if view.look.counters_only { String::new() } else { format!(", {} open", grouped(open)) };
+    spans.push(Span::raw(format!("  {} connections{open}", grouped(matched))));
     if view.listing.considered > matched {
         spans.push(Span::raw(format!(" (of {})", grouped(view.listing.considered))));
     }
@@ -111,7 +113,7 @@ const fn style(view: &TrackView, state: FlowState) -> Style {
         return Style::new();
     }
     match state {
-        FlowState::Established => Style::new(),
+        FlowState::Established | FlowState::Counted => Style::new(),
         FlowState::SynSent | FlowState::SynReceived => Style::new().fg(Color::Yellow),
         FlowState::Closing | FlowState::Closed => Style::new().fg(Color::DarkGray),
         FlowState::Reset | FlowState::Refused | FlowState::Unreachable | FlowState::Timeout => {
@@ -134,12 +136,13 @@ fn total(view: &TrackView, width: u16) -> Line<'static> {
     let rate = |rate: f64| format!("{} {}", short(rate * unit.1), unit.0);
     let [client, server] = view.listing.bytes_per_second;
     let [client_payload, server_payload] = view.listing.payload_bytes_per_second;
+    let payload = (!view.look.counters_only).then(|| rate(client_payload + server_payload));
     let text = format!(
         "TOTAL {}   → {}   ← {}   payload {}",
         rate(client + server),
         rate(client),
         rate(server),
-        rate(client_payload + server_payload)
+        or_dash(payload)
     );
     let taken = u16::try_from(text.chars().count()).unwrap_or(u16::MAX);
     let room = usize::from(width.saturating_sub(taken + 2)).min(history::SECONDS);
@@ -159,10 +162,13 @@ fn last_line(view: &TrackView) -> Line<'static> {
     let rows = view.rows().len();
     let last = (view.first_row + view.page()).min(rows);
     let first = if rows == 0 { 0 } else { view.first_row + 1 };
-    let completeness = view.completeness.map_or_else(|| "-".to_owned(), percent);
+    let (what, completeness) = match view.completeness {
+        _ if view.look.counters_only => ("the kernel's counters", String::new()),
+        completeness => ("completeness ", or_dash(completeness.map(percent))),
+    };
     let direction = if view.descending { '▼' } else { '▲' };
     let mut spans = vec![
-        Span::raw(format!("{first}-{last} of {}  completeness ", grouped(view.listing.matched))),
+        Span::raw(format!("{first}-{last} of {}  {what}", grouped(view.listing.matched))),
         Span::styled(
             completeness,
             if view.completeness.is_some_and(|share| share < 1.0) { bold() } else { Style::new() },

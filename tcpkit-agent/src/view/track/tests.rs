@@ -59,6 +59,7 @@ fn listing(rows: Vec<FlowRow>, query: &FlowQuery) -> FlowListing {
 
 fn look() -> Look {
     Look {
+        counters_only: false,
         subject: "bond0".into(),
         is_classic: false,
         has_colour: true,
@@ -425,4 +426,42 @@ TOTAL  2 connections  24,024 packets  4,504,500 bytes  4,204,200 payload  6 sent
 1 of them have no line here
 "
     );
+}
+
+#[test]
+fn what_only_the_kernel_counted_is_shown_and_the_rest_is_a_dash() {
+    let mut view = TrackView::new(Look { counters_only: true, ..look() });
+    let counted = |row: FlowRow| FlowRow {
+        client: DirectionRow {
+            retransmissions: 0,
+            payload_bytes: 0,
+            rtt: RoundTripNow::default(),
+            ..row.client
+        },
+        server: DirectionRow {
+            retransmissions: 0,
+            payload_bytes: 0,
+            rtt: RoundTripNow::default(),
+            ..row.server
+        },
+        ..row
+    };
+    let query = view.query().unwrap();
+    let rows: Vec<_> = (1..=2).map(|place| counted(row(40_000 + place, FlowState::Counted))).collect();
+    view.on_listing(listing(rows, &query), None, None);
+    let shown = screen(&mut view, 80, 7);
+    assert_eq!(shown[0], "tcpkit track bond0  2 connections");
+    assert!(shown[2].starts_with("10.0.0.1:40002    10.0.0.2:443      -    "), "{shown:#?}");
+    assert!(shown[2].ends_with("      -     -"), "neither round trip nor retransmissions: {shown:#?}");
+    assert!(shown[5].contains("payload -"), "{shown:#?}");
+    assert!(shown[6].starts_with("1-2 of 2  the kernel's counters  by rate"), "{shown:#?}");
+    press(&mut view, "c");
+    assert_eq!(screen(&mut view, 80, 7)[0], shown[0], "tcptrack's screen needs what is not known");
+    key(&mut view, Key::Enter);
+    let details = screen(&mut view, 100, 30).join("\n");
+    assert!(details.contains("counted by the kernel alone (client inferred)"), "{details}");
+    for name in ["payload", "sent again"] {
+        let line = details.lines().find(|line| line.contains(name)).unwrap();
+        assert_eq!(line.matches(" -").count(), 2, "{line}");
+    }
 }
