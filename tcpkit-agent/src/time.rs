@@ -16,8 +16,11 @@ impl Timestamp {
     #[must_use]
     #[inline(always)]
     pub const fn since(self, earlier: Self) -> Span {
-        let distance = self.0.saturating_sub(earlier.0);
-        Span(if distance < 0 { 0 } else { distance.unsigned_abs() })
+        const MOST: u64 = i64::MAX.unsigned_abs();
+        // Of two's complements the difference is right as far as it fits, without a sign.
+        let distance = self.0.wrapping_sub(earlier.0).cast_unsigned();
+        let distance = if self.0 > earlier.0 { distance } else { 0 };
+        Span(if distance < MOST { distance } else { MOST })
     }
 
     /// Whole microseconds since the epoch, rounded down: the `_us` of records.

@@ -1,5 +1,7 @@
 //! How much passed: packets and bytes on the wire, by interface, direction, IP version, protocol, size and second.
 
+use std::ops::Range;
+
 use super::series::{Peak, SECOND, Series, begins, second_of};
 use crate::{
     flow::WireCount,
@@ -184,25 +186,28 @@ pub struct BandwidthAnalyzer {
     seconds: Series<7>,
     /// What was there when the second at hand began, or was gone back to.
     before: [u64; 7],
-    /// The second at hand: its beginning and its end, in nanoseconds; nothing fits into the first one.
-    second: (i64, i64),
+    /// The second at hand, in nanoseconds; nothing fits into the first one.
+    second: Range<i64>,
 }
 
 impl BandwidthAnalyzer {
     /// Takes a frame and what it stood for.
     #[inline(always)]
     pub fn on_frame(&mut self, frame: &Frame<'_>, outer: &Outer, passed: &Passed) {
-        let time = frame.timestamp.0;
-        if time < self.second.0 || time >= self.second.1 {
+        if !self.second.contains(&frame.timestamp.0) {
             self.turn_to(frame.timestamp);
         }
-        let traffic = self.interface_mut(frame.interface);
+        let traffic = match self.interfaces.get_mut(usize::from(frame.interface.0)) {
+            Some(Some(traffic)) => &mut **traffic,
+            _ => self.interface_mut(frame.interface),
+        };
         traffic.cell_mut(outer).add(passed);
         if passed.wire.packets == 1 {
             traffic.sizes[size_index(frame.frame_len)] += 1;
             traffic.padding[direction_index(outer.direction)] += padding(u64::from(frame.frame_len));
         } else {
-            traffic.count_many(outer.direction, passed.wire);
+            let WireCount { packets, bytes, full_len } = passed.wire;
+            traffic.count_many(outer.direction, packets, bytes, full_len);
         }
         if traffic.link_type.is_none() {
             traffic.link_type = Some(frame.link_type);
@@ -226,7 +231,7 @@ impl BandwidthAnalyzer {
     pub fn settle(&mut self) {
         self.end_second();
         // The next frame begins a second, be it the same one.
-        self.second = (0, 0);
+        self.second = 0..0;
     }
 
     /// Adds another shard's traffic; both are settled.
@@ -276,11 +281,11 @@ impl BandwidthAnalyzer {
     fn turn_to(&mut self, time: Timestamp) {
         self.end_second();
         let begin = begins(second_of(time)).0;
-        self.second = (begin, begin.saturating_add(SECOND));
+        self.second = begin..begin.saturating_add(SECOND);
     }
 
     fn end_second(&mut self) {
-        let second = second_of(Timestamp(self.second.0));
+        let second = second_of(Timestamp(self.second.start));
         let mut now = [0; 7];
         for traffic in self.interfaces.iter_mut().flatten() {
             traffic.end_second(second);
@@ -299,21 +304,13 @@ impl BandwidthAnalyzer {
         }
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn interface_mut(&mut self, interface: InterfaceId) -> &mut Traffic {
         let place = usize::from(interface.0);
-        if self.interfaces.get(place).is_none_or(Option::is_none) {
-            self.learn(place);
-        }
-        self.interfaces[place].as_mut().expect("it was learnt")
-    }
-
-    #[cold]
-    fn learn(&mut self, place: usize) {
         if place >= self.interfaces.len() {
             self.interfaces.resize(place + 1, None);
         }
-        self.interfaces[place].get_or_insert_default();
+        self.interfaces[place].get_or_insert_default()
     }
 }
 
@@ -324,13 +321,13 @@ impl Traffic {
         &mut by_transport[transport_index(outer.transport)][direction_index(outer.direction)]
     }
 
-    /// Every packet of a super-segment is full but the last one.
+    /// Every packet of a super-segment is full but the last one. In pieces, which need not be in memory.
     #[inline(never)]
-    fn count_many(&mut self, direction: FrameDirection, wire: WireCount) {
-        let packets = u64::from(wire.packets);
-        let full = u64::from(wire.full_len);
-        let last = wire.bytes.saturating_sub(full * (packets - 1));
-        self.sizes[size_index(wire.full_len)] += packets - 1;
+    fn count_many(&mut self, direction: FrameDirection, packets: u32, bytes: u64, full_len: u32) {
+        let packets = u64::from(packets);
+        let full = u64::from(full_len);
+        let last = bytes.saturating_sub(full * (packets - 1));
+        self.sizes[size_index(full_len)] += packets - 1;
         self.sizes[size_index(u32::try_from(last).unwrap_or(u32::MAX))] += 1;
         self.padding[direction_index(direction)] += padding(last) + padding(full) * (packets - 1);
     }
@@ -350,15 +347,27 @@ fn add<const N: usize>(own: &mut [u64; N], other: &[u64; N]) {
     own.iter_mut().zip(other).for_each(|(own, theirs)| *own += theirs);
 }
 
+/// The least size that exceeds all bounds.
+const LARGE: u32 = SIZE_BOUNDS[SIZE_BOUNDS.len() - 1] + 1;
+
+/// How many bounds each size exceeds: looked up, because sizes come in no order that a processor could foresee.
+const SIZE_INDEX: [u8; LARGE as usize + 1] = {
+    let mut exceeded = [0; LARGE as usize + 1];
+    let mut len = 0;
+    while len < exceeded.len() {
+        let mut bound = 0;
+        while bound < SIZE_BOUNDS.len() {
+            exceeded[len] += (len > SIZE_BOUNDS[bound] as usize) as u8;
+            bound += 1;
+        }
+        len += 1;
+    }
+    exceeded
+};
+
 #[inline(always)]
 fn size_index(len: u32) -> usize {
-    // Without branches: sizes come in no order that a processor could foresee. All bounds but the first and the last
-    // are one below a power of two, so the binary digits of a size count them; 64 counts as 63, to be below its own.
-    const FEWEST: u32 = SIZE_BOUNDS[0].ilog2();
-    const MOST: u32 = SIZE_BOUNDS[SIZE_BOUNDS.len() - 2].ilog2() + 2;
-    const LAST: u32 = SIZE_BOUNDS[SIZE_BOUNDS.len() - 1];
-    let digits = u32::BITS - (len - u32::from(len == SIZE_BOUNDS[0])).leading_zeros();
-    (digits.clamp(FEWEST, MOST) - FEWEST + u32::from(len > LAST)) as usize
+    usize::from(SIZE_INDEX[len.min(LARGE) as usize])
 }
 
 #[inline(always)]

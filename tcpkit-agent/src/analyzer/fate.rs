@@ -114,7 +114,11 @@ impl FateAnalyzer {
     /// A frame is delivered here, and this became of it.
     #[inline(always)]
     pub fn on_frame(&mut self, place: Place, fate: Fate) {
-        let counts = self.counts_mut(place);
+        let (interface, hook) = place;
+        let counts = match self.interfaces.get_mut(usize::from(interface.0)) {
+            Some(Some(hooks)) => &mut hooks[hook_index(hook)],
+            _ => self.counts_mut(place),
+        };
         counts.delivered += 1;
         let come = slot(counts, fate);
         *come = come.wrapping_add(1);
@@ -146,31 +150,28 @@ impl FateAnalyzer {
     /// Every interface and hook that saw anything, in order.
     pub fn places(&self) -> impl Iterator<Item = (Place, &FrameCounts)> {
         (0u16..=u16::MAX).zip(&self.interfaces).flat_map(|(number, hooks)| {
-            let hooks = hooks.iter().flat_map(|hooks| hooks.iter());
+            let hooks =
+                hooks.iter().flat_map(|hooks| HOOK_ORDER.map(|hook| (&hooks[hook_index(hook)], hook)));
             hooks
-                .zip(HOOK_ORDER)
                 .filter(|(counts, _)| **counts != FrameCounts::default())
                 .map(move |(counts, hook)| ((InterfaceId(number), hook), counts))
         })
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn counts_mut(&mut self, (interface, hook): Place) -> &mut FrameCounts {
         let number = usize::from(interface.0);
-        if self.interfaces.get(number).is_none_or(Option::is_none) {
-            self.learn(number);
-        }
-        let hooks = self.interfaces[number].as_mut().expect("it was learnt");
-        &mut hooks[hook.map_or(0, |hook| hook as usize + 1)]
-    }
-
-    #[cold]
-    fn learn(&mut self, number: usize) {
         if number >= self.interfaces.len() {
             self.interfaces.resize(number + 1, None);
         }
-        self.interfaces[number].get_or_insert_default();
+        &mut self.interfaces[number].get_or_insert_default()[hook_index(hook)]
     }
+}
+
+#[inline(always)]
+fn hook_index(hook: Option<Hook>) -> usize {
+    // None stands where the hooks end, as it does in memory.
+    hook.map_or(HOOKS - 1, |hook| hook as usize)
 }
 
 const HOOK_ORDER: [Option<Hook>; HOOKS] =

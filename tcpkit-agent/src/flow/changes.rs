@@ -147,6 +147,13 @@ impl Changes {
         changes == 0
     }
 
+    /// The same behind a calm segment, which has nothing to tell but stalls and progress.
+    #[must_use]
+    #[inline(always)]
+    pub(crate) fn is_empty_behind_calm(&self) -> bool {
+        self.stream_steps.len() | self.progress.len() == 0
+    }
+
     /// Forgets it all and keeps the memory.
     pub fn clear(&mut self) {
         self.steps.clear();

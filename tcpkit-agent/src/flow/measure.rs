@@ -31,6 +31,12 @@ pub(super) struct Measurements {
     budget: SpillBudget,
 }
 
+/// Round trips and stalls of one flow, found.
+pub(super) struct MeasuredFlow<'m> {
+    measured: &'m mut Measured,
+    budget: &'m mut SpillBudget,
+}
+
 impl Measurements {
     /// For at most `max_flows` flows.
     pub(super) const fn new(max_flows: u32) -> Self {
@@ -81,10 +87,15 @@ impl Measurements {
         }
     }
 
-    /// Takes a segment and what it did to the streams.
-    ///
-    /// Inlined where that is known in parts: what a calm segment cannot have done costs nothing there.
+    /// The measurements of a flow with streams; asks for their memory.
     #[inline(always)]
+    pub(super) fn at(&mut self, slot: PairSlot) -> Option<MeasuredFlow<'_>> {
+        let measured = self.flows.get_mut(slot.place())?;
+        prefetch(measured);
+        Some(MeasuredFlow { measured, budget: &mut self.budget })
+    }
+
+    /// Takes a segment of a flow and what it did to the streams.
     pub(super) fn on_segment(
         &mut self,
         slot: PairSlot,
@@ -92,19 +103,9 @@ impl Measurements {
         verdict: &Verdict,
         changes: &mut Changes,
     ) {
-        let Some(measured) = slot.index().and_then(|index| self.flows.get_mut(index)) else { return };
-        let Measured { rtt, stalls } = measured;
-        let (flow, side) = (seen.flow, seen.side);
-        let sample = rtt.on_segment(side, seen.at, seen.segment, verdict, &mut self.budget);
-        let mut is_delayed_ack = false;
-        if let Some(sample) = sample {
-            is_delayed_ack = sample.is_delayed_ack;
-            changes.round_trips.push(round_trip(flow, sample));
+        if let Some(mut measured) = self.at(slot) {
+            measured.on_segment(seen, verdict, changes);
         }
-        let observed = Observed::new(seen, verdict, is_delayed_ack, rtt);
-        stalls.on_segment(&observed, |sender, stall| {
-            changes.stream_steps.push(step(flow, sender, StreamStepKind::Stalled(stall)));
-        });
     }
 
     /// The least round trip of a side's data so far.
@@ -142,6 +143,27 @@ impl Measurements {
         let Some(measured) = slot.index().and_then(|index| self.flows.get_mut(index)) else { return };
         measured.rtt.release(&mut self.budget);
         measured.stalls = StallTracker::default();
+    }
+}
+
+impl MeasuredFlow<'_> {
+    /// Takes a segment and what it did to the streams.
+    ///
+    /// Inlined where that is known in parts: what a calm segment cannot have done costs nothing there.
+    #[inline(always)]
+    pub(super) fn on_segment(&mut self, seen: &Seen<'_, '_>, verdict: &Verdict, changes: &mut Changes) {
+        let Measured { rtt, stalls } = &mut *self.measured;
+        let (flow, side) = (seen.flow, seen.side);
+        let sample = rtt.on_segment(side, seen.at, seen.segment, verdict, self.budget);
+        let mut is_delayed_ack = false;
+        if let Some(sample) = sample {
+            is_delayed_ack = sample.is_delayed_ack;
+            changes.round_trips.push(round_trip(flow, sample));
+        }
+        let observed = Observed::new(seen, verdict, is_delayed_ack, rtt);
+        stalls.on_segment(&observed, |sender, stall| {
+            changes.stream_steps.push(step(flow, sender, StreamStepKind::Stalled(stall)));
+        });
     }
 }
 

@@ -78,7 +78,7 @@ impl Slab {
     /// The flow of a four-tuple and who sends its segments, where one was seen lately.
     #[inline(always)]
     pub(super) fn recent(&self, tuple: &FourTuple) -> Option<(u32, Side)> {
-        let (slot, side) = self.recent.get(tuple);
+        let (slot, side) = self.recent.get(tuple)?;
         let flow = self.flows.get(slot as usize)?;
         (flow.key.is_of(tuple, side) && flow.phase != Phase::Vacant).then_some((slot, side))
     }

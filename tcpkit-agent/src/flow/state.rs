@@ -123,6 +123,14 @@ impl WireCount {
         Self { packets: 1, bytes: frame_len as u64, full_len: frame_len }
     }
 
+    /// Payload of each packet but the last one of a segment that went over the wire like this; its own where that was
+    /// one packet.
+    #[must_use]
+    #[inline(always)]
+    pub const fn payload_of_one(&self, segment: &Segment<'_>) -> u32 {
+        if self.packets > 1 { self.full_len.saturating_sub(segment.header_len) } else { segment.payload_len }
+    }
+
     /// A frame whose payload went over the wire in pieces of `limit` octets, each behind the same headers; 0 is no
     /// limit.
     #[must_use]
@@ -188,15 +196,21 @@ impl Flow {
         WireCount::of(frame_len, segment.header_len, segment.payload_len, limit)
     }
 
-    /// 0 where no side announced a size.
+    /// The least size that a side announced; `None` where none did.
     #[inline(always)]
-    fn effective_mss(&self, segment: &Segment<'_>) -> u32 {
+    pub(super) fn least_mss(&self) -> Option<u16> {
         let [low, high] = &self.sides;
-        let announced = match (low.announced.mss, high.announced.mss) {
+        match (low.announced.mss, high.announced.mss) {
             (Some(low), Some(high)) => Some(low.min(high)),
             (low, high) => low.or(high),
-        };
-        let Some(mss) = announced.map(u32::from).filter(|mss| segment.payload_len > *mss) else { return 0 };
+        }
+    }
+
+    /// 0 where no side announced a size, or the segment is not above it.
+    #[inline(always)]
+    fn effective_mss(&self, segment: &Segment<'_>) -> u32 {
+        let mss = self.least_mss().map(u32::from);
+        let Some(mss) = mss.filter(|mss| segment.payload_len > *mss) else { return 0 };
         let options = u32::try_from(segment.options.0.len()).unwrap_or(0);
         mss.saturating_sub(options)
     }

@@ -11,6 +11,7 @@ use super::{
     followed::Followed,
     key::Side,
     slab::Place,
+    state::WireCount,
     stream::Seen,
     table::{FlowTable, Sender},
 };
@@ -48,18 +49,22 @@ impl FlowTable {
         let Known { slot, side } = known;
         let Self { slab, counts, streams, measurements, .. } = self;
         let flow = slab.flows.get_mut(slot as usize)?;
-        let pair = flow.streams;
-        streams.fetch(pair);
-        measurements.fetch(pair);
+        let mut pair = streams.at(flow.streams)?;
+        let mut measured = measurements.at(flow.streams)?;
         if flow.sides[side as usize].owner != Some(arrival.identity) || !flow.telling.is_waiting() {
             return None;
         }
-        let wire = flow.wire_count(segment, arrival.frame_len, arrival.gso_size);
+        let is_whole = arrival.gso_size == 0 && pair.is_one_packet(segment.payload_len);
+        let wire = if is_whole {
+            WireCount::one(arrival.frame_len)
+        } else {
+            flow.wire_count(segment, arrival.frame_len, arrival.gso_size)
+        };
         let seen = Seen { flow, segment, side, at: arrival.timestamp, packets: wire.packets };
-        let (verdict, is_telling) = streams.on_calm_segment(pair, &seen, arrival.now)?;
+        let (verdict, is_telling) = pair.on_calm_segment(&seen, arrival.now)?;
         // Of a calm segment's flags these are all that measurements look at; so what others would do is not even compiled.
         let plain = Segment { flags: TcpFlags::ACK, ..*segment };
-        measurements.on_segment(pair, &Seen { segment: &plain, ..seen }, &verdict, changes);
+        measured.on_segment(&Seen { segment: &plain, ..seen }, &verdict, changes);
         flow.count(side, segment, wire);
         flow.seen = arrival.now;
         flow.end = flow.end.max(arrival.timestamp);

@@ -1,4 +1,7 @@
 //! Frames with a segment in its usual place: nearly all of them.
+//!
+//! What calm segments say stays in registers, so nothing of it is kept for frames that turn out to be others: those are
+//! read once more.
 
 use tcpkit_common::flow::FlowHash;
 
@@ -8,79 +11,99 @@ use super::{
 };
 use crate::{
     analyzer::{Fate, Passed},
-    flow::{Arrival, Changes, FlowTable, Known},
+    flow::{Arrival, Changes, FlowTable, Known, Taken},
     time::Timestamp,
     wire::{self, Frame, Plain, Segment},
 };
 
 impl Shard {
-    /// Takes a calm segment of a known flow; `None` where it is not one, and nothing has happened. What became of its
-    /// flow is nothing to [note](Self::note_flow): it did not begin one, and sent nothing again.
+    /// Takes a frame with a calm segment of a flow that had one lately; time has been advanced to `now`. Of any other
+    /// frame the error is whose segment it has, where that is known, and nothing has happened. What became of the flow
+    /// is nothing to [note](Self::note_flow): it did not begin, and sent nothing again.
     #[inline(always)]
     pub(super) fn take_calm(
         &mut self,
-        known: Known,
-        segment: &Segment<'_>,
-        origin: &Origin,
         frame: &Frame<'_>,
-        now: Timestamp,
-    ) -> Option<Passed> {
-        let arrival = self.arrival(origin, FrameSize::of(frame), now)?;
-        let taken = self.table.on_calm_segment(known, segment, &arrival, &mut self.changes)?;
-        if self.requests.is_some() {
-            let segment = *segment;
-            self.hear_segment(&segment, &taken, origin.timestamp);
-        }
-        Some(Passed { wire: taken.wire, payload_len: segment.payload_len })
-    }
-
-    /// Any frame that is not of the commonest kind.
-    #[inline(never)]
-    pub(super) fn take_less_plain(
-        &mut self,
-        frame: &Frame<'_>,
-        origin: &Origin,
         now: Timestamp,
         out: &mut Output,
-    ) {
-        match wire::nearly_plain(frame, self.parse) {
-            Some(plain) => self.take_plain(frame, &plain, None, origin, now, out),
-            None => {
-                self.take_rare(frame, origin, now, out);
-                self.pass_on(out);
-            }
+    ) -> Result<(), Option<Known>> {
+        let Plain { segment, outer } = wire::plain(frame, self.parse).ok_or(None)?;
+        let known = self.table.recent(&segment.tuple).ok_or(None)?;
+        let origin = Origin::of(frame, now);
+        let arrival = self.arrival(&origin, FrameSize::of(frame), self.now).ok_or(Some(known))?;
+        // Compiled once for those without payload, and once for those with.
+        let (table, changes) = (&mut self.table, &mut self.changes);
+        let taken = if segment.payload_len == 0 {
+            table.on_calm_segment(known, &Segment { payload_len: 0, ..segment }, &arrival, changes)
+        } else {
+            table.on_calm_segment(known, &segment, &arrival, changes)
+        };
+        let Taken { wire, slot, .. } = taken.ok_or(Some(known))?;
+        let passed = Passed { wire, payload_len: segment.payload_len };
+        self.count(frame, &outer, &passed, Fate::Analyzed, &origin);
+        if self.requests.is_some() {
+            self.hear_calm(frame, slot, wire.payload_of_one(&segment));
+            self.pass_on(out);
+        } else {
+            self.pass_on_calm(out);
         }
+        Ok(())
+    }
+
+    /// Listens to a calm segment.
+    #[inline(never)]
+    fn hear_calm(&mut self, frame: &Frame<'_>, slot: Option<u32>, segment_size: u32) {
+        if let Some(Plain { segment, .. }) = wire::plain(frame, self.parse) {
+            self.hear_segment(&segment, slot, segment_size, frame.timestamp);
+        }
+    }
+
+    /// Any frame whose segment is not calm, or not of a flow that had one lately.
+    #[inline(never)]
+    pub(super) fn take_eventful(
+        &mut self,
+        frame: &Frame<'_>,
+        known: Option<Known>,
+        origin: &Origin,
+        out: &mut Output,
+    ) {
+        // Each is read where it is used: to copy what was just written in pieces takes long.
+        if let Some(plain) = wire::plain(frame, self.parse) {
+            self.take_plain(frame, &plain, known, origin, out);
+        } else if let Some(plain) = wire::nearly_plain(frame, self.parse) {
+            self.take_plain(frame, &plain, None, origin, out);
+        } else {
+            self.take_rare(frame, origin, self.now, out);
+        }
+        self.pass_on(out);
     }
 
     /// A frame with a segment in it, of whatever flow; of a known one, it is not calm.
     #[inline(never)]
-    pub(super) fn take_plain(
+    fn take_plain(
         &mut self,
         frame: &Frame<'_>,
-        plain: &Plain<'_>,
+        Plain { segment, outer }: &Plain<'_>,
         known: Option<Known>,
         origin: &Origin,
-        now: Timestamp,
         out: &mut Output,
     ) {
-        let Plain { segment, outer } = plain;
+        let (now, size) = (self.now, FrameSize::of(frame));
         let passed = if let Some(known) = known {
             let take = |table: &mut FlowTable, arrival: &Arrival, changes: &mut Changes| {
                 table.on_eventful_segment(known, segment, arrival, changes)
             };
-            self.take_by(take, segment, origin, FrameSize::of(frame), now)
+            self.take_by(take, segment, origin, size, now)
         } else {
             let hash = FlowHash::of(&segment.tuple);
             if hash.shard(self.shards) != self.number {
-                self.take_rare(frame, origin, now, out);
-                return self.pass_on(out);
+                return self.take_rare(frame, origin, now, out);
             }
-            self.take_segment(segment, hash, origin, FrameSize::of(frame), now)
+            self.take_segment(segment, hash, origin, size, now)
         };
         self.count_rare(frame, outer, &passed, Fate::Analyzed, origin);
         if !self.changes.is_empty() {
             self.note_flow(origin, outer);
         }
-        self.pass_on(out);
     }
 }

@@ -238,7 +238,8 @@ impl<S: BlockSource> Reader<S> {
         let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
         let known = tally.interfaces.len();
         let are_known = block.frames.iter().all(|frame| usize::from(frame.interface.0) < known);
-        if self.filters.want_all() && self.remaining.is_none() && are_known {
+        let stay_as_they_are = are_known && block.drops.is_empty();
+        if stay_as_they_are && self.filters.want_all() && self.remaining.is_none() {
             for run in block.frames.chunk_by(|one, next| one.interface == next.interface) {
                 tally.interfaces[usize::from(run[0].interface.0)].seen += run.len() as u64;
             }

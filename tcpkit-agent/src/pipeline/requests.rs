@@ -10,7 +10,6 @@ use crate::{
     analyzer::{
         Conversations, DatagramArrival, MeasuredRequest, Note, Outlet, RequestSettings, TakenSegment,
     },
-    flow::Taken,
     report::{Event, EventKind, RequestRecord},
     time::Timestamp,
     wire::{Datagram, Segment},
@@ -37,18 +36,20 @@ impl Shard {
 
     /// A segment was taken by the flow table.
     #[inline]
-    pub(super) fn hear_segment(&mut self, segment: &Segment<'_>, taken: &Taken, at: Timestamp) {
+    pub(super) fn hear_segment(
+        &mut self,
+        segment: &Segment<'_>,
+        slot: Option<u32>,
+        segment_size: u32,
+        at: Timestamp,
+    ) {
         if !self.changes.left.is_empty() {
             self.hear_left();
         }
-        let Some(slot) = taken.slot else { return };
+        let Some(slot) = slot else { return };
         let Self { requests: Some(conversations), table, changes, measured, told, wanted, now, .. } = self
         else {
             return;
-        };
-        let segment_size = match taken.wire.packets {
-            0 | 1 => segment.payload_len,
-            _ => taken.wire.full_len.saturating_sub(segment.header_len),
         };
         let taken = TakenSegment { segment, slot, at, segment_size, steps: &changes.stream_steps };
         let wants = wanted.requests_told();

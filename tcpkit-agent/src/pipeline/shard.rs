@@ -18,7 +18,7 @@ use crate::{
     time::{Span, Timestamp},
     wire::{
         self, Frame, IcmpError, InterfaceId, MalformedSegment, Outer, Packet, ParseError, ParseOptions,
-        Parsed, Plain, Segment, Unanalyzed, fragment::Defragmenter,
+        Parsed, Segment, Unanalyzed, fragment::Defragmenter,
     },
 };
 
@@ -42,6 +42,8 @@ pub struct Shard {
     icmp: bool,
     /// Latest watermark that was handed in.
     pub(super) now: Timestamp,
+    /// Before this time nothing falls due but what the table knows of.
+    next_due: Timestamp,
     /// The capture has ended.
     has_finished: bool,
 }
@@ -82,6 +84,7 @@ impl Shard {
             told: Vec::new(),
             icmp: settings.icmp,
             now: Timestamp::MIN,
+            next_due: Timestamp::MIN,
             has_finished: false,
         }
     }
@@ -101,9 +104,11 @@ impl Shard {
     }
 
     /// Takes a frame.
-    #[inline]
     pub fn on_frame(&mut self, frame: &Frame<'_>, now: Timestamp, out: &mut Output) {
-        self.take_frame(frame, &Origin::of(frame, now), now, out);
+        self.advance(now, out);
+        if let Err(known) = self.take_calm(frame, now, out) {
+            self.take_eventful(frame, known, &Origin::of(frame, now), out);
+        }
     }
 
     /// Takes a frame or a datagram that another shard handed over.
@@ -111,7 +116,8 @@ impl Shard {
         let now = now.max(foreign.origin.watermark);
         match foreign.content {
             Content::Frame(frame) => {
-                self.take_frame(&frame.borrow(&foreign.origin), &foreign.origin, now, out)
+                self.advance(now, out);
+                self.take_eventful(&frame.borrow(&foreign.origin), None, &foreign.origin, out);
             }
             Content::Datagram(datagram) => {
                 self.advance(now, out);
@@ -129,12 +135,25 @@ impl Shard {
     }
 
     /// Lets every flow expire that is due by `now`.
-    #[inline]
+    #[inline(always)]
     pub fn advance(&mut self, now: Timestamp, out: &mut Output) {
+        let latest = self.now.max(now);
+        if latest >= self.next_due || self.table.is_due(latest) {
+            self.on_time(now, out);
+        }
+        self.now = latest;
+    }
+
+    /// Does what may have fallen due by `now`.
+    #[inline(never)]
+    fn on_time(&mut self, now: Timestamp, out: &mut Output) {
         if now >= self.measured.course.due() {
             self.note_course(now, out);
         }
         self.run_timers(now, out);
+        // Each segment may change when a request is due.
+        let asks_always = self.requests.is_some();
+        self.next_due = if asks_always { Timestamp::MIN } else { self.measured.course.due() };
     }
 
     /// Notes how things stand at each boundary up to `now`: as they are when every timer up to there has run.
@@ -152,7 +171,6 @@ impl Shard {
         }
     }
 
-    #[inline]
     fn run_timers(&mut self, now: Timestamp, out: &mut Output) {
         self.now = self.now.max(now);
         // What frames changed is passed on behind each of them.
@@ -234,22 +252,6 @@ impl Shard {
     /// The worker was kept from its frames for so long.
     pub fn on_pause(&mut self, pause: Span) {
         self.measured.pauses.record(pause);
-    }
-
-    #[inline]
-    fn take_frame(&mut self, frame: &Frame<'_>, origin: &Origin, now: Timestamp, out: &mut Output) {
-        self.advance(now, out);
-        let now = self.now;
-        let Some(Plain { segment, outer }) = wire::plain(frame, self.parse) else {
-            return self.take_less_plain(frame, origin, now, out);
-        };
-        let known = self.table.recent(&segment.tuple);
-        if let Some(passed) = known.and_then(|known| self.take_calm(known, &segment, origin, frame, now)) {
-            self.count(frame, &outer, &passed, Fate::Analyzed, origin);
-            return self.pass_on(out);
-        }
-        // A copy, so that what calm segments say need not be in memory.
-        self.take_plain(frame, &Plain { segment, outer }, known, origin, now, out);
     }
 
     /// Anything but a plain frame with a segment of a flow of this shard.
@@ -339,7 +341,8 @@ impl Shard {
         };
         let taken = take(&mut self.table, &arrival, &mut self.changes);
         if self.requests.is_some() {
-            self.hear_segment(segment, &taken, origin.timestamp);
+            let segment_size = taken.wire.payload_of_one(segment);
+            self.hear_segment(segment, taken.slot, segment_size, origin.timestamp);
         }
         self.note_duplicate(taken, segment.payload_len, origin)
     }
@@ -434,7 +437,14 @@ impl Shard {
 
     /// A frame is delivered here: its fate, its traffic, its time.
     #[inline(always)]
-    fn count(&mut self, frame: &Frame<'_>, outer: &Outer, passed: &Passed, fate: Fate, origin: &Origin) {
+    pub(super) fn count(
+        &mut self,
+        frame: &Frame<'_>,
+        outer: &Outer,
+        passed: &Passed,
+        fate: Fate,
+        origin: &Origin,
+    ) {
         self.measured.fates.on_frame(origin.place(), fate);
         self.measured.bandwidth.on_frame(frame, outer, passed);
         self.measured.extent.on_frame(origin.timestamp);

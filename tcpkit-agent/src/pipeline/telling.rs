@@ -25,6 +25,14 @@ impl Shard {
         }
     }
 
+    /// The same behind a calm segment that nobody listens to.
+    #[inline(always)]
+    pub(super) fn pass_on_calm(&mut self, out: &mut Output) {
+        if !self.changes.is_empty_behind_calm() || self.changes.round_trips.len() >= GATHERED {
+            self.pass_on_changes(out);
+        }
+    }
+
     pub(super) fn pass_on_changes(&mut self, out: &mut Output) {
         if !self.changes.left.is_empty() {
             self.hear_left();

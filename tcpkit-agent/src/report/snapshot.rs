@@ -66,38 +66,42 @@ impl ShardSnapshot {
 }
 
 /// Times of the earliest and of the latest frame.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
-    first: Option<Timestamp>,
-    last: Option<Timestamp>,
+    /// Behind `last` where there was no frame.
+    first: Timestamp,
+    last: Timestamp,
+}
+
+impl Default for Extent {
+    fn default() -> Self {
+        Self { first: Timestamp(i64::MAX), last: Timestamp::MIN }
+    }
 }
 
 impl Extent {
     /// A frame of this time.
-    #[inline]
+    #[inline(always)]
     pub fn on_frame(&mut self, timestamp: Timestamp) {
-        self.first = Some(self.first.map_or(timestamp, |first| first.min(timestamp)));
-        self.last = self.last.max(Some(timestamp));
+        self.first = self.first.min(timestamp);
+        self.last = self.last.max(timestamp);
     }
 
     /// Adds another shard's times.
     pub fn merge(&mut self, other: &Self) {
-        self.first = match (self.first, other.first) {
-            (Some(own), Some(theirs)) => Some(own.min(theirs)),
-            (own, theirs) => own.or(theirs),
-        };
+        self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
     }
 
     /// Earliest time of any frame: in which order frames of several rings came, nobody knows.
     #[must_use]
-    pub const fn first(&self) -> Option<Timestamp> {
-        self.first
+    pub fn first(&self) -> Option<Timestamp> {
+        (self.first <= self.last).then_some(self.first)
     }
 
     /// Latest time of any frame.
     #[must_use]
-    pub const fn last(&self) -> Option<Timestamp> {
-        self.last
+    pub fn last(&self) -> Option<Timestamp> {
+        (self.first <= self.last).then_some(self.last)
     }
 }

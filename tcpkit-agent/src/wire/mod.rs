@@ -90,9 +90,8 @@ pub fn plain<'a>(frame: &Frame<'a>, options: ParseOptions) -> Option<Plain<'a>> 
     if frame.link_type != LinkType::ETHERNET || options.verify.any() {
         return None;
     }
-    let octets = Octets::new(frame.bytes, frame.frame_len, 0);
-    let segment = plain::segment(octets)?;
-    Some(Plain { segment, outer: outer_of_segment(frame, octets, IpVersion::V4) })
+    let segment = plain::segment(frame.bytes, frame.frame_len)?;
+    Some(Plain { segment, outer: outer_of_segment(frame, IpVersion::V4) })
 }
 
 /// The same as [`plain()`] for a frame with at most two tags, and for IPv6.
@@ -104,16 +103,16 @@ pub fn nearly_plain<'a>(frame: &Frame<'a>, options: ParseOptions) -> Option<Plai
     }
     let octets = Octets::new(frame.bytes, frame.frame_len, 0);
     let (version, segment) = ethernet::plain_segment(octets)?;
-    Some(Plain { segment, outer: outer_of_segment(frame, octets, version) })
+    Some(Plain { segment, outer: outer_of_segment(frame, version) })
 }
 
 #[inline(always)]
-const fn outer_of_segment(frame: &Frame<'_>, octets: Octets<'_>, version: IpVersion) -> Outer {
+const fn outer_of_segment(frame: &Frame<'_>, version: IpVersion) -> Outer {
     Outer {
         version: Some(version),
         transport: Transport::Tcp,
         tunnelled: false,
-        truncated: octets.is_truncated(),
+        truncated: frame.bytes.len() < frame.frame_len as usize,
         direction: frame.direction,
         ip_offset: None,
     }

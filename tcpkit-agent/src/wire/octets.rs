@@ -33,6 +33,14 @@ impl<'a> Octets<'a> {
         Self { bytes, len: if len < captured { captured } else { len }, offset }
     }
 
+    /// The same from the frame's start, of which only the first `count` count.
+    #[inline(always)]
+    pub(super) fn limited(bytes: &'a [u8], len: u32, count: u32) -> Self {
+        let whole = (len as usize).max(bytes.len()).min(count as usize);
+        let bytes = bytes.get(..count as usize).unwrap_or(bytes);
+        Self { bytes, len: u32::try_from(whole).unwrap_or(count), offset: 0 }
+    }
+
     /// The captured prefix.
     #[inline(always)]
     pub(super) const fn bytes(&self) -> &'a [u8] {

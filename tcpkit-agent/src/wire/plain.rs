@@ -28,8 +28,8 @@ const FRAGMENT: u16 = 0x3fff;
 
 /// The segment.
 #[inline(always)]
-pub(super) fn segment(frame: Octets<'_>) -> Option<Segment<'_>> {
-    let header = frame.bytes().first_chunk::<HEADERS>()?;
+pub(super) fn segment(frame: &[u8], frame_len: u32) -> Option<Segment<'_>> {
+    let header = frame.first_chunk::<HEADERS>()?;
     let total_len = u32::from(be16::<{ IP + 2 }, _>(header));
     let is_usual = (be16::<{ IP - 2 }, _>(header) == ether_type::IPV4)
         & (header[IP] == VERSION_LENGTH)
@@ -46,5 +46,5 @@ pub(super) fn segment(frame: Octets<'_>) -> Option<Segment<'_>> {
         ecn: header[IP + 1] & ip::CONGESTION_EXPERIENCED,
     };
     let header = header.get(TCP..)?.first_chunk()?;
-    tcp::captured_segment(ip, header, frame.limit(LINK_LEN + total_len), OUTER_LEN)
+    tcp::captured_segment(ip, header, Octets::limited(frame, frame_len, LINK_LEN + total_len), OUTER_LEN)
 }

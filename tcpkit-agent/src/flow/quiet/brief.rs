@@ -139,7 +139,7 @@ impl Brief {
 impl Kind {
     /// What a segment is by its flags, as far as it tells itself.
     #[inline(always)]
-    const fn of(segment: &Segment<'_>) -> Self {
+    fn of(segment: &Segment<'_>) -> Self {
         const SILENT: u16 = TcpFlags::PSH.with(TcpFlags::URG).0;
         const PLAIN: u16 = TcpFlags::ACK.0;
         const FIN: u16 = TcpFlags::ACK.with(TcpFlags::FIN).0;

@@ -77,30 +77,34 @@ impl RttTracker {
     ) -> Option<RttSample> {
         let acked = verdict.acked.as_ref();
         let lets_go = acked.is_some_and(|acked| acked.octets > 0) && segment.segment_len() == 0;
-        let own = &mut self.directions[side as usize];
+        let [low, high] = &mut self.directions;
+        let (own, other) = if side == Side::Low { (low, high) } else { (high, low) };
         own.bare_acks = own.bare_acks.saturating_add(u32::from(lets_go));
         let resends = verdict.sent.again > 0 && !verdict.sent.is_probe;
         let mut tsecr = None;
-        if resends || own.is_watched() || self.directions[side.other() as usize].is_watched() {
+        if resends || own.is_watched() || other.is_watched() {
             let seen = Stamped { options: segment.options, flags: segment.flags, resends, lets_go };
-            tsecr = self.follow_timestamps(side, at, seen);
+            tsecr = Self::follow_timestamps(own, other, at, seen);
         }
-        let acked = acked.filter(|acked| acked.rtt.is_some() || acked.octets > 0)?;
-        let direction = &mut self.directions[side.other() as usize];
-        let trip = direction.trip(acked, at, tsecr)?;
+        let acked = acked?;
+        let trip = other.trip(acked, at, tsecr)?;
         let ack = AckShape {
             is_lone: acked.segments <= 1 && acked.selectively == 0 && acked.in_flight == 0,
             is_bare: segment.payload_len == 0,
         };
-        Some(direction.record(side.other(), trip, ack, budget))
+        Some(other.record(side.other(), trip, ack, budget))
     }
 
     /// Looks at the timestamps of a segment; gives the one that it echoes.
     #[cold]
-    fn follow_timestamps(&mut self, side: Side, at: Timestamp, seen: Stamped<'_>) -> Option<u32> {
+    fn follow_timestamps(
+        own: &mut Direction,
+        other: &mut Direction,
+        at: Timestamp,
+        seen: Stamped<'_>,
+    ) -> Option<u32> {
         let Stamped { options, flags, resends, lets_go } = seen;
         let (tsval, tsecr) = options.timestamps()?;
-        let own = &mut self.directions[side as usize];
         let is_listening = own.bare_acks > ONE_SIDED;
         if resends {
             own.echoes.get_or_insert_default().resent.note(tsval, at);
@@ -109,7 +113,7 @@ impl RttTracker {
             own.echoes.get_or_insert_default().watch.on_sent(tsval, at, lets_go && is_listening);
         }
         let tsecr = Some(tsecr).filter(|_| flags.contains(TcpFlags::ACK))?;
-        if let Some(echoes) = &mut self.directions[side.other() as usize].echoes {
+        if let Some(echoes) = &mut other.echoes {
             echoes.watch.on_echo(tsecr, at);
         }
         Some(tsecr)

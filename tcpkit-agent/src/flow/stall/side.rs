@@ -34,17 +34,19 @@ pub(super) struct ShutWindow {
 impl SideState {
     /// It sent something.
     #[inline(always)]
-    pub(super) fn speaks(&mut self, at: Timestamp) {
-        self.spoke = Some(at.into());
-        self.moved = Some(at.into());
+    pub(super) const fn speaks(&mut self, at: Moment) {
+        self.spoke = Some(at);
+        self.moved = Some(at);
     }
 
     /// It announces a window; whether that is another one than before.
     #[inline(always)]
-    pub(super) fn announces(&mut self, window: u32) -> bool {
-        let is_news = !self.has_window || self.window != window;
+    pub(super) const fn announces(&mut self, window: u32) -> bool {
+        if self.has_window && self.window == window {
+            return false;
+        }
         (self.has_window, self.window) = (true, window);
-        is_news
+        true
     }
 
     /// It showed that it has something to send.
@@ -59,19 +61,19 @@ impl SideState {
     }
 
     /// The other side's window is zero.
-    pub(super) fn shuts(&mut self, at: Timestamp) {
+    pub(super) const fn shuts(&mut self, at: Moment) {
         if !self.is_shut() {
-            (self.shut, self.reopened, self.is_probed) = (Some(at.into()), None, false);
+            (self.shut, self.reopened, self.is_probed) = (Some(at), None, false);
         }
     }
 
     /// The other side's window is not zero; tells how long it was, if this side is known to have waited.
     #[inline(always)]
-    pub(super) fn opens(&mut self, at: Timestamp) -> Option<ShutWindow> {
+    pub(super) fn opens(&mut self, at: Moment) -> Option<ShutWindow> {
         if !self.is_shut() {
             return None;
         }
-        self.moved = Some(at.into());
+        self.moved = Some(at);
         self.reopened = self.moved;
         if self.is_probed { self.waited() } else { None }
     }

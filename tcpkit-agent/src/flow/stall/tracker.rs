@@ -32,6 +32,8 @@ pub(in crate::flow) struct Observed<'w> {
     client: Side,
     side: Side,
     at: Timestamp,
+    /// The same, as it is remembered.
+    moment: Moment,
     flags: TcpFlags,
     payload_len: u32,
     /// What it did to the streams.
@@ -46,7 +48,7 @@ impl<'w> Observed<'w> {
     /// A segment, what it did to the streams, whether it acknowledges what its receiver is known to have had for a
     /// while, and the round trips, that one included.
     #[inline(always)]
-    pub(in crate::flow) const fn new(
+    pub(in crate::flow) fn new(
         seen: &Seen<'_, '_>,
         verdict: &Verdict,
         is_delayed_ack: bool,
@@ -57,6 +59,7 @@ impl<'w> Observed<'w> {
             client: flow.client(),
             side,
             at,
+            moment: at.into(),
             flags: segment.flags,
             payload_len: segment.payload_len,
             verdict: *verdict,
@@ -111,7 +114,17 @@ impl StallTracker {
             self.on_acknowledgement(now, acked);
         }
         if closes || speaks {
-            self.last = Some(now.at.into());
+            self.last = Some(now.moment);
+        }
+    }
+
+    /// A side, and the other one.
+    #[inline(always)]
+    const fn sides_of(&mut self, side: Side) -> (&mut SideState, &mut SideState) {
+        let [low, high] = &mut self.sides;
+        match side {
+            Side::Low => (low, high),
+            Side::High => (high, low),
         }
     }
 
@@ -135,10 +148,10 @@ impl StallTracker {
         let own = &mut self.sides[now.side as usize];
         let asked_for = now.verdict.sent.cause == Some(Cause::Fast);
         let start = own.moved.filter(|_| !asked_for && !own.is_shut());
-        own.moved = Some(now.at.into());
+        own.moved = Some(now.moment);
         // What had been acknowledged already was no news to the other side.
         if self.sides[now.side.other() as usize].ready.is_none() {
-            self.sides[now.side as usize].spoke = Some(now.at.into());
+            self.sides[now.side as usize].spoke = Some(now.moment);
         }
         if now.verdict.sent.new > 0 {
             self.turn_to(&now);
@@ -177,11 +190,20 @@ impl StallTracker {
     /// The time that `thinker` took, from when it had what the other side said last.
     #[inline(always)]
     fn thought(&self, now: &Observed<'_>, thinker: Side) -> Option<Stall> {
+        let [low, high] = &self.sides;
+        let (own, other) = if thinker == Side::Low { (low, high) } else { (high, low) };
+        let asked = other.spoke?.timestamp();
+        let way = || now.rtt.least(thinker.other()).unwrap_or_default();
+        let waited = match own.ready {
+            Some(ready) => now.at.since(ready.timestamp()),
+            None => Span(now.at.since(asked).0.saturating_sub(way().0)),
+        };
+        if waited <= FLOOR {
+            return None;
+        }
         let is_server = thinker == now.server();
         let kind = if is_server { StallKind::ServerThinking } else { StallKind::ClientThinking };
-        let asked = self.sides[thinker.other() as usize].spoke?.timestamp();
-        let way = || now.rtt.least(thinker.other()).unwrap_or_default();
-        let ready = self.sides[thinker as usize].ready.map_or_else(|| asked + way(), Moment::timestamp);
+        let ready = own.ready.map_or_else(|| asked + way(), Moment::timestamp);
         stall(kind, ready, now.at, || limits::thinking(now.rtt))
     }
 
@@ -194,14 +216,15 @@ impl StallTracker {
     /// What this side says is news to the other.
     #[inline(always)]
     fn says(&mut self, now: &Observed<'_>) {
-        self.sides[now.side as usize].speaks(now.at);
-        self.sides[now.side.other() as usize].ready = None;
+        let (own, other) = self.sides_of(now.side);
+        own.speaks(now.moment);
+        other.ready = None;
     }
 
     /// Whether this side, which goes on, had waited for a window that is open again.
     #[inline(always)]
     fn waited_for_window(&mut self, now: &Observed<'_>) -> Option<Stall> {
-        let own = &mut self.sides[now.side as usize];
+        let (own, _) = self.sides_of(now.side);
         let ShutWindow { since, until } = own.waited()?;
         let limit = limits::silence(now.rtt, now.side);
         if now.at.since(until) > limit {
@@ -214,18 +237,17 @@ impl StallTracker {
     /// The window that this side announces for the other side's data.
     #[inline(always)]
     fn on_window(&mut self, now: &Observed<'_>, window: u32) -> Option<Stall> {
-        let at = now.at;
         let is_plain = !now.flags.intersects(TcpFlags::RST.with(TcpFlags::SYN));
-        if !is_plain || !self.sides[now.side as usize].announces(window) {
+        if !is_plain || !self.sides_of(now.side).0.announces(window) {
             return None;
         }
-        self.last = Some(at.into());
-        let other = &mut self.sides[now.side.other() as usize];
+        self.last = Some(now.moment);
+        let (_, other) = self.sides_of(now.side);
         if window == 0 {
-            other.shuts(at);
+            other.shuts(now.moment);
             return None;
         }
-        let ShutWindow { since, until } = other.opens(at)?;
+        let ShutWindow { since, until } = other.opens(now.moment)?;
         other.ready = Some(until.into());
         let limit = || limits::silence(now.rtt, now.side.other());
         stall(StallKind::ZeroWindow, since, until, limit)
@@ -237,12 +259,13 @@ impl StallTracker {
         if acked.octets == 0 && acked.selectively == 0 && acked.segments == 0 {
             return;
         }
-        self.last = Some(now.at.into());
-        self.sides[now.side.other() as usize].moved = Some(now.at.into());
+        self.last = Some(now.moment);
+        let (own, other) = self.sides_of(now.side);
+        other.moved = Some(now.moment);
         if acked.in_flight > 0 || now.is_delayed_ack || now.payload_len > 0 {
             return;
         }
-        self.sides[now.side as usize].ready = Some(now.at.into());
+        own.ready = Some(now.moment);
     }
 }
 

@@ -3,6 +3,8 @@
 //! It does what [`pair`](super::pair)'s long way does for such a segment, and nothing else: where a segment or one of
 //! the streams is anything but calm it changes nothing and says so. A test sends any segments both ways.
 
+use std::ops::RangeInclusive;
+
 use super::{
     acked::has_more_than_timestamps,
     flight::{Budget, Flight, Range, Taken, octets},
@@ -18,18 +20,37 @@ use crate::{
     wire::{Segment, SeqNumber, TcpFlags},
 };
 
-/// What both streams of a flow were found to be after the segment before.
+/// How far an acknowledgement may be from the one before.
+const NEAR: RangeInclusive<i32> = -FAR.cast_signed()..=FAR.cast_signed();
+
+/// What both streams of a flow were found to be after the segment before, unless that one was calm itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Calm {
-    /// Begun, acknowledged, open, without probes, and nothing is kept of losses; and the flow's handshake is over.
+    /// Both have begun, and are acknowledged, open, without probes; nothing is kept of losses; the handshake is over.
     is_calm: bool,
-    /// The shift of the windows that it announces, where that is known.
-    shift: Option<u8>,
+    /// The least size of a segment that a side announced, or more than any segment has.
+    pub(super) least_mss: u32,
+}
+
+impl Calm {
+    /// Looks whether the shortcut may be taken until something else than calm segments comes.
+    pub(super) fn of(streams: &mut [Stream; 2], flow: &Flow, has_shortcut: bool) -> Self {
+        let [low, high] = streams;
+        low.note_shift(flow.window_shift(Side::Low));
+        high.note_shift(flow.window_shift(Side::High));
+        Self {
+            is_calm: has_shortcut && flow.is_steady() && low.is_calm() && high.is_calm(),
+            least_mss: flow.least_mss().map_or(u32::MAX, u32::from),
+        }
+    }
 }
 
 impl Stream {
-    /// Looks whether the shortcut may be taken until something else than calm segments comes.
-    const fn note_calm(&mut self, shift: Option<u8>, is_steady: bool) {
+    fn note_shift(&mut self, shift: Option<u8>) {
+        (self.shift, self.knows_shift) = (shift.unwrap_or(0), shift.is_some());
+    }
+
+    const fn is_calm(&self) -> bool {
         let facts = &self.facts;
         let has_begun = facts.has_nxt && facts.has_una && facts.has_ack && facts.is_seen;
         let is_odd = facts.window_of_syn
@@ -39,7 +60,7 @@ impl Stream {
             || facts.probed
             || facts.edge_is_probe
             || self.trouble.is_some();
-        self.calm = Calm { is_calm: is_steady && has_begun && !is_odd, shift };
+        has_begun && !is_odd
     }
 }
 
@@ -47,18 +68,12 @@ impl Stream {
 pub(super) struct Both<'w> {
     pub(super) own: &'w mut Stream,
     pub(super) peer: &'w mut Stream,
+    pub(super) calm: &'w Calm,
     pub(super) flights: &'w mut Pool<Flight>,
     pub(super) budget: &'w mut Budget,
 }
 
 impl Both<'_> {
-    /// Looks at both again, behind a segment that took the long way.
-    pub(super) fn note_calm(own: &mut Stream, peer: &mut Stream, flow: &Flow, side: Side) {
-        let is_steady = flow.is_steady();
-        own.note_calm(flow.window_shift(side), is_steady);
-        peer.note_calm(flow.window_shift(side.other()), is_steady);
-    }
-
     /// Takes a calm segment; `None` where it is not one.
     #[inline(always)]
     pub(super) fn take(&mut self, seen: &Seen<'_, '_>) -> Option<Verdict> {
@@ -69,8 +84,6 @@ impl Both<'_> {
         let moved = self.peer.snd_una.distance(segment.ack);
         let front = if moved > 0 { self.front(segment.ack)? } else { 0 };
         self.send(seen);
-        let in_flight = octets(self.own.snd_una, self.own.snd_nxt);
-        self.own.counts.max_in_flight = self.own.counts.max_in_flight.max(in_flight);
         self.announce(seen);
         let mut acked = Acked::default();
         if moved > 0 {
@@ -78,7 +91,8 @@ impl Both<'_> {
             self.acknowledge(seen, front, &mut acked);
         }
         acked.in_flight = octets(self.peer.snd_una, self.peer.snd_nxt);
-        acked.window = u32::from(segment.window) << self.own.calm.shift.unwrap_or(0);
+        acked.window = u32::from(segment.window) << self.own.shift;
+        let in_flight = octets(self.own.snd_una, self.own.snd_nxt);
         let sent = Sent { new: segment.payload_len, in_flight, ..Sent::default() };
         Some(Verdict { sent, acked: Some(acked) })
     }
@@ -88,20 +102,28 @@ impl Both<'_> {
     fn is_calm(&self, segment: &Segment<'_>) -> bool {
         const SILENT: u16 = TcpFlags::PSH.with(TcpFlags::URG).0;
         let (own, peer) = (&*self.own, &*self.peer);
-        let end = segment.seq.advanced(segment.payload_len);
-        let repeats = segment.payload_len == 0 && segment.ack == own.last_ack && segment.window == own.window;
-        own.calm.is_calm
-            && peer.calm.is_calm
+        self.calm.is_calm
             && segment.flags.0 & !SILENT == TcpFlags::ACK.0
             && segment.seq == own.snd_nxt
             && segment.window != 0
             && !segment.is_ce
-            && !repeats
             && !own.snd_una.after(segment.seq)
             && !segment.ack.after(peer.snd_nxt)
-            && peer.snd_una.distance(segment.ack).unsigned_abs() <= FAR
-            && (segment.payload_len == 0 || !fills(peer, end))
+            && NEAR.contains(&peer.snd_una.distance(segment.ack))
+            && if segment.payload_len == 0 {
+                segment.ack != own.last_ack || segment.window != own.window
+            } else {
+                !self.fills(segment.seq.advanced(segment.payload_len))
+            }
             && !has_more_than_timestamps(segment.options.0)
+    }
+
+    /// Whether data up to `end` fills the window that the other side announced, to the last octet.
+    #[inline(always)]
+    fn fills(&self, end: SeqNumber) -> bool {
+        let left = self.peer.last_ack.distance(end);
+        let window = u32::from(self.peer.window) << self.peer.shift;
+        self.peer.knows_shift && left > 0 && left.unsigned_abs() == window
     }
 
     /// How many ranges under way an acknowledgement takes, where it takes them whole.
@@ -132,7 +154,10 @@ impl Both<'_> {
         own.snd_nxt = end;
         own.nxt_at = seen.at;
         own.sent_at = seen.at;
+        own.data_segments += u64::from(seen.packets);
         own.counts.unique_bytes += u64::from(segment.payload_len);
+        let in_flight = octets(own.snd_una, end);
+        own.counts.max_in_flight = own.counts.max_in_flight.max(in_flight);
     }
 
     /// Acknowledgement and window, neither of them a repetition.
@@ -198,11 +223,4 @@ fn unfold_lone(stream: &mut Stream, flights: &mut Pool<Flight>, budget: &mut Bud
         let range = Range::first(stream.snd_nxt, stream.nxt_at, segments.into());
         flight.push(stream.snd_una, range, budget);
     }
-}
-
-/// Whether data up to `end` fills the window that this side announced, to the last octet.
-#[inline]
-fn fills(peer: &Stream, end: SeqNumber) -> bool {
-    let left = peer.last_ack.distance(end);
-    left > 0 && peer.calm.shift.is_some_and(|shift| left.unsigned_abs() == u32::from(peer.window) << shift)
 }

@@ -4,7 +4,7 @@
 //! What is under way, and what is kept of losses, lies in pools and exists only as long as it matters.
 
 use super::{
-    calm::{Both, unfold},
+    calm::{Both, Calm, unfold},
     counts::StreamCounts,
     flight::{Budget, Flight, Range},
     pool::{Pool, Reuse, Slot},
@@ -59,11 +59,12 @@ pub(in crate::flow) struct Opened {
 #[derive(Clone, Debug, Default)]
 struct Pair {
     streams: [Stream; 2],
-    /// Segments with payload, by side.
-    data_segments: [u64; 2],
-    /// The same when progress was told last.
+    /// Whether there is a shortcut.
+    calm: Calm,
+    /// Segments with payload, by side, when progress was told last.
     told: [u64; 2],
-    told_at: Timestamp,
+    /// When it may be told again.
+    tell_from: Timestamp,
 }
 
 impl Reuse for Pair {
@@ -82,6 +83,13 @@ pub(in crate::flow) struct Streams {
     pieces: Vec<(SeqNumber, Range)>,
     /// Calm segments take the shortcut. A test turns it off and finds the same.
     pub(in crate::flow) has_shortcut: bool,
+}
+
+/// The streams of one flow, found.
+pub(in crate::flow) struct PairAt<'p> {
+    pair: &'p mut Pair,
+    flights: &'p mut Pool<Flight>,
+    budget: &'p mut Budget,
 }
 
 /// One segment at work on both streams of its flow.
@@ -132,7 +140,7 @@ impl Streams {
     /// Allots streams to a flow.
     pub(in crate::flow) fn open(&mut self, slot: &mut PairSlot, flow: &Flow, opened: &Opened) {
         let Some(pair) = self.pairs.demand(slot) else { return };
-        pair.told_at = flow.start;
+        pair.tell_from = flow.start + PROGRESS;
         for side in [Side::Low, Side::High] {
             let stream = &mut pair.streams[side as usize];
             if let Some(first) = flow.first_octet(side) {
@@ -155,27 +163,12 @@ impl Streams {
         }
     }
 
-    /// Takes a segment of a flow without trouble, next in order; `None` where it is not one, and nothing has happened.
-    /// With what it did: whether it is time to [`tell`](Self::tell), which counts by the watermark `now`.
+    /// The streams of a flow; asks for their memory.
     #[inline(always)]
-    pub(in crate::flow) fn on_calm_segment(
-        &mut self,
-        slot: PairSlot,
-        seen: &Seen<'_, '_>,
-        now: Timestamp,
-    ) -> Option<(Verdict, bool)> {
-        let Pair { streams: [low, high], data_segments, told, told_at } = self.pairs.get_mut(slot)?;
-        let (own, peer) = if seen.side == Side::Low { (low, high) } else { (high, low) };
-        let mut both = Both { own, peer, flights: &mut self.flights, budget: &mut self.budget };
-        if !self.has_shortcut {
-            return None;
-        }
-        let verdict = both.take(seen)?;
-        if seen.segment.payload_len > 0 {
-            data_segments[seen.side as usize] += u64::from(seen.packets);
-        }
-        let is_telling = now.since(*told_at) >= PROGRESS && told != data_segments;
-        Some((verdict, is_telling))
+    pub(in crate::flow) fn at(&mut self, slot: PairSlot) -> Option<PairAt<'_>> {
+        let pair = self.pairs.get_mut(slot)?;
+        prefetch(pair);
+        Some(PairAt { pair, flights: &mut self.flights, budget: &mut self.budget })
     }
 
     /// Takes any segment; `verdict` is a default one before. True where it is time to [`tell`](Self::tell).
@@ -190,9 +183,9 @@ impl Streams {
     ) -> bool {
         let Some(pair) = self.pairs.get_mut(slot) else { return false };
         if seen.segment.payload_len > 0 {
-            pair.data_segments[seen.side as usize] += u64::from(seen.packets);
+            pair.streams[seen.side as usize].data_segments += u64::from(seen.packets);
         }
-        let is_telling = now.since(pair.told_at) >= PROGRESS && pair.told != pair.data_segments;
+        let is_telling = pair.is_telling(now);
         let [low, high] = &mut pair.streams;
         let (own, peer) = if seen.side == Side::Low { (low, high) } else { (high, low) };
         unfold(own, &mut self.flights, &mut self.budget);
@@ -208,7 +201,7 @@ impl Streams {
             steps,
         };
         work.run(verdict);
-        Both::note_calm(work.own, work.peer, seen.flow, seen.side);
+        pair.calm = Calm::of(&mut pair.streams, seen.flow, self.has_shortcut);
         is_telling
     }
 
@@ -246,8 +239,8 @@ impl Streams {
     ) {
         let Some(pair) = self.pairs.get_mut(slot) else { return };
         progress.push(pair.progress(flow, stalled));
-        pair.told = pair.data_segments;
-        pair.told_at = at;
+        pair.told = pair.data_segments();
+        pair.tell_from = at + PROGRESS;
     }
 
     /// A flow that was seen for the last time leaves: ends what is open in its streams.
@@ -305,9 +298,43 @@ impl Streams {
     }
 }
 
+impl PairAt<'_> {
+    /// Whether so much payload goes into one packet where nobody says how much does: no side announced less.
+    #[inline(always)]
+    pub(in crate::flow) const fn is_one_packet(&self, payload_len: u32) -> bool {
+        payload_len <= self.pair.calm.least_mss
+    }
+
+    /// Takes a segment of a flow without trouble, next in order; `None` where it is not one, and nothing has happened.
+    /// With what it did: whether it is time to [`tell`](Streams::tell), which counts by the watermark `now`.
+    #[inline(always)]
+    pub(in crate::flow) fn on_calm_segment(
+        &mut self,
+        seen: &Seen<'_, '_>,
+        now: Timestamp,
+    ) -> Option<(Verdict, bool)> {
+        let Pair { streams: [low, high], calm, .. } = &mut *self.pair;
+        let (own, peer) = if seen.side == Side::Low { (low, high) } else { (high, low) };
+        let mut both = Both { own, peer, calm, flights: self.flights, budget: self.budget };
+        let verdict = both.take(seen)?;
+        Some((verdict, self.pair.is_telling(now)))
+    }
+}
+
 impl Pair {
+    fn data_segments(&self) -> [u64; 2] {
+        let [low, high] = &self.streams;
+        [low.data_segments, high.data_segments]
+    }
+
+    #[inline(always)]
+    fn is_telling(&self, now: Timestamp) -> bool {
+        now >= self.tell_from && self.told != self.data_segments()
+    }
+
     fn progress(&self, flow: &Flow, stalled: Span) -> FlowProgress {
-        let [low, high] = [0, 1].map(|index: usize| self.data_segments[index] - self.told[index]);
+        let data_segments = self.data_segments();
+        let [low, high] = [0, 1].map(|index: usize| data_segments[index] - self.told[index]);
         let retransmitted = self.streams.iter().map(|stream| stream.counts.retransmitted_segments()).sum();
         FlowProgress {
             flow: *flow.key(),
@@ -315,7 +342,7 @@ impl Pair {
             start: flow.start,
             new_data_segments: if flow.client() == Side::Low { [low, high] } else { [high, low] },
             retransmitted_segments: retransmitted,
-            data_segments: self.data_segments.iter().sum(),
+            data_segments: data_segments.iter().sum(),
             stalled,
         }
     }

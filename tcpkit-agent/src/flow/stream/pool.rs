@@ -22,6 +22,12 @@ impl Slot {
         if self.is_some() { Some(self.0 as usize) } else { None }
     }
 
+    /// The same for those who look whether there is such a place: of none, there is not.
+    #[inline(always)]
+    pub(in crate::flow) const fn place(self) -> usize {
+        self.0 as usize
+    }
+
     /// Whether there is something.
     #[inline]
     pub(in crate::flow) const fn is_some(self) -> bool {

@@ -1,6 +1,6 @@
 //! One direction of a flow, named by its sender: what every segment touches, kept small.
 
-use super::{calm::Calm, counts::Tally, flight::octets, pool::Slot};
+use super::{counts::Tally, flight::octets, pool::Slot};
 use crate::{
     time::{Span, Timestamp},
     wire::SeqNumber,
@@ -11,6 +11,8 @@ use crate::{
 pub(super) struct Stream {
     /// What remains in records.
     pub(super) counts: Tally,
+    /// Segments with payload.
+    pub(super) data_segments: u64,
     /// SND.NXT: behind the last octet sent, FIN included.
     pub(super) snd_nxt: SeqNumber,
     /// SND.UNA: the highest acknowledgement of it.
@@ -26,8 +28,10 @@ pub(super) struct Stream {
     pub(super) lone: u16,
     /// What is known of it.
     pub(super) facts: Facts,
-    /// Whether there is a shortcut.
-    pub(super) calm: Calm,
+    /// The shift of the windows that it announces, or none, for the shortcut.
+    pub(super) shift: u8,
+    /// It is known.
+    pub(super) knows_shift: bool,
     /// When the last octet in sequence was sent.
     pub(super) nxt_at: Timestamp,
     /// When it sent data last.
@@ -77,7 +81,7 @@ pub(super) struct RoundTrip {
     smoothed: u32,
     /// Zero where nothing was measured.
     min: u32,
-    /// How often it was measured, up to a few.
+    /// How often it was measured, up to [`SURE`].
     samples: u8,
 }
 
@@ -148,7 +152,7 @@ impl RoundTrip {
     #[inline(always)]
     pub(super) fn sample(&mut self, span: Span) {
         let micros = micros(span);
-        self.samples = self.samples.saturating_add(1);
+        self.samples += u8::from(self.samples < SURE);
         if self.min == 0 {
             (self.smoothed, self.min) = (micros, micros);
             return;
