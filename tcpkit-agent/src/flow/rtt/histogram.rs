@@ -10,6 +10,8 @@
 //! What is recorded waits beside the buckets until there are [`LATE`] of it, and is sorted in together: their memory,
 //! which is seldom at hand, is waited for once.
 
+use smallvec::SmallVec;
+
 use super::bucket;
 use crate::time::Span;
 
@@ -29,7 +31,10 @@ pub(in crate::flow) struct RttHistogram {
     late: [u16; LATE],
     /// How many those are.
     late_len: u8,
-    buckets: Buckets,
+    /// How many low digits of a bucket's number count no more.
+    coarseness: u8,
+    /// In ascending order of their numbers.
+    buckets: SmallVec<[Bucket; INLINE]>,
 }
 
 impl RttHistogram {
@@ -49,8 +54,8 @@ impl RttHistogram {
     #[cfg(test)]
     pub(in crate::flow) fn merge(&mut self, other: &Self, budget: &mut SpillBudget) {
         let other = other.sorted();
-        while self.buckets.coarseness() < other.coarseness {
-            self.buckets.coarsen();
+        while self.coarseness < other.coarseness {
+            self.coarsen();
         }
         for bucket in other.buckets {
             self.add(bucket.number(), bucket.count(), budget);
@@ -59,28 +64,29 @@ impl RttHistogram {
 
     /// All of it, to be read.
     pub(in crate::flow) fn sorted(&self) -> Sorted {
-        let mut all = Buckets::Spilled {
-            coarseness: self.buckets.coarseness(),
-            buckets: Vec::with_capacity(self.buckets.as_slice().len() + LATE),
-        };
+        let room = SmallVec::with_capacity(self.buckets.len() + LATE);
+        let mut all = Self { coarseness: self.coarseness, buckets: room, ..Self::default() };
         let late = self.late[..usize::from(self.late_len)].iter().map(|number| Bucket::new(*number, 1));
-        for bucket in self.buckets.as_slice().iter().copied().chain(late) {
-            let number = bucket::coarsened(bucket.number(), all.coarseness());
-            let has_room = all.add(number, bucket.count());
+        for bucket in self.buckets.iter().copied().chain(late) {
+            let number = bucket::coarsened(bucket.number(), all.coarseness);
+            let has_room = all.add_to_bucket(number, bucket.count());
             debug_assert!(has_room, "there is room for all of them");
         }
-        while all.as_slice().len() > MOST {
+        while all.buckets.len() > MOST {
             all.coarsen();
         }
-        Sorted { coarseness: all.coarseness(), buckets: all.as_slice().to_vec() }
+        Sorted { coarseness: all.coarseness, buckets: all.buckets.into_vec() }
     }
 
     /// Gives spilled memory back: the flow is gone.
     pub(in crate::flow) fn release(&mut self, budget: &mut SpillBudget) {
-        if let Buckets::Spilled { buckets: spilled, .. } = &self.buckets {
-            budget.give_back(spilled.capacity());
-        }
+        budget.give_back(self.spilled());
         *self = Self::default();
+    }
+
+    /// Buckets of memory of its own.
+    fn spilled(&self) -> usize {
+        if self.buckets.spilled() { self.buckets.capacity() } else { 0 }
     }
 
     /// Sorts in what waits.
@@ -94,11 +100,59 @@ impl RttHistogram {
 
     /// Adds to the bucket of a number.
     fn add(&mut self, number: u16, count: u64, budget: &mut SpillBudget) {
-        while !self.buckets.add(bucket::coarsened(number, self.buckets.coarseness()), count) {
-            if !self.buckets.grow(budget) {
-                self.buckets.coarsen();
+        while !self.add_to_bucket(bucket::coarsened(number, self.coarseness), count) {
+            if !self.grow(budget) {
+                self.coarsen();
             }
         }
+    }
+
+    /// Adds to a bucket, or adds a bucket; false where there is no room for it.
+    fn add_to_bucket(&mut self, number: u16, count: u64) -> bool {
+        let buckets = self.buckets.as_mut_slice();
+        // Halving takes no branch that a processor would have to foresee.
+        let place = buckets.partition_point(|bucket| bucket.number() < number);
+        if let Some(bucket) = buckets.get_mut(place).filter(|bucket| bucket.number() == number) {
+            bucket.0 += count;
+            return true;
+        }
+        let has_room = self.buckets.len() < self.buckets.capacity();
+        if has_room {
+            self.buckets.insert(place, Bucket::new(number, count));
+        }
+        has_room
+    }
+
+    /// Gets more room; false where there is none.
+    #[cold]
+    fn grow(&mut self, budget: &mut SpillBudget) -> bool {
+        let room = self.spilled();
+        let more = room.max(SPILL);
+        if room + more > MOST || !budget.take(more) {
+            return false;
+        }
+        self.buckets.reserve_exact(room + more - self.buckets.len());
+        true
+    }
+
+    /// Makes one bucket of two neighbours.
+    #[cold]
+    fn coarsen(&mut self) {
+        self.coarseness += 1;
+        let coarseness = self.coarseness;
+        let buckets = self.buckets.as_mut_slice();
+        let mut kept = 0;
+        for place in 0..buckets.len() {
+            let number = bucket::coarsened(buckets[place].number(), coarseness);
+            let count = buckets[place].count();
+            if kept > 0 && buckets[kept - 1].number() == number {
+                buckets[kept - 1] = Bucket::new(number, buckets[kept - 1].count() + count);
+            } else {
+                buckets[kept] = Bucket::new(number, count);
+                kept += 1;
+            }
+        }
+        self.buckets.truncate(kept);
     }
 }
 
@@ -183,124 +237,6 @@ impl Bucket {
 
     const fn count(self) -> u64 {
         self.0 & ((1 << Self::COUNT_BITS) - 1)
-    }
-}
-
-/// Buckets in ascending order of their numbers; `coarseness` is how many low digits of a number count no more.
-#[derive(Debug)]
-enum Buckets {
-    Inline { coarseness: u8, len: u8, buckets: [Bucket; INLINE] },
-    Spilled { coarseness: u8, buckets: Vec<Bucket> },
-}
-
-impl Default for Buckets {
-    fn default() -> Self {
-        Self::Inline { coarseness: 0, len: 0, buckets: [Bucket::default(); INLINE] }
-    }
-}
-
-impl Buckets {
-    #[inline]
-    const fn coarseness(&self) -> u8 {
-        match self {
-            Self::Inline { coarseness, .. } | Self::Spilled { coarseness, .. } => *coarseness,
-        }
-    }
-
-    fn as_slice(&self) -> &[Bucket] {
-        match self {
-            Self::Inline { len, buckets, .. } => &buckets[..usize::from(*len)],
-            Self::Spilled { buckets: spilled, .. } => spilled,
-        }
-    }
-
-    fn as_mut_slice(&mut self) -> &mut [Bucket] {
-        match self {
-            Self::Inline { len, buckets, .. } => &mut buckets[..usize::from(*len)],
-            Self::Spilled { buckets: spilled, .. } => spilled,
-        }
-    }
-
-    /// Adds to a bucket, or adds a bucket; false where there is no room for it.
-    fn add(&mut self, number: u16, count: u64) -> bool {
-        let buckets = self.as_mut_slice();
-        // Halving takes no branch that a processor would have to foresee.
-        let place = buckets.partition_point(|bucket| bucket.number() < number);
-        if let Some(bucket) = buckets.get_mut(place).filter(|bucket| bucket.number() == number) {
-            bucket.0 += count;
-            return true;
-        }
-        self.insert(place, Bucket::new(number, count))
-    }
-
-    fn insert(&mut self, place: usize, bucket: Bucket) -> bool {
-        match self {
-            Self::Inline { len, buckets, .. } => {
-                let used = usize::from(*len);
-                if used == INLINE {
-                    return false;
-                }
-                buckets.copy_within(place..used, place + 1);
-                buckets[place] = bucket;
-                *len += 1;
-            }
-            Self::Spilled { buckets: spilled, .. } => {
-                if spilled.len() == spilled.capacity() {
-                    return false;
-                }
-                spilled.insert(place, bucket);
-            }
-        }
-        true
-    }
-
-    /// Gets more room; false where there is none.
-    #[cold]
-    fn grow(&mut self, budget: &mut SpillBudget) -> bool {
-        let (room, more) = match self {
-            Self::Inline { .. } => (0, SPILL),
-            Self::Spilled { buckets: spilled, .. } => (spilled.capacity(), spilled.capacity()),
-        };
-        if room + more > MOST || !budget.take(more) {
-            return false;
-        }
-        match self {
-            Self::Inline { .. } => {
-                let mut spilled = Vec::with_capacity(more);
-                spilled.extend_from_slice(self.as_slice());
-                *self = Self::Spilled { coarseness: self.coarseness(), buckets: spilled };
-            }
-            Self::Spilled { buckets: spilled, .. } => spilled.reserve_exact(more),
-        }
-        true
-    }
-
-    /// Makes one bucket of two neighbours.
-    #[cold]
-    fn coarsen(&mut self) {
-        let coarseness = self.coarseness() + 1;
-        let buckets = self.as_mut_slice();
-        let mut kept = 0;
-        for place in 0..buckets.len() {
-            let number = bucket::coarsened(buckets[place].number(), coarseness);
-            let count = buckets[place].count();
-            if kept > 0 && buckets[kept - 1].number() == number {
-                buckets[kept - 1] = Bucket::new(number, buckets[kept - 1].count() + count);
-            } else {
-                buckets[kept] = Bucket::new(number, count);
-                kept += 1;
-            }
-        }
-        match self {
-            Self::Inline { coarseness: own, len, .. } => {
-                *own = coarseness;
-                *len = u8::try_from(kept).expect("there are at most INLINE");
-            }
-            Self::Spilled { coarseness: own, buckets: spilled } => {
-                *own = coarseness;
-                spilled.truncate(kept);
-            }
-        }
     }
 }
 

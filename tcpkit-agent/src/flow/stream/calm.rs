@@ -157,7 +157,7 @@ impl Both<'_> {
         own.data_segments += u64::from(seen.packets);
         own.counts.unique_bytes += u64::from(segment.payload_len);
         let in_flight = octets(own.snd_una, end);
-        own.counts.max_in_flight = own.counts.max_in_flight.max(in_flight);
+        own.max_in_flight = own.max_in_flight.max(in_flight);
     }
 
     /// Acknowledgement and window, neither of them a repetition.

@@ -112,7 +112,6 @@ impl StreamCounts {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
     pub(super) unique_bytes: u64,
-    pub(super) max_in_flight: u32,
     /// All other counts, from the first of them on; at most one for each direction.
     rare: Option<Box<StreamCounts>>,
 }
@@ -124,10 +123,10 @@ impl Tally {
         self.rare.get_or_insert_default()
     }
 
-    /// All counts.
-    pub(super) fn total(&self) -> StreamCounts {
+    /// All counts of a direction that had so much in flight at most.
+    pub(super) fn total(&self, max_in_flight: u32) -> StreamCounts {
         let rare = self.rare.as_deref().copied().unwrap_or_default();
-        StreamCounts { unique_bytes: self.unique_bytes, max_in_flight: self.max_in_flight, ..rare }
+        StreamCounts { unique_bytes: self.unique_bytes, max_in_flight, ..rare }
     }
 
     /// Octets of payload that had been sent before.

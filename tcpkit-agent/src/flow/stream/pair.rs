@@ -266,7 +266,9 @@ impl Streams {
     /// What the streams of a flow have come to.
     pub(in crate::flow) fn counts(&self, slot: PairSlot) -> [StreamCounts; 2] {
         let pair = self.pairs.get(slot);
-        pair.map_or_else(Default::default, |pair| [0, 1].map(|side: usize| pair.streams[side].counts.total()))
+        pair.map_or_else(Default::default, |pair| {
+            pair.streams.each_ref().map(|stream| stream.counts.total(stream.max_in_flight))
+        })
     }
 
     /// Gives the streams of a flow back.
@@ -382,5 +384,16 @@ impl Work<'_, '_, '_> {
             self.own.counts.rare().ece += u32::from(segment.flags.contains(TcpFlags::ECE));
             self.own.counts.rare().cwr += u32::from(segment.flags.contains(TcpFlags::CWR));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of the 1 KiB that an established flow may take altogether.
+    #[test]
+    fn both_streams_of_a_flow_are_small() {
+        assert!(size_of::<Pair>() <= 272, "{}", size_of::<Pair>());
     }
 }

@@ -64,7 +64,7 @@ impl Work<'_, '_, '_> {
             self.on_fin(end);
         }
         sent.in_flight = self.own.in_flight();
-        self.own.counts.max_in_flight = self.own.counts.max_in_flight.max(sent.in_flight);
+        self.own.max_in_flight = self.own.max_in_flight.max(sent.in_flight);
         sent
     }
 

@@ -13,6 +13,8 @@ pub(super) struct Stream {
     pub(super) counts: Tally,
     /// Segments with payload.
     pub(super) data_segments: u64,
+    /// Octets that were under way at a time, at most; not among the counts, so that nothing lies in gaps.
+    pub(super) max_in_flight: u32,
     /// SND.NXT: behind the last octet sent, FIN included.
     pub(super) snd_nxt: SeqNumber,
     /// SND.UNA: the highest acknowledgement of it.
