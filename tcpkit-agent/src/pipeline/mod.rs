@@ -6,6 +6,7 @@
 mod adjustment;
 mod analyst;
 mod batch;
+mod counting;
 mod facts;
 mod filters;
 mod flows;

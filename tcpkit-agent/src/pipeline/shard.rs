@@ -13,12 +13,12 @@ use super::{
 };
 use crate::{
     analyzer::{Conversations, Fate, MeasuredRequest, Note, Passed, TalkerAnalyzer},
-    flow::{Arrival, Changes, FlowLimits, FlowTable, Taken, WireCount},
+    flow::{Arrival, Changes, FlowLimits, FlowTable, Taken},
     report::{Course, Moment, ShardSnapshot},
     time::{Span, Timestamp},
     wire::{
-        self, Frame, IcmpError, InterfaceId, MalformedSegment, Outer, Packet, ParseError, ParseOptions,
-        Parsed, Segment, Unanalyzed, fragment::Defragmenter,
+        self, Frame, IcmpError, InterfaceId, MalformedSegment, Packet, ParseOptions, Parsed, Segment,
+        Unanalyzed, fragment::Defragmenter,
     },
 };
 
@@ -394,66 +394,10 @@ impl Shard {
         self.interfaces.get(usize::from(interface.0)).is_some_and(|facts| facts.is_copy)
     }
 
-    /// A segment that another interface shows too: no flow hears of it.
-    #[cold]
-    pub(super) fn note_copy(&mut self, segment: &Segment<'_>, size: FrameSize, origin: &Origin) -> Passed {
-        self.measured.fates.on_note(origin.place(), Note::Duplicate);
-        let limit = u32::from(size.gso_size);
-        let wire = WireCount::of(size.frame_len, segment.header_len, segment.payload_len, limit);
-        Passed { wire, payload_len: 0 }
-    }
-
-    #[inline]
-    pub(super) fn note_duplicate(&mut self, taken: Taken, payload_len: u32, origin: &Origin) -> Passed {
-        if taken.is_duplicate {
-            self.measured.fates.on_note(origin.place(), Note::Duplicate);
-            return Passed { wire: taken.wire, payload_len: 0 };
-        }
-        Passed { wire: taken.wire, payload_len }
-    }
-
     /// A shard beyond the last one owns no flow, but every fragment: whoever deals frames to the shards puts datagrams
     /// together with it before, so that a datagram comes to its flow at its place in capture order.
     const fn collects(&self, packet: &Packet<'_>) -> bool {
         self.number >= self.shards && matches!(packet, Packet::Fragment(_))
-    }
-
-    fn take_other(&mut self, frame: &Frame<'_>, parsed: &Parsed<'_>, origin: &Origin) {
-        self.count_packet(frame, parsed, self.fate_of(&parsed.packet), origin);
-    }
-
-    /// The same as [`count`](Self::count), out of the way.
-    #[inline(never)]
-    pub(super) fn count_rare(
-        &mut self,
-        frame: &Frame<'_>,
-        outer: &Outer,
-        passed: &Passed,
-        fate: Fate,
-        origin: &Origin,
-    ) {
-        self.count(frame, outer, passed, fate, origin);
-    }
-
-    /// A frame is delivered here: its fate, its traffic, its time.
-    #[inline(always)]
-    pub(super) fn count(
-        &mut self,
-        frame: &Frame<'_>,
-        outer: &Outer,
-        passed: &Passed,
-        fate: Fate,
-        origin: &Origin,
-    ) {
-        self.measured.fates.on_frame(origin.place(), fate);
-        self.measured.bandwidth.on_frame(frame, outer, passed);
-        self.measured.extent.on_frame(origin.timestamp);
-        if outer.truncated {
-            self.measured.fates.on_note(origin.place(), Note::Truncated);
-        }
-        if origin.timestamp < origin.watermark {
-            self.measured.fates.on_note(origin.place(), Note::TimeStepBack);
-        }
     }
 
     /// Whether a packet belongs to one shard, by its hash.
@@ -463,19 +407,6 @@ impl Shard {
             Packet::Tcp(_) | Packet::MalformedTcp(_) | Packet::IcmpError(_) | Packet::Fragment(_) => true,
             Packet::Udp(_) => self.hears_datagrams(),
             Packet::Other(_) => false,
-        }
-    }
-
-    /// What becomes of the frame of a packet.
-    pub(super) fn fate_of(&self, packet: &Result<Packet<'_>, ParseError>) -> Fate {
-        match packet {
-            Ok(Packet::Tcp(_) | Packet::IcmpError(_)) => Fate::Analyzed,
-            Ok(Packet::MalformedTcp(malformed)) => Fate::Malformed(malformed.error),
-            Ok(Packet::Fragment(_)) => Fate::NotAnalyzed(Unanalyzed::WaitingForFragments),
-            Ok(Packet::Udp(_)) if self.hears_datagrams() => Fate::Analyzed,
-            Ok(Packet::Udp(_)) => Fate::NotAnalyzed(Unanalyzed::Udp),
-            Ok(Packet::Other(cause)) => Fate::NotAnalyzed(*cause),
-            Err(error) => Fate::Malformed(*error),
         }
     }
 
