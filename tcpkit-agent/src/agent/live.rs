@@ -61,13 +61,18 @@ pub(super) fn capture(config: &Config, live: &Live, begun: Begun) -> anyhow::Res
     }
     match open(config, live) {
         Ok(capture) => run(config, capture, begun),
-        Err(error) if live.backend == BackendChoice::Auto && error.is_for_libpcap() => {
+        Err(error)
+            if error.is_for_libpcap() && (live.backend == BackendChoice::Auto || live.counters_only) =>
+        {
             let reason = error.to_string();
             let reason = without_advice(&reason);
-            if live.reattach {
-                return Err(Failure::run("--reattach").because(format_args!("needs eBPF: {reason}")).into());
+            let needs_ebpf = [("--counters", live.counters_only), ("--reattach", live.reattach)];
+            match needs_ebpf.iter().find(|(_, is_given)| *is_given) {
+                Some((option, _)) => {
+                    Err(Failure::run(*option).because(format_args!("needs eBPF: {reason}")).into())
+                }
+                None => blocks::capture(config, live, Some(reason), begun),
             }
-            blocks::capture(config, live, Some(reason), begun)
         }
         Err(error) => Err(error.into()),
     }

@@ -109,16 +109,18 @@ impl TrackArgs {
     /// What the kernel's counters cannot tell is not to be had together with them.
     fn agree_on_counters(&self) -> Result<(), String> {
         let others = [
-            ("-T", !self.files.is_empty()),
-            ("-d", self.only_from_syn),
-            ("--classic", self.is_classic),
-            ("--interval", self.interval.is_some()),
-            ("--backend pcap", self.backend == BackendChoice::Pcap),
+            ("-T", !self.files.is_empty(), "no kernel has counted a file"),
+            ("-d", self.only_from_syn, "the kernel does not note who sent a SYN"),
+            (
+                "--classic",
+                self.is_classic,
+                "that screen shows states and payload, which the kernel does not note",
+            ),
+            ("--interval", self.interval.is_some(), "the kernel's speeds are those of the last second"),
+            ("--backend pcap", self.backend == BackendChoice::Pcap, "the kernel counts by eBPF"),
         ];
-        match others.iter().find(|(_, given)| *given && self.counters_only) {
-            Some((option, _)) => Err(format!(
-                "{option} and --counters: the kernel's counters do not tell that; give one of them only"
-            )),
+        match others.iter().find(|(_, is_given, _)| *is_given && self.counters_only) {
+            Some((option, _, why)) => Err(format!("{option} and --counters: {why}; give one of them only")),
             None => Ok(()),
         }
     }
@@ -277,11 +279,11 @@ mod tests {
             ("-i a --backend x", "tcptrack: --backend 'x': give auto, ebpf or pcap"),
             (
                 "-i a --counters -d",
-                "tcptrack: -d and --counters: the kernel's counters do not tell that; give one of them only",
+                "tcptrack: -d and --counters: the kernel does not note who sent a SYN; give one of them only",
             ),
             (
                 "-i a --counters --backend pcap",
-                "tcptrack: --backend pcap and --counters: the kernel's counters do not tell that; give one of them only",
+                "tcptrack: --backend pcap and --counters: the kernel counts by eBPF; give one of them only",
             ),
             (
                 "-i a -T b",

@@ -45,22 +45,18 @@ pub(super) struct Fetcher {
 }
 
 impl Fetcher {
-    /// Starts it.
+    /// Starts it; without reports where the kernel's counters are all there is: nothing can be added to those, nor be
+    /// lost on the way to them.
     ///
     /// # Errors
     /// No thread or no event loop can be had.
-    pub(super) fn start(flows: FlowSource, reports: ReportSource, counters_only: bool) -> io::Result<Self> {
+    pub(super) fn start(flows: FlowSource, reports: Option<ReportSource>) -> io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread().enable_time().build()?;
         let (asks, asked) = bounded::<Ask>(1);
         let (reply, answers) = bounded(1);
         let work = move || {
             for ask in asked {
-                let answered = if counters_only {
-                    counted(&runtime, &flows, ask)
-                } else {
-                    answer(&runtime, &flows, &reports, ask)
-                };
-                if reply.send(answered).is_err() {
+                if reply.send(answer(&runtime, &flows, reports.as_ref(), ask)).is_err() {
                     return;
                 }
             }
@@ -93,22 +89,10 @@ impl Drop for Fetcher {
     }
 }
 
-/// Of what the kernel counts: nothing to add to it, and nothing that could be lost.
-fn counted(runtime: &Runtime, flows: &FlowSource, ask: Ask) -> Result<Answer, Unavailable> {
-    runtime.block_on(async {
-        let listing = flows.list(ask.query).await?;
-        let chosen = match ask.chosen {
-            Some(query) => flows.list(query).await?.flows.pop(),
-            None => None,
-        };
-        Ok(Answer { listing, chosen, completeness: None })
-    })
-}
-
 fn answer(
     runtime: &Runtime,
     flows: &FlowSource,
-    reports: &ReportSource,
+    reports: Option<&ReportSource>,
     ask: Ask,
 ) -> Result<Answer, Unavailable> {
     runtime.block_on(async {
@@ -117,6 +101,7 @@ fn answer(
             Some(query) => flows.list(query).await?.flows.pop(),
             None => None,
         };
+        let Some(reports) = reports else { return Ok(Answer { listing, chosen, completeness: None }) };
         let report = reports.report().await?;
         // Where frames were lost on the way, the kernel has counted them all the same.
         if let Some(exact) = &report.exact_flows {

@@ -35,7 +35,11 @@ pub fn track(args: TrackArgs, system: &System) -> anyhow::Result<()> {
     sorting(&args)?;
     let input = if args.files.is_empty() { live(&args, system)? } else { files(&args.files)? };
     if args.files.is_empty() && args.interval.is_none() {
-        needs_terminal()?;
+        let instead = match args.counters_only {
+            true => "for tables give --interval SECONDS in place of --counters",
+            false => "give --interval SECONDS for tables, or -T FILE",
+        };
+        needs_terminal(instead)?;
     }
     let config = config(args, input, system);
     log_to_stderr(&config);
@@ -82,9 +86,8 @@ pub(super) fn table_settings(args: &TrackArgs) -> Option<TableSettings> {
     Some(TableSettings { every, query: table_query(args, Some(every)) })
 }
 
-/// A screen needs a terminal that lets itself be written to.
-fn needs_terminal() -> Result<(), Failure> {
-    let instead = "give --interval SECONDS for tables, or -T FILE";
+/// A screen needs a terminal that lets itself be written to; where there is none, there is something `instead`.
+fn needs_terminal(instead: &str) -> Result<(), Failure> {
     let refused = |what: &str, why: String| Err(Failure::run(what).because(why).hint(instead));
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         return refused("the screen", "standard input and output are no terminal".to_owned());

@@ -63,7 +63,8 @@ impl TrackOutlet {
             return Ok(());
         }
         let pace = if self.args.is_fast { Pace::Fast } else { Pace::Usual };
-        let fetcher = Fetcher::start(flows.clone(), reports.clone(), self.args.counters_only)?;
+        let reports = (!self.args.counters_only).then(|| reports.clone());
+        let fetcher = Fetcher::start(flows.clone(), reports)?;
         let scene = TrackScene::new(TrackView::new(self.look()), fetcher, pace);
         self.screen = Some(Screen::open(Box::new(scene), wakes.clone(), true)?);
         Ok(())
